@@ -1,0 +1,84 @@
+"""What an allocation reports: `allocation.json`, written by `allocate` and read by the evaluation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ptofa_spark.errors import UserError
+
+ALLOCATION_JSON = "allocation.json"
+
+
+@dataclass(frozen=True)
+class Violations:
+    """How far an allocation is from the constraints; all 0 when it meets them.
+
+    c1: users who did not get exactly K distinct funds. c2: sum over funds of |delivered - demand|.
+    c3: exposures whose pair is not eligible.
+    """
+
+    c1: int
+    c2: int
+    c3: int
+
+
+@dataclass(frozen=True)
+class FundSummary:
+    """One fund's line: exposures demanded and delivered, the money they are expected to bring, alpha and price."""
+
+    fund_id: str
+    risk_level: int
+    demand: int
+    delivered: int
+    expected_revenue: float
+    alpha: float | None
+    price: float | None
+
+
+@dataclass(frozen=True)
+class AllocationSummary:
+    """One allocation, as in `allocation.json`.
+
+    objective, upper_bound: money (paper, eq. 1); certified_gap: (upper_bound - objective) / |objective|;
+    users_served: users with exactly K funds; phases: runs of the sweep between two events; seconds: by step.
+    """
+
+    campaign_id: str
+    method: str
+    k: int
+    demand_mode: str
+    users: int
+    users_served: int
+    exposures: int
+    objective: float
+    upper_bound: float | None
+    certified_gap: float | None
+    violations: Violations
+    phases: int
+    funds: tuple[FundSummary, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def write(self, directory: str) -> Path:
+        """Writes `directory/allocation.json` and returns its path."""
+        path = Path(directory) / ALLOCATION_JSON
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return path
+
+    @classmethod
+    def read(cls, directory: str) -> AllocationSummary:
+        """Reads `directory/allocation.json`.
+
+        Raises:
+            UserError: no allocation was reported there.
+        """
+        path = Path(directory) / ALLOCATION_JSON
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror}): run allocate with --report {directory}") from error
+        content["violations"] = Violations(**content["violations"])
+        content["funds"] = tuple(FundSummary(**fund) for fund in content["funds"])
+        return cls(**content)

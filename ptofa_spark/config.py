@@ -1,0 +1,144 @@
+"""Loads settings: the defaults of a settings class, then a YAML file, then `--key value` on the command line.
+
+A settings class is a frozen pydantic model and lives in the room it configures; this module only loads and reports.
+The YAML file has top-level values that several jobs share (`warehouse`, `seed`, ...), a `spark:` section, and one
+section a job, named as the job is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ptofa_spark.errors import ConfigError
+
+
+class Settings(BaseModel):
+    """Base of every settings class: frozen, unknown keys refused, defaults validated too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+SECTIONS = (
+    "spark",
+    "generate_platform",
+    "ingest",
+    "build_features",
+    "train",
+    "score",
+    "allocate",
+    "evaluate",
+    "run_pipeline",
+)
+SHARED_KEYS = ("warehouse", "seed", "test_share", "validation_share")
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """argparse that raises instead of printing its usage over the one line that matters."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; --help lists the options")
+
+
+def parse_job(
+    job: str, settings_class: type[S], spark_class: type[Settings], description: str, argv: Sequence[str] | None = None
+) -> tuple[S, Any]:
+    """Reads the command line of a job: `--config FILE`, `--key value` and `--spark.key value`.
+
+    Args:
+        job: the job's name and so its section in the YAML file.
+        settings_class: the job's settings; one option a field, `max_users` as `--max-users`.
+        spark_class: the Spark session's settings; one option a field, as `--spark.driver-memory`.
+        description: the first lines of `--help`.
+        argv: the words after the program's name; the process's own if None.
+
+    Returns:
+        The job's settings and the session's settings.
+
+    Raises:
+        ConfigError: an unknown key, a missing required key or a value outside its bounds, in one line.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _OneLineParser(
+        prog=f"{job}.py",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", metavar="FILE", help="YAML file with the settings (conf/local.yaml shows its shape)")
+    _add_options(parser, settings_class, prefix="")
+    _add_options(parser, spark_class, prefix="spark.")
+    given = {key: value for key, value in vars(parser.parse_args(words)).items() if value is not None}
+    file = load_yaml(given.pop("config", None))
+    own = {key: value for key, value in file.items() if key in SHARED_KEYS and key in settings_class.model_fields}
+    own |= file.get(job) or {}
+    own |= {key: value for key, value in given.items() if not key.startswith("spark.")}
+    session = dict(file.get("spark") or {})
+    session |= {key.removeprefix("spark."): value for key, value in given.items() if key.startswith("spark.")}
+    return validated(settings_class, own, job), validated(spark_class, session, "spark")
+
+
+def load_yaml(path: str | None) -> dict[str, Any]:
+    """The settings file as a dict of shared keys and sections; empty without a file.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML mapping, or has an unknown top-level key.
+    """
+    if path is None:
+        return {}
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"config file {path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"config file {path} holds no mapping of keys to values")
+    for key, value in content.items():
+        if key not in SECTIONS + SHARED_KEYS:
+            raise ConfigError(f"config file {path}: unknown key {key!r}; allowed: {', '.join(SHARED_KEYS + SECTIONS)}")
+        if key in SECTIONS and not isinstance(value, dict | None):
+            raise ConfigError(f"config file {path}: section {key} must hold keys and values, found {value!r}")
+    return content
+
+
+def validated(settings_class: type[S], values: dict[str, Any], where: str) -> S:
+    """An instance of the settings class; each problem is said in words and in one line.
+
+    Raises:
+        ConfigError: what pydantic found, with the allowed keys where a key is unknown.
+    """
+    try:
+        return settings_class.model_validate(values)
+    except ValidationError as error:
+        allowed = ", ".join(settings_class.model_fields)
+        raise ConfigError("; ".join(_in_words(problem, where, allowed) for problem in error.errors())) from error
+
+
+def _in_words(problem: Any, where: str, allowed: str) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown key {key!r}; allowed: {allowed}"
+    if problem["type"] == "missing":
+        return f"{where}: {key!r} is required (--{key.replace('_', '-')} VALUE, or the config file)"
+    return f"{where}: {key} = {problem['input']!r}: {problem['msg']}"
+
+
+def _add_options(parser: argparse.ArgumentParser, settings_class: type[Settings], prefix: str) -> None:
+    group = parser.add_argument_group("Spark session" if prefix else "settings")
+    for name, field in settings_class.model_fields.items():
+        default = "required" if field.is_required() else f"default: {field.default}"
+        group.add_argument(
+            f"--{prefix}{name.replace('_', '-')}",
+            dest=f"{prefix}{name}",
+            metavar="VALUE",
+            help=f"{field.description or name.replace('_', ' ')} ({default})".replace("%", "%%"),
+        )

@@ -1,0 +1,114 @@
+"""The Spark session of a job: Delta Lake, UTC, and workers that run the driver's own interpreter."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+from pydantic import Field
+from pyspark.errors import PySparkRuntimeError
+from pyspark.sql import SparkSession
+
+from ptofa_spark.config import Settings
+from ptofa_spark.errors import MachineError
+
+DELTA_PACKAGE = f"io.delta:delta-spark_2.13:{version('delta-spark')}"
+
+
+class SparkSettings(Settings):
+    """The session's settings. On a cluster leave `master` empty: spark-submit or the platform decides it."""
+
+    app_name: str = Field("ptofa", description="name that the cluster shows")
+    master: str | None = Field(None, description="Spark master, such as local[2]; empty on a cluster")
+    driver_memory: str | None = Field(None, pattern=r"^\d+[kmgt]$", description="driver heap in local mode, such as 4g")
+    shuffle_partitions: int | None = Field(None, ge=1, description="partitions of a shuffle; Spark's own if empty")
+    ui: bool = Field(False, description="serve Spark's web page")
+
+
+@contextmanager
+def spark_session(settings: SparkSettings) -> Iterator[SparkSession]:
+    """Starts the session, or joins the one that runs (a notebook's), and stops it only if it was started here.
+
+    Raises:
+        MachineError: Java is missing, Delta's JARs could not be had, or the machine lacks memory.
+    """
+    running = SparkSession.getActiveSession()
+    spark = start_session(settings)
+    try:
+        yield spark
+    finally:
+        if running is None:
+            spark.stop()
+
+
+def start_session(settings: SparkSettings) -> SparkSession:
+    """The session itself; `spark_session` is what a job uses.
+
+    Raises:
+        MachineError: see `spark_session`.
+    """
+    # Spark starts its Python workers as the `python3` of PATH unless told otherwise: in a virtual environment the wrong one.
+    interpreter = os.environ.get("PYSPARK_PYTHON", sys.executable)
+    builder = (
+        SparkSession.builder.appName(settings.app_name)
+        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.ui.enabled", str(settings.ui).lower())
+        .config("spark.sql.execution.arrow.pyspark.enabled", "true")
+        # One thread of BLAS and OpenMP a worker: several on a busy core are a hundred times slower, not faster.
+        .config("spark.executorEnv.OMP_NUM_THREADS", "1")
+    )
+    if settings.master is not None:
+        builder = builder.master(settings.master)
+        if settings.master.startswith("local"):
+            builder = (
+                builder.config("spark.pyspark.python", interpreter)
+                .config("spark.pyspark.driver.python", interpreter)
+                .config("spark.driver.host", "127.0.0.1")
+                .config("spark.driver.bindAddress", "127.0.0.1")
+                .config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
+            )
+            # The workers fork from a daemon that reads PYSPARK_PYTHON of the driver's environment before the setting.
+            os.environ.setdefault("PYSPARK_PYTHON", interpreter)
+            os.environ.setdefault("PYSPARK_DRIVER_PYTHON", interpreter)
+    if settings.driver_memory is not None:
+        builder = builder.config("spark.driver.memory", settings.driver_memory)
+    if settings.shuffle_partitions is not None:
+        builder = builder.config("spark.sql.shuffle.partitions", settings.shuffle_partitions)
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        # Under spark-submit the JVM already runs and --packages has named the JARs; here Spark's own resolution gets them.
+        builder = builder.config("spark.jars.packages", DELTA_PACKAGE)
+    try:
+        spark = builder.getOrCreate()
+    except PySparkRuntimeError as error:
+        raise MachineError(_why_spark_did_not_start(settings)) from error
+    spark.sparkContext.setLogLevel("ERROR")
+    _require_delta(spark)
+    return spark
+
+
+def _require_delta(spark: SparkSession) -> None:
+    jvm = spark._jvm
+    if jvm is not None:
+        try:
+            jvm.java.lang.Class.forName(
+                "io.delta.sql.DeltaSparkSessionExtension",
+                False,
+                jvm.java.lang.Thread.currentThread().getContextClassLoader(),
+            )
+        except Exception as error:  # noqa: BLE001 - py4j raises its own type, whose cause is always the missing class
+            raise MachineError(
+                f"Delta Lake's JARs are not on Spark's class path: add `--packages {DELTA_PACKAGE}` to spark-submit"
+            ) from error
+
+
+def _why_spark_did_not_start(settings: SparkSettings) -> str:
+    return (
+        "Spark did not start; its own lines stand above. The usual causes: no Java 17 or 21 (set JAVA_HOME); "
+        f"{DELTA_PACKAGE} could not be fetched from Maven Central (the first run needs the network); "
+        f"less free memory than the driver heap (spark.driver_memory = {settings.driver_memory or '1g'})"
+    )

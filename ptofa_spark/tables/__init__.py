@@ -1,0 +1,1 @@
+"""Tables: their schemas, their names, and how they are read and written."""

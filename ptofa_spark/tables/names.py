@@ -1,0 +1,56 @@
+"""A table argument, a catalog name or a path, made into what Spark reads: the only place that builds SQL identifiers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptofa_spark.errors import TableError
+
+_CATALOG_NAME = re.compile(r"[^\W\d][\w-]*(\.[^\W\d][\w-]*){1,2}")
+
+
+@dataclass(frozen=True)
+class TableName:
+    """A table by its catalog name (`schema.table`, `catalog.schema.table`) or by its path or URI."""
+
+    text: str
+    in_catalog: bool
+
+    @classmethod
+    def parse(cls, text: str) -> TableName:
+        """Two or three dotted words that are no file are a catalog name; everything else is a path.
+
+        Raises:
+            TableError: the text is empty.
+        """
+        if not text.strip():
+            raise TableError("a table argument is empty: give a catalog name (catalog.schema.table) or a path")
+        return cls(text, bool(_CATALOG_NAME.fullmatch(text)) and not Path(text).exists())
+
+    def sql(self) -> str:
+        """The name as it stands in SQL, each part quoted: `a`.`b`, or delta.`path`."""
+        if self.in_catalog:
+            return ".".join(quoted(part) for part in self.text.split("."))
+        return f"delta.{quoted(self.text)}"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def in_warehouse(warehouse: str, table: str) -> str:
+    """The table argument of a table of the warehouse, which is a directory, a URI or a `catalog.schema`."""
+    if _CATALOG_NAME.fullmatch(warehouse + ".t") and "/" not in warehouse and "." in warehouse:
+        return f"{warehouse}.{table}"
+    return f"{warehouse.rstrip('/')}/{table}"
+
+
+def quoted(identifier: str) -> str:
+    """An identifier between backticks, backticks inside doubled."""
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+def sql_string(value: str) -> str:
+    """A string literal for a SQL predicate, such as Delta's `replaceWhere`."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,29 @@
+"""One Spark session for the whole test run, started when a test first asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from ptofa_spark.session import SparkSettings, start_session
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    session = start_session(
+        SparkSettings(app_name="ptofa-tests", master="local[2]", driver_memory="3g", shuffle_partitions=4)
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture()
+def warehouse(tmp_path: Path) -> str:
+    """An empty warehouse directory of the test's own."""
+    return str(tmp_path / "warehouse")
