@@ -73,7 +73,9 @@ def parse_job(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--config", metavar="FILE", help="YAML file with the settings (conf/local.yaml shows its shape)")
+    parser.add_argument(
+        "--config", metavar="FILE", help="YAML file with the settings (conf/local.yaml shows its shape)"
+    )
     _add_options(parser, settings_class, prefix="")
     _add_options(parser, spark_class, prefix="spark.")
     given = {key: value for key, value in vars(parser.parse_args(words)).items() if value is not None}

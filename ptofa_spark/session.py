@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -50,7 +51,8 @@ def start_session(settings: SparkSettings) -> SparkSession:
     Raises:
         MachineError: see `spark_session`.
     """
-    # Spark starts its Python workers as the `python3` of PATH unless told otherwise: in a virtual environment the wrong one.
+    # Spark starts its Python workers as the `python3` of PATH unless told otherwise: in a virtual environment the
+    # wrong one.
     interpreter = os.environ.get("PYSPARK_PYTHON", sys.executable)
     builder = (
         SparkSession.builder.appName(settings.app_name)
@@ -80,13 +82,16 @@ def start_session(settings: SparkSettings) -> SparkSession:
     if settings.shuffle_partitions is not None:
         builder = builder.config("spark.sql.shuffle.partitions", settings.shuffle_partitions)
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
-        # Under spark-submit the JVM already runs and --packages has named the JARs; here Spark's own resolution gets them.
+        # Under spark-submit the JVM already runs and --packages has named the JARs; here Spark's own resolution gets
+        # them.
         builder = builder.config("spark.jars.packages", DELTA_PACKAGE)
     try:
         spark = builder.getOrCreate()
     except PySparkRuntimeError as error:
         raise MachineError(_why_spark_did_not_start(settings)) from error
     spark.sparkContext.setLogLevel("ERROR")
+    # PySpark logs the whole Java trace of an error that a caller is about to catch and say in one line.
+    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     _require_delta(spark)
     return spark
 
@@ -100,7 +105,7 @@ def _require_delta(spark: SparkSession) -> None:
                 False,
                 jvm.java.lang.Thread.currentThread().getContextClassLoader(),
             )
-        except Exception as error:  # noqa: BLE001 - py4j raises its own type, whose cause is always the missing class
+        except Exception as error:
             raise MachineError(
                 f"Delta Lake's JARs are not on Spark's class path: add `--packages {DELTA_PACKAGE}` to spark-submit"
             ) from error

@@ -1,1 +1,1 @@
-"""Allocation: which K funds each user sees, so that expected revenue is highest under C1, C2 and C3 (paper, section 2)."""
+"""Allocation: which K funds each user sees, for the most expected revenue under C1, C2, C3 (paper, section 2)."""

@@ -60,6 +60,14 @@ class AllocationSummary:
     funds: tuple[FundSummary, ...]
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def line(self) -> str:
+        """The allocation in one line."""
+        off = self.violations
+        return (
+            f"{self.method}: objective {self.objective:,.2f}, {self.users_served:,} of {self.users:,} users served, "
+            f"violations C1 {off.c1:,} C2 {off.c2:,} C3 {off.c3:,}, {self.phases} phases"
+        )
+
     def write(self, directory: str) -> Path:
         """Writes `directory/allocation.json` and returns its path."""
         path = Path(directory) / ALLOCATION_JSON
@@ -78,7 +86,9 @@ class AllocationSummary:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror}): run allocate with --report {directory}") from error
+            raise UserError(
+                f"{path} cannot be read ({error.strerror}): run allocate with --report {directory}"
+            ) from error
         content["violations"] = Violations(**content["violations"])
         content["funds"] = tuple(FundSummary(**fund) for fund in content["funds"])
         return cls(**content)

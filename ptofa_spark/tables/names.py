@@ -1,4 +1,4 @@
-"""A table argument, a catalog name or a path, made into what Spark reads: the only place that builds SQL identifiers."""
+"""A table argument, a catalog name or a path, as Spark reads it: the only place that builds SQL identifiers."""
 
 from __future__ import annotations
 

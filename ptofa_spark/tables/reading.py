@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException
@@ -93,7 +94,7 @@ def delta_version(spark: SparkSession, argument: str) -> TableVersion:
     if not name.in_catalog and not DeltaTable.isDeltaTable(spark, argument):
         return TableVersion(argument, None)
     table = DeltaTable.forName(spark, name.sql()) if name.in_catalog else DeltaTable.forPath(spark, argument)
-    return TableVersion(argument, int(table.history(1).select("version").first()[0]))
+    return TableVersion(argument, int(table.history(1).select("version").collect()[0][0]))
 
 
 def _open(spark: SparkSession, name: TableName, schema: StructType, version: int | None) -> tuple[DataFrame, bool]:
@@ -127,9 +128,7 @@ def _content(spark: SparkSession, path: str) -> str:
 
 def _first_file(spark: SparkSession, path: str) -> str | None:
     """The first data file at the path, whatever file system the path names."""
-    jvm, conf = spark._jvm, spark._jsc.hadoopConfiguration()
-    hadoop_path = jvm.org.apache.hadoop.fs.Path(path)
-    file_system = hadoop_path.getFileSystem(conf)
+    hadoop_path, file_system = _hadoop(spark, path)
     if not file_system.exists(hadoop_path):
         return None
     if file_system.isFile(hadoop_path):
@@ -142,9 +141,16 @@ def _first_file(spark: SparkSession, path: str) -> str | None:
     return None
 
 
+def _hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:
+    """The path and its file system, as Hadoop has them: local, HDFS or an object store alike."""
+    jvm: Any = spark._jvm
+    hadoop_path = jvm.org.apache.hadoop.fs.Path(path)
+    return hadoop_path, hadoop_path.getFileSystem(spark._jsc.hadoopConfiguration())
+
+
 def _first_bytes(spark: SparkSession, path: str, count: int) -> bytes:
-    hadoop_path = spark._jvm.org.apache.hadoop.fs.Path(path)
-    stream = hadoop_path.getFileSystem(spark._jsc.hadoopConfiguration()).open(hadoop_path)
+    hadoop_path, file_system = _hadoop(spark, path)
+    stream = file_system.open(hadoop_path)
     try:
         return bytes(byte for byte in (stream.read() for _ in range(count)) if byte >= 0)
     finally:
@@ -183,7 +189,7 @@ def _require_values(frame: DataFrame, schema: StructType, table: str) -> None:
         fits = column.isNull() | column.try_cast(field.dataType).isNotNull()
         checks.append(F.first(F.when(~fits, column.cast("string")), ignorenulls=True).alias(f"misfit_{field.name}"))
         checks.append(F.count(F.when(column.isNull(), 1)).alias(f"nulls_{field.name}"))
-    row = frame.agg(*checks).first()
+    row = frame.agg(*checks).collect()[0]
     for field in schema:
         if row[f"misfit_{field.name}"] is not None:
             raise TableError(
@@ -192,5 +198,10 @@ def _require_values(frame: DataFrame, schema: StructType, table: str) -> None:
             )
         if row[f"nulls_{field.name}"] and not field.nullable:
             raise TableError(
-                f"table {table}: column {field.name} is null in {row[f'nulls_{field.name}']} row(s): fill or remove them"
+                f"table {table}: column {field.name} is null in {row[f'nulls_{field.name}']} row(s): fill or drop them"
             )
+
+
+def read_columns(spark: SparkSession, argument: str) -> list[str]:
+    """The names of a table's columns, to tell apart the forms that a table may have."""
+    return _open(spark, TableName.parse(argument), StructType([]), None)[0].columns

@@ -49,7 +49,9 @@ EXPOSURES = StructType(
         CAMPAIGN_ID,
         USER_ID,
         FUND_ID,
-        _column("propensity", DoubleType(), "probability with which the policy showed this fund; null if unknown", True),
+        _column(
+            "propensity", DoubleType(), "probability with which the policy showed this fund; null if unknown", True
+        ),
         _column("click", BooleanType(), "the user clicked"),
         _column("conversion", BooleanType(), "the user bought after the click"),
         _column("revenue", DoubleType(), "money the conversion brought; 0 without one"),
@@ -90,8 +92,10 @@ COMPACT_SCORES = StructType(
         CAMPAIGN_ID,
         USER_ID,
         RISK_TOLERANCE,
-        _column("fund_ids", ArrayType(StringType(), False), "the campaign's funds, sorted; the same in every row"),
-        _column("expected_revenue", ArrayType(DoubleType(), True), "E by fund, in the order of fund_ids; null: ineligible"),
+        _column("fund_ids", ArrayType(StringType(), True), "the campaign's funds, sorted; the same in every row"),
+        _column(
+            "expected_revenue", ArrayType(DoubleType(), True), "E by fund, in the order of fund_ids; null: ineligible"
+        ),
     ]
 )
 LONG_SCORES = StructType(

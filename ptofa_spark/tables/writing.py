@@ -13,8 +13,8 @@ from ptofa_spark.errors import TableError
 from ptofa_spark.tables.names import TableName
 from ptofa_spark.tables.reading import TableVersion
 
-# Petastorm opens the table's Parquet files itself and knows nothing of Delta's log: a row deleted by a vector would come
-# back to life, and a column renamed by mapping would be missing. Both stay off on every table.
+# Petastorm opens the table's Parquet files itself and knows nothing of Delta's log: a row deleted by a vector would
+# come back to life, and a column renamed by mapping would be missing. Both stay off on every table.
 TABLE_PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.columnMapping.mode": "none"}
 
 
@@ -55,5 +55,3 @@ def write_table(
     except AnalysisException as error:
         reason = str(error).split("\n", 1)[0]
         raise TableError(f"table {argument} cannot be written: {reason}; name another place") from error
-
-

@@ -1,0 +1,30 @@
+"""Allocates a campaign's funds to its users: each user K funds, each fund its demand, no fund riskier than declared.
+
+Reads expected revenues (one row a pair, or the compact table that score writes), funds and demands; writes the
+allocation as a Delta table, and allocation.json and plan.json into the report directory.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ptofa_spark.allocation.allocate import allocate
+from ptofa_spark.allocation.settings import AllocateSettings
+from ptofa_spark.config import parse_job
+from ptofa_spark.errors import EXIT_OK, run_as_job
+from ptofa_spark.progress import log_to_stderr
+from ptofa_spark.session import SparkSettings, spark_session
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the job; the exit code is 0 only when the table is written."""
+    settings, spark_settings = parse_job("allocate", AllocateSettings, SparkSettings, __doc__ or "", argv)
+    log_to_stderr()
+    with spark_session(spark_settings) as spark:
+        print(allocate(spark, settings).line())
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_job(main))

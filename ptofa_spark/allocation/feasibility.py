@@ -1,0 +1,103 @@
+"""Says, before any work, whether the problem can be solved, and if not why and what the smallest repair is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ptofa_spark.allocation.class_flow import (
+    class_network,
+    deficit_cut,
+    nearest_feasible_demand,
+    saturating_flow,
+)
+from ptofa_spark.allocation.problem import AllocationProblem, Bools
+from ptofa_spark.errors import InfeasibleError
+
+INFEASIBLE_JSON = "infeasible.json"
+
+
+@dataclass(frozen=True)
+class Infeasibility:
+    """Why a problem cannot be solved, as in infeasible.json.
+
+    users: how many are in the cut; tolerance: lowest and highest they declared; needed: exposures they must get; funds:
+    those they may see; offered: exposures that these can give them; short: needed - offered; repair: change of demand
+    by fund, empty if no change of demands would do.
+    """
+
+    reason: str
+    users: int
+    tolerance: tuple[int, int]
+    needed: int
+    funds: tuple[str, ...]
+    offered: int
+    short: int
+    repair: dict[str, int]
+
+
+def require_feasible(problem: AllocationProblem, report: str) -> None:
+    """Passes if an allocation exists; writes `report/infeasible.json` and raises if none does.
+
+    Raises:
+        InfeasibleError: with the violated cut and the smallest change of demands that mends it.
+    """
+    network, state = class_network(problem)
+    Path(report, INFEASIBLE_JSON).unlink(missing_ok=True)
+    if saturating_flow(network, state) is not None:
+        return
+    why = explain(problem)
+    Path(report).mkdir(parents=True, exist_ok=True)
+    text = json.dumps(asdict(why), indent=2, ensure_ascii=False) + "\n"
+    Path(report, INFEASIBLE_JSON).write_text(text, encoding="utf-8")
+    raise InfeasibleError(why.reason)
+
+
+def explain(problem: AllocationProblem) -> Infeasibility:
+    """The violated cut of an infeasible problem, in words."""
+    network, state = class_network(problem)
+    classes, funds, short = deficit_cut(network, state)
+    classes = classes[: len(problem.classes)]
+    funds = funds[: len(problem.funds)]
+    members = problem.classes.users[classes]
+    needed = problem.k * int(members.sum())
+    seen = problem.classes.eligible[classes].any(axis=0) & (funds if problem.k == 1 else True)
+    low = int(problem.classes.tolerance_low[classes].min(initial=0)) if classes.any() else 0
+    high = int(problem.classes.tolerance_high[classes].max(initial=0)) if classes.any() else 0
+    repaired = nearest_feasible_demand(network, state)
+    change = (repaired - state.demand)[: len(problem.funds)] if repaired is not None else np.zeros(0, dtype=np.int64)
+    repair = {problem.funds.ids[f]: int(change[f]) for f in np.flatnonzero(change)}
+    ids = tuple(problem.funds.ids[f] for f in np.flatnonzero(seen))
+    reason = _in_words(problem, classes, needed, ids, short, (low, high), repair)
+    return Infeasibility(reason, int(members.sum()), (low, high), needed, ids, needed - short, short, repair)
+
+
+def _in_words(
+    problem: AllocationProblem,
+    classes: Bools,
+    needed: int,
+    ids: tuple[str, ...],
+    short: int,
+    tolerance: tuple[int, int],
+    repair: dict[str, int],
+) -> str:
+    few = problem.classes.eligible.sum(axis=1) < problem.k
+    if few.any():
+        count, at = int(problem.classes.users[few].sum()), int(problem.classes.tolerance_high[few].max())
+        return (
+            f"{count:,} user(s) (risk tolerance up to {at}) have fewer eligible funds than K={problem.k}: "
+            "lower K, score more funds of low risk for them, leave them out, or choose --demand-mode partial"
+        )
+    if not repair:
+        return "no allocation meets the demands, the slots and the risk limits, and no change of demands alone would"
+    lowest, highest = tolerance
+    span = f"tolerance {lowest}" if lowest == highest else f"tolerance {lowest} to {highest}"
+    changes = ", ".join(f"{fund} {change:+,}" for fund, change in repair.items())
+    shown = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+    return (
+        f"the {int(problem.classes.users[classes].sum()):,} users of {span} need {needed:,} exposures; the funds "
+        f"they may see ({shown}) can give them {needed - short:,}, {short:,} short: change the demands by {changes}"
+    )

@@ -1,0 +1,141 @@
+"""Reads what `allocate` is given, in any of its forms, and refuses what cannot be allocated, naming it."""
+
+from __future__ import annotations
+
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ptofa_spark.allocation.problem import Funds
+from ptofa_spark.errors import TableError
+from ptofa_spark.tables.reading import read_columns, read_table
+from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
+
+
+def read_campaign_funds(spark: SparkSession, funds: str, demands: str, campaign_id: str | None) -> tuple[str, Funds]:
+    """The campaign and its funds: those with a demand, sorted by id.
+
+    Raises:
+        TableError: no such campaign, a fund twice, an unknown fund, a negative demand.
+    """
+    asked = read_table(spark, demands, DEMANDS)
+    campaign = _campaign(asked, demands, campaign_id)
+    rows = asked.where(F.col("campaign_id") == campaign).select("fund_id", "demand").orderBy("fund_id").collect()
+    levels = _risk_levels(read_table(spark, funds, FUNDS), funds)
+    seen: set[str] = set()
+    for row in rows:
+        if row["fund_id"] in seen:
+            raise TableError(f"table {demands}: fund {row['fund_id']!r} has two demands in {campaign!r}: keep one")
+        if row["fund_id"] not in levels:
+            raise TableError(
+                f"table {demands}: fund {row['fund_id']!r} is not in {funds}: add it there, or drop the demand"
+            )
+        if row["demand"] < 0:
+            raise TableError(f"table {demands}: fund {row['fund_id']!r} has demand {row['demand']}: give 0 or more")
+        seen.add(row["fund_id"])
+    return campaign, Funds(
+        ids=tuple(row["fund_id"] for row in rows),
+        risk_levels=np.array([levels[row["fund_id"]] for row in rows], dtype=np.int64),
+        demand=np.array([row["demand"] for row in rows], dtype=np.int64),
+    )
+
+
+def read_scores(spark: SparkSession, argument: str, campaign_id: str, funds: Funds) -> DataFrame:
+    """The scores, one row a user: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`.
+
+    Funds without a demand in the campaign are left out; a fund that no row scores is ineligible for everyone.
+
+    Raises:
+        TableError: a user or pair twice, two tolerances for one user, a score that is not finite, or no user at all.
+    """
+    columns = read_columns(spark, argument)
+    if "fund_id" in columns or "expected_revenue" not in columns:
+        scores = _from_long(read_table(spark, argument, LONG_SCORES), argument, funds)
+    else:
+        scores = _from_compact(read_table(spark, argument, COMPACT_SCORES), argument, campaign_id, funds)
+    _require_finite(scores, argument, funds)
+    return scores
+
+
+def _campaign(asked: DataFrame, table: str, campaign_id: str | None) -> str:
+    known = [row["campaign_id"] for row in asked.select("campaign_id").distinct().orderBy("campaign_id").take(20)]
+    if not known:
+        raise TableError(f"table {table} is empty: give each fund of the campaign a demand")
+    if campaign_id is None:
+        if len(known) > 1:
+            raise TableError(f"table {table} holds several campaigns ({', '.join(known)}): choose one by --campaign-id")
+        return str(known[0])
+    if asked.where(F.col("campaign_id") == campaign_id).isEmpty():
+        raise TableError(f"table {table} has no campaign {campaign_id!r}; it has {', '.join(known)}")
+    return campaign_id
+
+
+def _risk_levels(funds: DataFrame, table: str) -> dict[str, int]:
+    twice = funds.groupBy("fund_id").count().where(F.col("count") > 1).orderBy("fund_id").first()
+    if twice is not None:
+        raise TableError(f"table {table}: fund {twice['fund_id']!r} stands there {twice['count']} times: keep one row")
+    return {row["fund_id"]: row["risk_level"] for row in funds.select("fund_id", "risk_level").collect()}
+
+
+def _from_long(pairs: DataFrame, table: str, funds: Funds) -> DataFrame:
+    twice = pairs.groupBy("user_id", "fund_id").count().where(F.col("count") > 1).orderBy("user_id", "fund_id").first()
+    if twice is not None:
+        raise TableError(
+            f"table {table}: user {twice['user_id']} and fund {twice['fund_id']!r} stand there {twice['count']} times: "
+            "keep one row a pair"
+        )
+    users = pairs.groupBy("user_id").agg(
+        F.min("risk_tolerance").alias("risk_tolerance"),
+        F.max("risk_tolerance").alias("highest"),
+        F.map_from_entries(
+            F.collect_list(F.when(F.col("expected_revenue").isNotNull(), F.struct("fund_id", "expected_revenue")))
+        ).alias("by_fund"),
+    )
+    torn = users.where("risk_tolerance <> highest").orderBy("user_id").first()
+    if torn is not None:
+        raise TableError(f"table {table}: user {torn['user_id']} has more than one risk_tolerance: give each user one")
+    wanted = [F.try_element_at("by_fund", F.lit(fund)) for fund in funds.ids]
+    return users.select("user_id", "risk_tolerance", F.array(*wanted).alias("expected_revenue"))
+
+
+def _from_compact(rows: DataFrame, table: str, campaign_id: str, funds: Funds) -> DataFrame:
+    rows = rows.where(F.col("campaign_id") == campaign_id)
+    layouts = rows.select("fund_ids").distinct().take(2)
+    if not layouts:
+        raise TableError(f"table {table} has no scores of campaign {campaign_id!r}: run score for it first")
+    if len(layouts) > 1:
+        raise TableError(
+            f"table {table}: rows of {campaign_id!r} differ in fund_ids: score the campaign again as a whole"
+        )
+    position = {fund: index for index, fund in enumerate(layouts[0]["fund_ids"])}
+    wrong = rows.where(F.size("expected_revenue") != len(position)).orderBy("user_id").first()
+    if wrong is not None:
+        raise TableError(
+            f"table {table}: user {wrong['user_id']} has {len(wrong['expected_revenue'])} scores for "
+            f"{len(position)} funds: score the campaign again"
+        )
+    twice = rows.groupBy("user_id").count().where(F.col("count") > 1).orderBy("user_id").first()
+    if twice is not None:
+        raise TableError(
+            f"table {table}: user {twice['user_id']} stands there {twice['count']} times: keep one row a user"
+        )
+    if tuple(position) == funds.ids:
+        return rows.select("user_id", "risk_tolerance", "expected_revenue")
+    absent = F.lit(None).cast("double")
+    wanted = [F.col("expected_revenue")[position[fund]] if fund in position else absent for fund in funds.ids]
+    return rows.select("user_id", "risk_tolerance", F.array(*wanted).alias("expected_revenue"))
+
+
+def _require_finite(scores: DataFrame, table: str, funds: Funds) -> None:
+    infinite = F.exists("expected_revenue", lambda e: F.isnan(e) | (F.abs(e) == float("inf")))
+    bad = scores.where(infinite).orderBy("user_id").first()
+    if bad is not None:
+        fund, value = next(
+            (fund, value)
+            for fund, value in zip(funds.ids, bad["expected_revenue"], strict=True)
+            if value is not None and not np.isfinite(value)
+        )
+        raise TableError(
+            f"table {table}: user {bad['user_id']}, fund {fund!r}: expected_revenue is {value}; "
+            "give a finite number, or null for a pair that must not be allocated"
+        )

@@ -1,0 +1,128 @@
+"""The allocation plan: the steps of a sweep as JSON, and the allocation made of them by one map over the users."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from ptofa_spark.allocation.passes import ScorePasses
+from ptofa_spark.allocation.problem import AllocationProblem, UserBatch
+from ptofa_spark.allocation.steps import Cut, Phase, Step, Take, replay
+from ptofa_spark.tables.schemas import ALLOCATION
+
+PLAN_JSON = "plan.json"
+_ROWS = pa.schema(
+    [
+        pa.field("campaign_id", pa.string(), nullable=False),
+        pa.field("user_id", pa.int64(), nullable=False),
+        pa.field("slot", pa.int32(), nullable=False),
+        pa.field("fund_id", pa.string(), nullable=False),
+        pa.field("expected_revenue", pa.float64(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class AllocationPlan:
+    """Everything it takes to repeat an allocation on the same scores: funds sorted by id, K, and the steps."""
+
+    campaign_id: str
+    k: int
+    fund_ids: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+    def write(self, directory: str) -> None:
+        """Writes `directory/plan.json`; floats keep every bit."""
+        path = Path(directory) / PLAN_JSON
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = {
+            "campaign_id": self.campaign_id,
+            "k": self.k,
+            "fund_ids": self.fund_ids,
+            "steps": [_step_to_json(step) for step in self.steps],
+        }
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, directory: str) -> AllocationPlan:
+        """Reads `directory/plan.json`."""
+        content = json.loads((Path(directory) / PLAN_JSON).read_text(encoding="utf-8"))
+        steps = tuple(_step_from_json(step) for step in content["steps"])
+        return cls(content["campaign_id"], content["k"], tuple(content["fund_ids"]), steps)
+
+
+def allocation(plan: AllocationPlan, passes: ScorePasses) -> DataFrame:
+    """The allocation table of a plan: ALLOCATION rows, each user's slots by falling expected revenue, ties by fund."""
+    return passes.map(_assignment(plan), _ROWS).to(ALLOCATION)
+
+
+def _assignment(plan: AllocationPlan) -> Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]:
+    ids = pa.array(plan.fund_ids, pa.string())
+    funds = len(plan.fund_ids)
+
+    def kernel(batches: Iterator[UserBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            taken = replay(plan.steps, batch, plan.k)
+            held = (taken >= 0) & (taken < funds)
+            revenue = np.take_along_axis(batch.expected_revenue, np.where(held, taken, 0), axis=1)
+            order = np.lexsort((taken, np.where(held, -revenue, np.inf)), axis=1)
+            taken, held = np.take_along_axis(taken, order, axis=1), np.take_along_axis(held, order, axis=1)
+            revenue = np.take_along_axis(revenue, order, axis=1)
+            users, slots = np.nonzero(held)
+            yield pa.record_batch(
+                [
+                    pa.array([plan.campaign_id]).take(pa.array(np.zeros(len(users), dtype=np.int64))),
+                    pa.array(batch.user_id[users]),
+                    pa.array((slots + 1).astype(np.int32)),
+                    ids.take(pa.array(taken[users, slots])),
+                    pa.array(revenue[users, slots]),
+                ],
+                schema=_ROWS,
+            )
+
+    return kernel
+
+
+def _step_to_json(step: Step) -> dict[str, object]:
+    cut = None if step.cut is None else {"value": step.cut.value, "user_id": step.cut.user_id}
+    if isinstance(step, Take):
+        return {"step": "take", "fund": step.fund, "cut": cut}
+    if isinstance(step, Phase):
+        return {
+            "step": "phase",
+            "k": step.k,
+            "funds": step.funds,
+            "alpha": step.alpha.tolist(),
+            "ranks": step.ranks.tolist(),
+            "open": step.open.astype(int).tolist(),
+            "cut": cut,
+            "exceptions": [[user_id, list(columns)] for user_id, columns in step.exceptions],
+        }
+    raise TypeError(f"a plan holds phases and takes, not {type(step).__name__}")
+
+
+def _step_from_json(content: dict[str, object]) -> Step:
+    record: dict = content  # type: ignore[type-arg]
+    cut = None if record["cut"] is None else Cut(float(record["cut"]["value"]), int(record["cut"]["user_id"]))
+    if record["step"] == "take":
+        return Take(int(record["fund"]), cut)
+    return Phase(
+        k=int(record["k"]),
+        funds=int(record["funds"]),
+        alpha=np.array(record["alpha"], dtype=np.float64),
+        ranks=np.array(record["ranks"], dtype=np.int64),
+        open=np.array(record["open"], dtype=bool),
+        cut=cut,
+        exceptions=tuple((int(user_id), tuple(columns)) for user_id, columns in record["exceptions"]),
+    )
+
+
+def plan_of(problem: AllocationProblem, steps: Sequence[Step]) -> AllocationPlan:
+    """The plan of a problem's steps."""
+    return AllocationPlan(problem.campaign_id, problem.k, problem.funds.ids, tuple(steps))

@@ -1,0 +1,95 @@
+"""The first pass over the scores: the classes of users, and how large each fund's expected revenue gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from ptofa_spark.allocation.eligibility import eligible_pairs, set_keys
+from ptofa_spark.allocation.passes import revenue_matrix
+from ptofa_spark.allocation.problem import Classes, Floats, Funds
+from ptofa_spark.errors import TableError
+
+_PROFILE = pa.schema(
+    [
+        ("eligible", pa.binary()),
+        ("users", pa.int64()),
+        ("tolerance_low", pa.int64()),
+        ("tolerance_high", pa.int64()),
+        ("largest", pa.list_(pa.float64())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one pass says of the scores. largest: (funds,), largest |E| of an eligible pair, money."""
+
+    classes: Classes
+    largest: Floats
+
+
+def profile(scores: DataFrame, funds: Funds, max_classes: int) -> Profile:
+    """Counts the users by their set of eligible funds.
+
+    Raises:
+        TableError: there are no users, or more distinct sets than `max_classes`.
+    """
+    levels, count = funds.risk_levels, len(funds)
+
+    def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            revenue = revenue_matrix(batch.column("expected_revenue"), count)
+            tolerance = batch.column("risk_tolerance").to_numpy(zero_copy_only=False).astype(np.int64)
+            eligible = eligible_pairs(tolerance, levels, revenue)
+            keys, first, inverse = np.unique(set_keys(eligible), return_index=True, return_inverse=True)
+            size = np.where(eligible, np.abs(revenue), 0.0)
+            low, high = np.full(len(keys), np.iinfo(np.int64).max), np.full(len(keys), np.iinfo(np.int64).min)
+            np.minimum.at(low, inverse, tolerance)
+            np.maximum.at(high, inverse, tolerance)
+            largest = size.max(axis=0, initial=0.0).tolist()
+            yield pa.record_batch(
+                [
+                    pa.array([key.tobytes() for key in keys], pa.binary()),
+                    pa.array(np.bincount(inverse, minlength=len(keys))),
+                    pa.array(low),
+                    pa.array(high),
+                    pa.array([largest] * len(first), pa.list_(pa.float64())),
+                ],
+                schema=_PROFILE,
+            )
+
+    parts = scores.select("risk_tolerance", "expected_revenue").mapInArrow(kernel, from_arrow_schema(_PROFILE))
+    largest = [F.max(F.col("largest")[fund]) for fund in range(count)]
+    rows = (
+        parts.groupBy("eligible")
+        .agg(
+            F.sum("users").alias("users"),
+            F.min("tolerance_low").alias("low"),
+            F.max("tolerance_high").alias("high"),
+            F.array(*largest).alias("largest"),
+        )
+        .orderBy("eligible")
+        .take(max_classes + 1)
+    )
+    if not rows:
+        raise TableError("the expected-revenue table has no users: score the campaign's users first")
+    if len(rows) > max_classes:
+        raise TableError(
+            f"users have more than {max_classes:,} distinct sets of eligible funds: leave fewer pairs absent, "
+            "or raise --max-classes"
+        )
+    bits = np.frombuffer(b"".join(bytes(row["eligible"]) for row in rows), dtype=np.uint8).reshape(len(rows), -1)
+    classes = Classes(
+        eligible=np.unpackbits(bits, axis=1)[:, :count].astype(bool),
+        users=np.array([row["users"] for row in rows], dtype=np.int64),
+        tolerance_low=np.array([row["low"] for row in rows], dtype=np.int64),
+        tolerance_high=np.array([row["high"] for row in rows], dtype=np.int64),
+    )
+    return Profile(classes, np.array([row["largest"] for row in rows]).max(axis=0))

@@ -1,0 +1,42 @@
+"""What `allocate` is asked to do."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ptofa_spark.config import Settings
+
+DemandMode = Literal["exact", "at-most", "partial", "scale"]
+Method = Literal["ha", "manual", "exact", "ip"]
+
+
+class AllocateSettings(Settings):
+    """Settings of `allocate`; a table is a catalog name or the path/URI of Delta, Parquet or CSV."""
+
+    expected_revenue: str = Field(
+        description="table of scores: one row a pair (user_id, risk_tolerance, fund_id, expected_revenue; absent or "
+        "null: ineligible), or the compact form that `score` writes"
+    )
+    funds: str = Field(description="table of funds: fund_id, risk_level")
+    demands: str = Field(description="table of demands: campaign_id, fund_id, demand")
+    output: str = Field(description="Delta table to write: campaign_id, user_id, slot, fund_id, expected_revenue")
+    report: str = Field(description="directory for allocation.json, or infeasible.json, and the allocation plan")
+    campaign_id: str | None = Field(
+        None, description="campaign to allocate; may be left out if the demands hold one only"
+    )
+    k: int = Field(1, ge=1, le=200, description="funds a user gets (K)")
+    method: Method = Field("ha", description="ha, manual, exact or ip")
+    demand_mode: DemandMode = Field(
+        "exact",
+        description="exact: demands and slots must agree; at-most: demands are upper limits; partial: users may get "
+        "fewer than K; scale: demands are scaled to the slots",
+    )
+    seed: int = Field(7, description="seed of the methods that sample; ha and manual use none")
+    priority: str | None = Field(None, description="manual: funds in order of priority, comma-separated")
+    exposures: str | None = Field(
+        None, description="manual: logged exposures, whose conversion rates set the priority if none is given"
+    )
+    max_classes: int = Field(1_000, ge=1, description="distinct sets of eligible funds that the class flow may hold")
+    max_sweep_rows: int = Field(500_000, ge=1, description="users that the driver sweeps in one step, at most")

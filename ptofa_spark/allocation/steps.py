@@ -1,0 +1,117 @@
+"""What a sweep leaves behind: steps, each with the order of its users, their choice, and the cut where it ended.
+
+A step is enough to repeat its part of the sweep for any user alone, so the list of steps is the allocation plan: the
+final assignment is one map over the users that replays it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ptofa_spark.allocation.choice import heuristic_scores, preference, top_k
+from ptofa_spark.allocation.problem import Bools, Floats, Ints, UserBatch
+
+FREE = -2  # a slot not yet filled
+NOTHING = -1  # a slot left empty for good
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The last user that a step serves: users stand by falling `value`, ties by rising user_id."""
+
+    value: float
+    user_id: int
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The users of a batch that a step is about.
+
+    rows: (ranked,), their rows in the batch; value: (ranked,), what orders them; chosen: (ranked, taken), the columns
+    of the funds they take.
+    """
+
+    rows: Ints
+    value: Floats
+    chosen: Ints
+
+
+class Step(Protocol):
+    """One part of a sweep, between two events."""
+
+    @property
+    def cut(self) -> Cut | None:
+        """Where the step ended; None if it serves everyone it ranks."""
+
+    def rank(self, batch: UserBatch, taken: Ints) -> Ranked:
+        """The users still to be served; taken: (users, k), what they hold already, FREE where nothing yet."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A phase of HA: users by heuristic score, each taking the top K of the funds open to his class.
+
+    alpha, ranks: (columns,); open: (classes, columns). A column is a fund; in mode partial, K more stand for "nothing".
+    exceptions: users whose own choice would have left others unserved, and what they take instead.
+    """
+
+    k: int
+    funds: int
+    alpha: Floats
+    ranks: Ints
+    open: Bools
+    cut: Cut | None = None
+    exceptions: tuple[tuple[int, tuple[int, ...]], ...] = ()
+
+    def rank(self, batch: UserBatch, taken: Ints) -> Ranked:
+        """See `Step`."""
+        rows = np.flatnonzero(taken[:, 0] == FREE)
+        revenue = batch.expected_revenue[rows]
+        nothing = len(self.alpha) - self.funds
+        if nothing:
+            revenue = np.hstack([revenue, np.zeros((len(rows), nothing))])
+        open_pairs = self.open[batch.class_index[rows]]
+        order = preference(revenue, open_pairs)
+        chosen = top_k(order, open_pairs, self.ranks, self.k)
+        for user_id, columns in self.exceptions:
+            chosen[batch.user_id[rows] == user_id] = columns
+        return Ranked(rows, heuristic_scores(revenue, order, open_pairs, self.alpha), chosen)
+
+
+@dataclass(frozen=True)
+class Take:
+    """A step of the manual strategy: one fund, users by expected revenue, each with a free slot takes it."""
+
+    fund: int
+    cut: Cut | None = None
+
+    def rank(self, batch: UserBatch, taken: Ints) -> Ranked:
+        """See `Step`."""
+        revenue = batch.expected_revenue[:, self.fund]
+        rows = np.flatnonzero((taken == FREE).any(axis=1) & ~np.isnan(revenue))
+        return Ranked(rows, revenue[rows], np.full((len(rows), 1), self.fund, dtype=np.int64))
+
+
+def replay(steps: Sequence[Step], batch: UserBatch, k: int) -> Ints:
+    """What each user holds after the steps: (users, k) columns, FREE or NOTHING where a slot is empty."""
+    taken = np.full((len(batch.user_id), k), FREE, dtype=np.int64)
+    for step in steps:
+        ranked = step.rank(batch, taken)
+        served = at_or_before(step.cut, ranked.value, batch.user_id[ranked.rows])
+        rows, chosen = ranked.rows[served], ranked.chosen[served]
+        first_free = (taken[rows] != FREE).sum(axis=1)
+        for place in range(chosen.shape[1]):
+            taken[rows, first_free + place] = chosen[:, place]
+    return taken
+
+
+def at_or_before(cut: Cut | None, value: Floats, user_id: Ints) -> Bools:
+    """Whether each user stands at or before the cut: (users,)."""
+    if cut is None:
+        return np.ones(len(value), dtype=bool)
+    before: Bools = (value > cut.value) | ((value == cut.value) & (user_id <= cut.user_id))
+    return before
