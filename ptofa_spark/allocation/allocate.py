@@ -18,7 +18,7 @@ from ptofa_spark.allocation.feasibility import require_feasible
 from ptofa_spark.allocation.heuristic import heuristic_allocation
 from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
 from ptofa_spark.allocation.manual import manual_allocation
-from ptofa_spark.allocation.passes import ScorePasses
+from ptofa_spark.allocation.passes import Passes, ScorePasses
 from ptofa_spark.allocation.plan import allocation, plan_of
 from ptofa_spark.allocation.priority import fund_priority
 from ptofa_spark.allocation.problem import AllocationProblem, Floats
@@ -55,7 +55,8 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             require_feasible(problem, settings.report)
         passes = ScorePasses(scores, problem.funds.risk_levels, problem.classes)
         with seconds.of("solve"):
-            solved = _solve(spark, problem, passes, found.largest, settings)
+            near = passes.on_driver() if problem.users <= settings.driver_users else passes
+            solved = _solve(spark, problem, near, found.largest, settings)
         rows = allocation(plan_of(problem, solved.steps), passes).persist(StorageLevel.DISK_ONLY)
         try:
             with seconds.of("audit"):
@@ -67,6 +68,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
                 write_table(rows, settings.output, replace_where=where, built_from=sources)
         finally:
             rows.unpersist()
+            scores.unpersist()
         report.counts.update(users=truth.users, served=truth.users_served, objective=round(truth.objective, 2))
     summary = _summary(problem, settings, solved, truth, seconds.by_step)
     plan_of(problem, solved.steps).write(settings.report)
@@ -81,7 +83,7 @@ class _Solved:
 
 
 def _solve(
-    spark: SparkSession, problem: AllocationProblem, passes: ScorePasses, largest: Floats, settings: AllocateSettings
+    spark: SparkSession, problem: AllocationProblem, passes: Passes, largest: Floats, settings: AllocateSettings
 ) -> _Solved:
     if settings.method == "manual":
         order = fund_priority(spark, problem.funds, passes, revenue_grid(largest, problem.users), settings)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from ptofa_spark.allocation.passes import ScorePasses
+from ptofa_spark.allocation.passes import Passes
 from ptofa_spark.allocation.problem import Bools, Floats, Ints, UserBatch
 from ptofa_spark.allocation.steps import FREE, Step, replay
 
@@ -32,9 +32,7 @@ def revenue_grid(largest: Floats, users: int) -> Ints:
     return np.where(largest > 0, grid, 0)
 
 
-def fund_alphas(
-    passes: ScorePasses, done: Sequence[Step], k: int, open_funds: Bools, demand: Ints, grid: Ints
-) -> Floats:
+def fund_alphas(passes: Passes, done: Sequence[Step], k: int, open_funds: Bools, demand: Ints, grid: Ints) -> Floats:
     """Alpha of each fund over the users still to be served to whom it is open: (funds,), money; 0 where d_f is 0.
 
     Args:

@@ -11,7 +11,7 @@ from ptofa_spark.allocation.alphas import fund_alphas
 from ptofa_spark.allocation.class_flow import ClassNetwork, NetworkState, class_network, saturating_flow
 from ptofa_spark.allocation.guard import Residual, block_count, block_ranks, open_funds, residual
 from ptofa_spark.allocation.ordered_search import Found, Search, Tally
-from ptofa_spark.allocation.passes import ScorePasses
+from ptofa_spark.allocation.passes import Passes
 from ptofa_spark.allocation.problem import AllocationProblem, Floats, Ints
 from ptofa_spark.allocation.steps import Cut, Phase
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def heuristic_allocation(
-    problem: AllocationProblem, passes: ScorePasses, grid: Ints, max_sweep_rows: int
+    problem: AllocationProblem, passes: Passes, grid: Ints, max_sweep_rows: int
 ) -> tuple[tuple[Phase, ...], Floats]:
     """Allocates by HA; every user ends with K funds and every fund with its demand, on every feasible problem.
 
@@ -38,17 +38,25 @@ def heuristic_allocation(
     network, state = class_network(problem)
     sweep = _Sweep(problem, network)
     phases: list[Phase] = []
+    trimmed = 0
+    kept: list[Passes] = []
     while state.users[: len(problem.classes)].sum() > 0:
-        phase = _open_phase(sweep, passes, phases, state, grid)
-        search = Search(passes, phases, phase, problem.k, len(sweep.columns), max_sweep_rows)
+        if len(phases) - trimmed >= passes.trim_after:
+            passes, trimmed = passes.left_after(phases[trimmed:], problem.k), len(phases)
+            kept.append(passes)
+        done = phases[trimmed:]
+        phase = _open_phase(sweep, passes, done, state, grid)
+        search = Search(passes, done, phase, problem.k, len(sweep.columns), max_sweep_rows)
         found = search.first(lambda running, now=state: sweep.first_event(running, now))  # type: ignore[misc]
         phase, state = sweep.closed(phase, state, found)
         phases.append(phase)
         logger.info("phase=%d users_left=%d", len(phases), state.users[: len(problem.classes)].sum())
+    for trimmed_passes in kept:
+        trimmed_passes.release()
     return tuple(phases), phases[0].alpha[: len(problem.funds)]
 
 
-def _open_phase(sweep: _Sweep, passes: ScorePasses, done: list[Phase], state: NetworkState, grid: Ints) -> Phase:
+def _open_phase(sweep: _Sweep, passes: Passes, done: list[Phase], state: NetworkState, grid: Ints) -> Phase:
     """Lines 2-6 of the algorithm: alpha and the order for the users that are left."""
     funds = len(sweep.problem.funds)
     ranks = block_ranks(sweep.residual(state), len(state.demand))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -95,7 +96,9 @@ def _from_long(pairs: DataFrame, table: str, funds: Funds) -> DataFrame:
     if torn is not None:
         raise TableError(f"table {table}: user {torn['user_id']} has more than one risk_tolerance: give each user one")
     wanted = [F.try_element_at("by_fund", F.lit(fund)) for fund in funds.ids]
-    return users.select("user_id", "risk_tolerance", F.array(*wanted).alias("expected_revenue"))
+    one_a_user = users.select("user_id", "risk_tolerance", F.array(*wanted).alias("expected_revenue"))
+    # Every pass would shuffle the pairs again; the caller unpersists.
+    return one_a_user.persist(StorageLevel.DISK_ONLY)
 
 
 def _from_compact(rows: DataFrame, table: str, campaign_id: str, funds: Funds) -> DataFrame:

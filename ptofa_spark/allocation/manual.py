@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from ptofa_spark.allocation.ordered_search import Search, Tally
-from ptofa_spark.allocation.passes import ScorePasses
+from ptofa_spark.allocation.passes import Passes
 from ptofa_spark.allocation.problem import AllocationProblem, Ints
 from ptofa_spark.allocation.steps import Cut, Take
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def manual_allocation(
-    problem: AllocationProblem, passes: ScorePasses, priority: Ints, max_sweep_rows: int
+    problem: AllocationProblem, passes: Passes, priority: Ints, max_sweep_rows: int
 ) -> tuple[Take, ...]:
     """One step a fund, in order of priority.
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ptofa_spark.allocation.passes import ScorePasses
+from ptofa_spark.allocation.passes import Passes
 from ptofa_spark.allocation.problem import Bools, Floats, Ints, UserBatch
 from ptofa_spark.allocation.steps import Ranked, Step, replay
 
@@ -74,7 +74,7 @@ class Search:
     columns: number of choice columns; max_rows: users that may come to the driver at once.
     """
 
-    passes: ScorePasses
+    passes: Passes
     done: Sequence[Step]
     step: Step
     k: int

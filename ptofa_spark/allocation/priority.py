@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.alphas import fund_alphas
-from ptofa_spark.allocation.passes import ScorePasses
+from ptofa_spark.allocation.passes import Passes
 from ptofa_spark.allocation.problem import Funds, Ints
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.errors import ConfigError
@@ -19,9 +19,7 @@ from ptofa_spark.tables.schemas import EXPOSURES
 logger = logging.getLogger(__name__)
 
 
-def fund_priority(
-    spark: SparkSession, funds: Funds, passes: ScorePasses, grid: Ints, settings: AllocateSettings
-) -> Ints:
+def fund_priority(spark: SparkSession, funds: Funds, passes: Passes, grid: Ints, settings: AllocateSettings) -> Ints:
     """Fund numbers, first served first: the given order, else by conversion rate in the log, else by mean score.
 
     Ties, and funds that the order does not name, stand by fund_id. (funds,).

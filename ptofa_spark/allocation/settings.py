@@ -39,4 +39,7 @@ class AllocateSettings(Settings):
         None, description="manual: logged exposures, whose conversion rates set the priority if none is given"
     )
     max_classes: int = Field(1_000, ge=1, description="distinct sets of eligible funds that the class flow may hold")
+    driver_users: int = Field(
+        100_000, ge=0, description="up to so many users the passes run on the driver, with the same result; 0: never"
+    )
     max_sweep_rows: int = Field(500_000, ge=1, description="users that the driver sweeps in one step, at most")

@@ -1,0 +1,1 @@
+"""The pipeline: every stage, in the data's order, in one Spark session."""

@@ -1,0 +1,25 @@
+"""What `run_pipeline` is asked to do; each stage's own settings stand in its section of the config file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ptofa_spark.config import Settings
+
+
+class RunPipelineSettings(Settings):
+    """Settings of `run_pipeline`."""
+
+    warehouse: str = Field("warehouse", description="directory, URI or catalog.schema of the tables")
+    report: str = Field("reports", description="directory for the reports")
+    dataset: Literal["synthetic", "hillstrom", "completejourney", "own"] = Field(
+        "synthetic", description="synthetic platform, hillstrom, completejourney, or own raw tables"
+    )
+    source: str | None = Field(None, description="hillstrom: the CSV; own: directory or catalog.schema of the raw tables")
+    seed: int = Field(7, description="seed of everything that draws")
+    test_share: float = Field(0.5, gt=0, lt=1, description="share of users that tests, where users are split")
+    validation_share: float = Field(0.1, gt=0, lt=1, description="share of the other users that validates")
+    users: int | None = Field(None, ge=1, description="synthetic: number of users; the generator's default if empty")
+    k: int = Field(1, ge=1, description="funds a user gets (K)")

@@ -1,0 +1,187 @@
+"""HA on the driver: exact on every feasible problem, the same as the paper's loop where that loop is guarded by hand."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ptofa_spark.allocation.alphas import revenue_grid
+from ptofa_spark.allocation.class_flow import class_network, saturating_flow
+from ptofa_spark.allocation.heuristic import heuristic_allocation
+from ptofa_spark.allocation.passes import DriverPasses
+from ptofa_spark.allocation.steps import replay
+from tests.allocation.instances import Instance, feasible_instance
+
+
+def allocate_on_driver(instance: Instance, mode: str = "exact", max_rows: int = 7) -> np.ndarray:
+    problem = instance.problem(mode)
+    users = instance.users(problem)
+    largest = np.nan_to_num(np.abs(instance.expected_revenue)).max(axis=0)
+    grid = revenue_grid(largest, len(users.user_id))
+    phases, _ = heuristic_allocation(problem, DriverPasses(users, problem.classes), grid, max_rows)
+    return replay(phases, users, instance.k)
+
+
+def assert_exact(instance: Instance, taken: np.ndarray) -> None:
+    rows = np.repeat(np.arange(len(taken)), instance.k)
+    assert (taken >= 0).all()  # C1: every slot filled
+    assert all(len(set(row)) == instance.k for row in taken.tolist())  # C1: by distinct funds
+    np.testing.assert_array_equal(np.bincount(taken.ravel(), minlength=len(instance.demand)), instance.demand)  # C2
+    assert instance.eligible[rows, taken.ravel()].all()  # C3
+
+
+@st.composite
+def any_instance(draw: st.DrawFn) -> Instance:
+    """1-60 users, 1-8 funds, K 1-4, arbitrary eligible sets, and revenues with ties, zeros and negatives."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    users, funds = draw(st.integers(1, 60)), draw(st.integers(1, 8))
+    k = draw(st.integers(1, min(4, funds)))
+    eligible = rng.random((users, funds)) < draw(st.sampled_from([0.4, 0.7, 1.0]))
+    if draw(st.booleans()):  # few classes: users share a handful of eligible sets
+        eligible = eligible[rng.integers(0, min(users, 3), users)]
+    kind = draw(st.sampled_from(["spread", "ties", "equal", "negative", "zero"]))
+    revenue = {
+        "spread": rng.lognormal(0, 3, (users, funds)),
+        "ties": rng.integers(0, 3, (users, funds)).astype(float),
+        "equal": np.full((users, funds), 2.5),
+        "negative": rng.normal(-1, 2, (users, funds)),
+        "zero": np.zeros((users, funds)),
+    }[kind]
+    if draw(st.integers(0, 3)) == 0:  # demands that need not be feasible
+        demand = rng.multinomial(k * users, rng.dirichlet(np.ones(funds)))
+    else:
+        taste = np.where(eligible, rng.gumbel(size=eligible.shape) + rng.normal(0, 2, funds), -np.inf)
+        chosen = np.argsort(-taste, axis=1)[:, :k]
+        demand = np.bincount(chosen.ravel(), minlength=funds)
+    return Instance(np.where(eligible, revenue, np.nan), demand, k)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(any_instance())
+def test_class_flow_knows_feasibility_and_the_guarded_sweep_uses_all_of_it(instance: Instance) -> None:
+    network, state = class_network(instance.problem())
+    feasible = saturating_flow(network, state) is not None
+    assert feasible == instance.is_feasible()
+    if feasible:
+        assert_exact(instance, allocate_on_driver(instance))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_guarded_sweep_is_close_to_the_optimum_and_never_above_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    levels = rng.integers(1, 6, 8)
+    levels[0] = 1
+    instance = feasible_instance(rng, 3_000, levels, k=1)
+    taken = allocate_on_driver(instance, max_rows=200)
+    assert_exact(instance, taken)
+    objective = instance.expected_revenue[np.arange(3_000), taken[:, 0]].sum()
+    optimum = instance.optimum()
+    assert objective <= optimum * (1 + 1e-9)
+    assert objective >= 0.97 * optimum
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_guarded_sweep_holds_for_several_slots(k: int) -> None:
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        instance = feasible_instance(rng, 800, np.array([1, 1, 1, 2, 3, 4, 5, 5]), k)
+        taken = allocate_on_driver(instance, max_rows=50)
+        assert_exact(instance, taken)
+        objective = np.take_along_axis(instance.expected_revenue, taken, axis=1).sum()
+        assert 0.9 * instance.optimum() <= objective <= instance.optimum() * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_phases_equal_the_paper_loop_over_users_with_slack_counters(seed: int) -> None:
+    """Algorithm 1 user by user in fractions, guarded by one slack a tolerance level, gives the same allocation."""
+    rng = np.random.default_rng(100 + seed)
+    levels = np.array([1, 2, 2, 3, 5])
+    revenue = rng.integers(0, 12, (60, 5)).astype(float) if seed % 2 else rng.lognormal(0, 1, (60, 5)).round(3)
+    instance = feasible_instance(rng, 60, levels, k=1, revenue=revenue)
+    np.testing.assert_array_equal(allocate_on_driver(instance)[:, 0], loop_over_users(instance, levels))
+
+
+def loop_over_users(instance: Instance, levels: np.ndarray) -> np.ndarray:
+    """SPEC's reading of algorithm 1 for K = 1, written as the paper writes it, in exact arithmetic."""
+    users, funds = instance.expected_revenue.shape
+    tolerance = np.array([levels[row].max(initial=0) for row in instance.eligible])
+    demand = [int(d) for d in instance.demand]
+    taken = np.full(users, -1)
+
+    def slack(level: int) -> int:
+        waiting = sum(1 for u in range(users) if taken[u] < 0 and tolerance[u] <= level)
+        return sum(demand[f] for f in range(funds) if levels[f] <= level) - waiting
+
+    def open_funds(u: int) -> list[int]:
+        closed = {f for f in range(funds) for t in set(levels) if slack(t) == 0 and levels[f] <= t < tolerance[u]}
+        return [f for f in range(funds) if instance.eligible[u, f] and demand[f] > 0 and f not in closed]
+
+    def event_state() -> tuple[tuple[bool, ...], ...]:
+        gone = tuple(d == 0 for d in demand)
+        tight = tuple(slack(t) == 0 for t in sorted(set(levels)))
+        return gone, tight
+
+    while (taken < 0).any():
+        before = event_state()
+        left = [u for u in range(users) if taken[u] < 0]
+        choices = {u: open_funds(u) for u in left}
+        value = [[Fraction(float(e)) if e == e else None for e in row] for row in instance.expected_revenue]
+        alpha = [
+            sum((value[u][f] for u in left if f in choices[u]), Fraction(0)) / demand[f] if demand[f] else Fraction(0)
+            for f in range(funds)
+        ]
+        score = {}
+        for u in left:
+            ranked = sorted(choices[u], key=lambda f: (-value[u][f], f))
+            score[u] = sum((alpha[a] * (value[u][a] - value[u][b]) for a, b in zip(ranked, ranked[1:])), Fraction(0))
+        for u in sorted(left, key=lambda u: (-score[u], u)):
+            taken[u] = min(choices[u], key=lambda f: (-value[u][f], f))
+            demand[taken[u]] -= 1
+            if event_state() != before:
+                break
+    return taken
+
+
+def test_guarded_sweep_serves_everyone_when_low_risk_funds_are_scarce() -> None:
+    """The paper's own sweep gives the cautious users' only fund to the bold first, and strands the cautious."""
+    revenue = np.array([[9.0, 1.0], [8.0, 1.0], [7.0, np.nan], [6.0, np.nan]])
+    instance = Instance(revenue, np.array([2, 2]), 1)
+    taken = allocate_on_driver(instance)
+    np.testing.assert_array_equal(taken[:, 0], [1, 1, 0, 0])
+
+
+def test_at_most_leaves_demand_over_and_nobody_out() -> None:
+    rng = np.random.default_rng(5)
+    instance = feasible_instance(rng, 300, np.array([1, 1, 2, 4]), k=2)
+    generous = Instance(instance.expected_revenue, instance.demand + np.array([40, 0, 7, 90]), 2)
+    taken = allocate_on_driver(generous, mode="at-most")
+    assert (taken >= 0).all()
+    assert (np.bincount(taken.ravel(), minlength=4) <= generous.demand).all()
+    assert generous.eligible[np.repeat(np.arange(300), 2), taken.ravel()].all()
+
+
+def test_partial_meets_every_demand_and_fills_at_most_k_slots() -> None:
+    rng = np.random.default_rng(6)
+    instance = feasible_instance(rng, 300, np.array([1, 1, 2, 4]), k=2)
+    modest = Instance(instance.expected_revenue, np.maximum(instance.demand - 25, 0), 2)
+    taken = allocate_on_driver(modest, mode="partial")
+    real = (taken >= 0) & (taken < 4)
+    np.testing.assert_array_equal(np.bincount(taken[real], minlength=4), modest.demand)
+    rows, places = np.nonzero(real)
+    assert modest.eligible[rows, taken[rows, places]].all()
+    assert all(len(set(row[held])) == held.sum() for row, held in zip(taken, real, strict=True))
+
+
+def test_two_hundred_funds_and_ten_slots() -> None:
+    rng = np.random.default_rng(7)
+    instance = feasible_instance(rng, 400, np.sort(rng.integers(1, 6, 200)), k=10)
+    assert_exact(instance, allocate_on_driver(instance, max_rows=100))
+
+
+def test_one_user_and_one_fund() -> None:
+    instance = Instance(np.array([[-3.5]]), np.array([1]), 1)
+    np.testing.assert_array_equal(allocate_on_driver(instance), [[0]])
