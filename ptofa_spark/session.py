@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from importlib.metadata import version
 
 from pydantic import Field
+from pyspark import SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from ptofa_spark.config import Settings
-from ptofa_spark.errors import MachineError
+from ptofa_spark.errors import EXIT_OK, MachineError, run_as_job
+from ptofa_spark.jvm import quiet_start, why_it_did_not_start
 
 DELTA_PACKAGE = f"io.delta:delta-spark_2.13:{version('delta-spark')}"
 
@@ -85,10 +87,7 @@ def start_session(settings: SparkSettings) -> SparkSession:
         # Under spark-submit the JVM already runs and --packages has named the JARs; here Spark's own resolution gets
         # them.
         builder = builder.config("spark.jars.packages", DELTA_PACKAGE)
-    try:
-        spark = builder.getOrCreate()
-    except PySparkRuntimeError as error:
-        raise MachineError(_why_spark_did_not_start(settings)) from error
+    spark = _started(builder, settings)
     spark.sparkContext.setLogLevel("ERROR")
     # PySpark logs the whole Java trace of an error that a caller is about to catch and say in one line.
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
@@ -111,9 +110,22 @@ def _require_delta(spark: SparkSession) -> None:
             ) from error
 
 
-def _why_spark_did_not_start(settings: SparkSettings) -> str:
-    return (
-        "Spark did not start; its own lines stand above. The usual causes: no Java 17 or 21 (set JAVA_HOME); "
-        f"{DELTA_PACKAGE} could not be fetched from Maven Central (the first run needs the network); "
-        f"less free memory than the driver heap (spark.driver_memory = {settings.driver_memory or '1g'})"
-    )
+def _started(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSession:
+    if SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ:
+        return builder.getOrCreate()
+    try:
+        with quiet_start() as output:
+            return builder.getOrCreate()
+    except (PySparkRuntimeError, OSError) as error:
+        raise why_it_did_not_start(f"{output.text()}\n{error}", settings.driver_memory) from error
+
+
+def _resolve_jars(_: object) -> int:
+    """Starts a session once, so that Spark fetches Delta's JARs: `make install` calls this."""
+    with spark_session(SparkSettings(master="local[1]", driver_memory="1g")) as spark:
+        spark.range(1).count()
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_job(_resolve_jars))

@@ -23,7 +23,7 @@ def spark() -> Iterator[SparkSession]:
     session.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def warehouse(tmp_path: Path) -> str:
     """An empty warehouse directory of the test's own."""
     return str(tmp_path / "warehouse")

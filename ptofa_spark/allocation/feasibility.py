@@ -65,8 +65,8 @@ def explain(problem: AllocationProblem) -> Infeasibility:
     members = problem.classes.users[classes]
     needed = problem.k * int(members.sum())
     seen = problem.classes.eligible[classes].any(axis=0) & (funds if problem.k == 1 else True)
-    low = int(problem.classes.tolerance_low[classes].min(initial=0)) if classes.any() else 0
-    high = int(problem.classes.tolerance_high[classes].max(initial=0)) if classes.any() else 0
+    low = int(problem.classes.tolerance_low[classes].min()) if classes.any() else 0
+    high = int(problem.classes.tolerance_high[classes].max()) if classes.any() else 0
     repaired = nearest_feasible_demand(network, state)
     change = (repaired - state.demand)[: len(problem.funds)] if repaired is not None else np.zeros(0, dtype=np.int64)
     repair = {problem.funds.ids[f]: int(change[f]) for f in np.flatnonzero(change)}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.problem import Funds
@@ -19,9 +21,9 @@ def read_campaign_funds(spark: SparkSession, funds: str, demands: str, campaign_
     Raises:
         TableError: no such campaign, a fund twice, an unknown fund, a negative demand.
     """
-    asked = read_table(spark, demands, DEMANDS)
-    campaign = _campaign(asked, demands, campaign_id)
-    rows = asked.where(F.col("campaign_id") == campaign).select("fund_id", "demand").orderBy("fund_id").collect()
+    asked = read_table(spark, demands, DEMANDS).orderBy("campaign_id", "fund_id").collect()
+    campaign = _campaign({row["campaign_id"] for row in asked}, demands, campaign_id)
+    rows = [row for row in asked if row["campaign_id"] == campaign]
     levels = _risk_levels(read_table(spark, funds, FUNDS), funds)
     seen: set[str] = set()
     for row in rows:
@@ -50,55 +52,70 @@ def read_scores(spark: SparkSession, argument: str, campaign_id: str, funds: Fun
         TableError: a user or pair twice, two tolerances for one user, a score that is not finite, or no user at all.
     """
     columns = read_columns(spark, argument)
-    if "fund_id" in columns or "expected_revenue" not in columns:
-        scores = _from_long(read_table(spark, argument, LONG_SCORES), argument, funds)
-    else:
-        scores = _from_compact(read_table(spark, argument, COMPACT_SCORES), argument, campaign_id, funds)
-    _require_finite(scores, argument, funds)
-    return scores
+    if "fund_id" in columns or "fund_ids" not in columns:
+        return _from_long(read_table(spark, argument, LONG_SCORES), argument, funds)
+    return _from_compact(read_table(spark, argument, COMPACT_SCORES), argument, campaign_id, funds)
 
 
-def _campaign(asked: DataFrame, table: str, campaign_id: str | None) -> str:
-    known = [row["campaign_id"] for row in asked.select("campaign_id").distinct().orderBy("campaign_id").take(20)]
+def _campaign(known: set[str], table: str, campaign_id: str | None) -> str:
+    names = ", ".join(sorted(known)[:20])
     if not known:
         raise TableError(f"table {table} is empty: give each fund of the campaign a demand")
     if campaign_id is None:
         if len(known) > 1:
-            raise TableError(f"table {table} holds several campaigns ({', '.join(known)}): choose one by --campaign-id")
-        return str(known[0])
-    if asked.where(F.col("campaign_id") == campaign_id).isEmpty():
-        raise TableError(f"table {table} has no campaign {campaign_id!r}; it has {', '.join(known)}")
+            raise TableError(f"table {table} holds several campaigns ({names}): choose one by --campaign-id")
+        return next(iter(known))
+    if campaign_id not in known:
+        raise TableError(f"table {table} has no campaign {campaign_id!r}; it has {names}")
     return campaign_id
 
 
 def _risk_levels(funds: DataFrame, table: str) -> dict[str, int]:
-    twice = funds.groupBy("fund_id").count().where(F.col("count") > 1).orderBy("fund_id").first()
-    if twice is not None:
-        raise TableError(f"table {table}: fund {twice['fund_id']!r} stands there {twice['count']} times: keep one row")
-    return {row["fund_id"]: row["risk_level"] for row in funds.select("fund_id", "risk_level").collect()}
+    levels: dict[str, int] = {}
+    for row in funds.select("fund_id", "risk_level").orderBy("fund_id").collect():
+        if row["fund_id"] in levels:
+            raise TableError(f"table {table}: fund {row['fund_id']!r} stands there more than once: keep one row")
+        levels[row["fund_id"]] = row["risk_level"]
+    return levels
 
 
 def _from_long(pairs: DataFrame, table: str, funds: Funds) -> DataFrame:
-    twice = pairs.groupBy("user_id", "fund_id").count().where(F.col("count") > 1).orderBy("user_id", "fund_id").first()
-    if twice is not None:
-        raise TableError(
-            f"table {table}: user {twice['user_id']} and fund {twice['fund_id']!r} stand there {twice['count']} times: "
-            "keep one row a pair"
-        )
+    entry = F.struct("fund_id", "expected_revenue")
     users = pairs.groupBy("user_id").agg(
         F.min("risk_tolerance").alias("risk_tolerance"),
         F.max("risk_tolerance").alias("highest"),
-        F.map_from_entries(
-            F.collect_list(F.when(F.col("expected_revenue").isNotNull(), F.struct("fund_id", "expected_revenue")))
-        ).alias("by_fund"),
+        F.collect_list(entry).alias("entries"),
+        F.array_sort(F.collect_list("fund_id")).alias("scored"),
     )
-    torn = users.where("risk_tolerance <> highest").orderBy("user_id").first()
-    if torn is not None:
-        raise TableError(f"table {table}: user {torn['user_id']} has more than one risk_tolerance: give each user one")
-    wanted = [F.try_element_at("by_fund", F.lit(fund)) for fund in funds.ids]
-    one_a_user = users.select("user_id", "risk_tolerance", F.array(*wanted).alias("expected_revenue"))
+    twice = F.size("scored") != F.size(F.array_distinct("scored"))
+    # A doubled pair would break the map; its user is refused below, whichever of the two is looked at.
+    by_fund = F.map_from_entries(
+        F.when(twice, F.array().cast("array<struct<fund_id:string,e:double>>")).otherwise(F.col("entries"))
+    )
+    wanted = [F.try_element_at(by_fund, F.lit(fund)) for fund in funds.ids]
+    one_a_user = users.select(
+        "user_id",
+        "risk_tolerance",
+        F.array(*wanted).alias("expected_revenue"),
+        (F.col("risk_tolerance") != F.col("highest")).alias("torn"),
+        F.when(twice, F.col("scored")).alias("doubled"),
+    )
     # Every pass would shuffle the pairs again; the caller unpersists.
-    return one_a_user.persist(StorageLevel.DISK_ONLY)
+    kept = one_a_user.persist(StorageLevel.DISK_ONLY)
+    bad = kept.where(F.col("torn") | F.col("doubled").isNotNull() | _not_finite()).orderBy("user_id").first()
+    if bad is not None:
+        kept.unpersist()
+        if bad["torn"]:
+            raise TableError(
+                f"table {table}: user {bad['user_id']} has more than one risk_tolerance: give each user one"
+            )
+        if bad["doubled"] is not None:
+            fund = next(a for a, b in itertools.pairwise(bad["doubled"]) if a == b)
+            raise TableError(
+                f"table {table}: user {bad['user_id']} and fund {fund!r} stand there more than once: keep one row"
+            )
+        raise _not_finite_error(bad, table, funds.ids)
+    return kept.select("user_id", "risk_tolerance", "expected_revenue")
 
 
 def _from_compact(rows: DataFrame, table: str, campaign_id: str, funds: Funds) -> DataFrame:
@@ -111,12 +128,15 @@ def _from_compact(rows: DataFrame, table: str, campaign_id: str, funds: Funds) -
             f"table {table}: rows of {campaign_id!r} differ in fund_ids: score the campaign again as a whole"
         )
     position = {fund: index for index, fund in enumerate(layouts[0]["fund_ids"])}
-    wrong = rows.where(F.size("expected_revenue") != len(position)).orderBy("user_id").first()
-    if wrong is not None:
+    wrong_size = F.size("expected_revenue") != len(position)
+    bad = rows.where(wrong_size | _not_finite()).orderBy("user_id").first()
+    if bad is not None and len(bad["expected_revenue"]) != len(position):
         raise TableError(
-            f"table {table}: user {wrong['user_id']} has {len(wrong['expected_revenue'])} scores for "
+            f"table {table}: user {bad['user_id']} has {len(bad['expected_revenue'])} scores for "
             f"{len(position)} funds: score the campaign again"
         )
+    if bad is not None:
+        raise _not_finite_error(bad, table, tuple(position))
     twice = rows.groupBy("user_id").count().where(F.col("count") > 1).orderBy("user_id").first()
     if twice is not None:
         raise TableError(
@@ -129,16 +149,14 @@ def _from_compact(rows: DataFrame, table: str, campaign_id: str, funds: Funds) -
     return rows.select("user_id", "risk_tolerance", F.array(*wanted).alias("expected_revenue"))
 
 
-def _require_finite(scores: DataFrame, table: str, funds: Funds) -> None:
-    infinite = F.exists("expected_revenue", lambda e: F.isnan(e) | (F.abs(e) == float("inf")))
-    bad = scores.where(infinite).orderBy("user_id").first()
-    if bad is not None:
-        fund, value = next(
-            (fund, value)
-            for fund, value in zip(funds.ids, bad["expected_revenue"], strict=True)
-            if value is not None and not np.isfinite(value)
-        )
-        raise TableError(
-            f"table {table}: user {bad['user_id']}, fund {fund!r}: expected_revenue is {value}; "
-            "give a finite number, or null for a pair that must not be allocated"
-        )
+def _not_finite() -> Column:
+    return F.exists("expected_revenue", lambda e: F.isnan(e) | (F.abs(e) == float("inf")))
+
+
+def _not_finite_error(bad: Row, table: str, fund_ids: tuple[str, ...]) -> TableError:
+    scores = zip(fund_ids, bad["expected_revenue"], strict=False)
+    fund, value = next((f, e) for f, e in scores if e is not None and not np.isfinite(e))
+    return TableError(
+        f"table {table}: user {bad['user_id']}, fund {fund!r}: expected_revenue is {value}; "
+        "give a finite number, or null for a pair that must not be allocated"
+    )

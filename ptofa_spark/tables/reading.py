@@ -184,13 +184,17 @@ def _require_readable(table: str, field: StructField, found: DataType) -> None:
 def _require_values(frame: DataFrame, schema: StructType, table: str) -> None:
     """One pass that counts, a column, nulls that may not be there and values that do not fit the type."""
     checks = []
-    for field in schema:
+    found = {field.name: field for field in frame.schema}
+    doubtful = [field for field in schema if found[field.name].nullable or found[field.name].dataType != field.dataType]
+    if not doubtful:
+        return
+    for field in doubtful:
         column = F.col(quoted(field.name))
         fits = column.isNull() | column.try_cast(field.dataType).isNotNull()
         checks.append(F.first(F.when(~fits, column.cast("string")), ignorenulls=True).alias(f"misfit_{field.name}"))
         checks.append(F.count(F.when(column.isNull(), 1)).alias(f"nulls_{field.name}"))
     row = frame.agg(*checks).collect()[0]
-    for field in schema:
+    for field in doubtful:
         if row[f"misfit_{field.name}"] is not None:
             raise TableError(
                 f"table {table}: column {field.name} holds {row[f'misfit_{field.name}']!r}, "

@@ -24,7 +24,7 @@ class Instance:
         return ~np.isnan(self.expected_revenue)
 
     def problem(self, mode: str = "exact") -> AllocationProblem:
-        users, funds = self.expected_revenue.shape
+        funds = len(self.demand)
         keys, first, inverse = np.unique(set_keys(self.eligible), return_index=True, return_inverse=True)
         classes = Classes(
             self.eligible[first], np.bincount(inverse), np.ones(len(keys), np.int64), np.full(len(keys), 5)

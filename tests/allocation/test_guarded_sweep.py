@@ -1,8 +1,9 @@
-"""HA on the driver: exact on every feasible problem, the same as the paper's loop where that loop is guarded by hand."""
+"""HA on the driver: exact on every feasible problem, and the same as the paper's loop, guarded by hand."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def loop_over_users(instance: Instance, levels: np.ndarray) -> np.ndarray:
         score = {}
         for u in left:
             ranked = sorted(choices[u], key=lambda f: (-value[u][f], f))
-            score[u] = sum((alpha[a] * (value[u][a] - value[u][b]) for a, b in zip(ranked, ranked[1:])), Fraction(0))
+            score[u] = sum((alpha[a] * (value[u][a] - value[u][b]) for a, b in pairwise(ranked)), Fraction(0))
         for u in sorted(left, key=lambda u: (-score[u], u)):
             taken[u] = min(choices[u], key=lambda f: (-value[u][f], f))
             demand[taken[u]] -= 1

@@ -1,0 +1,89 @@
+# `make` alone prints this help, built from the notes beside the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV := .venv
+PY := $(VENV)/bin/python
+CONFIG ?= conf/local.yaml
+DATASET ?= synthetic
+HILLSTROM_CSV ?= ../shared/data/hillstrom.csv
+LOG := .install.log
+LOCKS := requirements-build.lock requirements.lock
+# Named after the locks' content: the same locks install nothing again, other locks install anew.
+INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
+
+.PHONY: help demo test lint format package clean lock install check-machine
+
+help: ## print this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: check-machine $(INSTALLED) ## run the whole pipeline (DATASET=synthetic|hillstrom|completejourney, HILLSTROM_CSV=path)
+	@$(PY) jobs/run_pipeline.py --config $(CONFIG) --dataset $(DATASET) \
+	  --warehouse warehouse/$(DATASET) --report reports/$(DATASET) \
+	  $(if $(filter hillstrom,$(DATASET)),--source '$(HILLSTROM_CSV)')
+
+test: check-machine $(INSTALLED) ## run all tests
+	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest $(TESTS)
+
+lint: $(INSTALLED) ## check style, types and the direction of imports
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check --quiet .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+format: $(INSTALLED) ## format the code
+	@$(VENV)/bin/ruff check --fix --quiet .
+	@$(VENV)/bin/ruff format --quiet .
+
+package: $(INSTALLED) ## build the wheel into dist/, for --py-files on a cluster
+	@$(PY) setup.py --quiet bdist_wheel 2>>$(LOG)
+	@ls dist/*.whl
+
+install: check-machine $(INSTALLED) ## set up .venv and Delta's JARs (demo and test do it by themselves)
+
+lock: ## pin requirements*.in anew (needs uv)
+	@for name in requirements-build requirements; do \
+	  uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --no-annotate --no-header $$name.in -o $$name.lock; done
+
+clean: ## remove what the jobs and tests wrote; keeps .venv
+	@rm -rf warehouse reports build dist *.egg-info spark-warehouse derby.log metastore_db \
+	  .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+check-machine:
+	@fail() { echo "error: $$1" >&2; exit 2; }; \
+	command -v $(PYTHON) >/dev/null \
+	  || fail "no $(PYTHON) on PATH: install Python 3.11, or name one with make PYTHON=/path/to/python3.11"; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || fail "$(PYTHON) is $$($(PYTHON) -V 2>&1), the pinned packages need Python 3.11: make PYTHON=/path/to/python3.11"; \
+	$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || fail "$(PYTHON) cannot make virtual environments: install its venv module (Debian: python3.11-venv)"; \
+	java="$${JAVA_HOME:+$$JAVA_HOME/bin/}java"; \
+	version="$$("$$java" -version 2>&1)" \
+	  || fail "no Java at $$java: install Java 17, or set JAVA_HOME to it"; \
+	major="$$(sed -nE 's/.*version "([0-9]+).*/\1/p' <<<"$$version" | head -n 1)"; \
+	case "$$major" in 17|21) ;; *) fail "$$java is Java $${major:-unknown}, Spark 4 needs 17 or 21: set JAVA_HOME to one";; esac; \
+	if [ -r /proc/meminfo ]; then \
+	  free="$$(awk '/MemAvailable/ {print int($$2 / 1024)}' /proc/meminfo)"; \
+	  [ "$$free" -ge $(MIN_FREE_MB) ] \
+	    || fail "$$free MB of memory are free, $(MIN_FREE_MB) MB are needed: close something, or make MIN_FREE_MB=$$free to try"; \
+	fi
+
+# 4 GiB of driver heap (conf/local.yaml), and as much again for Python workers and training.
+MIN_FREE_MB ?= 7000
+
+$(INSTALLED): | check-machine
+	@echo "installing the pinned packages into $(VENV): 6 GB, some minutes, once (pip's own lines: $(LOG))"
+	@fail() { echo "error: $$1 ($(LOG) has the lines)" >&2; exit 2; }; \
+	rm -rf $(VENV); : >$(LOG); \
+	$(PYTHON) -m venv $(VENV) >>$(LOG) 2>&1 || fail "the virtual environment could not be made"; \
+	pip="$(VENV)/bin/pip --disable-pip-version-check"; \
+	$$pip install --require-hashes -r requirements-build.lock >>$(LOG) 2>&1 \
+	  && $$pip install --no-build-isolation --require-hashes -r requirements.lock >>$(LOG) 2>&1 \
+	  || fail "packages could not be installed: the first run needs the package index and 12 GB of free disk"; \
+	$$pip install --no-build-isolation --no-deps --editable . >>$(LOG) 2>&1 || fail "the project could not be installed"; \
+	echo "resolving Delta Lake's JARs from Maven Central, once"; \
+	$(PY) -m ptofa_spark.session >>$(LOG) 2>&1 || { tail -n 1 $(LOG) >&2; exit 2; }
+	@touch $@

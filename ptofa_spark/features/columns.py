@@ -1,0 +1,43 @@
+"""Which columns of a table are features: those named u_*, f_* and p_*, of the user, the fund and their pair.
+
+Strings are categorical and may be null; everything else is a double, null where unknown.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType, NumericType, StringType, StructType
+
+logger = logging.getLogger(__name__)
+
+USER, FUND, PAIR = "u_", "f_", "p_"
+PREFIXES = (USER, FUND, PAIR)
+
+
+def feature_names(schema: StructType, prefix: str = "") -> list[str]:
+    """The feature columns of a schema, sorted; only those with the prefix if one is given."""
+    return sorted(name for name in schema.names if name.startswith(prefix or PREFIXES))
+
+
+def is_categorical(schema: StructType, name: str) -> bool:
+    """Whether a feature is a word, to be looked up in a vocabulary, and not a number."""
+    return isinstance(schema[name].dataType, StringType)
+
+
+def attributes(frame: DataFrame, keys: tuple[str, ...], prefix: str) -> list[Column]:
+    """A table's further columns as features: words stay, numbers and booleans become doubles, the rest is left out."""
+    columns = []
+    for field in frame.schema:
+        if field.name in keys:
+            continue
+        column = F.col(f"`{field.name}`")
+        if isinstance(field.dataType, StringType):
+            columns.append(column.alias(prefix + field.name))
+        elif isinstance(field.dataType, NumericType | BooleanType):
+            columns.append(column.cast("double").alias(prefix + field.name))
+        else:
+            logger.info("left_out=%s type=%s", field.name, field.dataType.simpleString())
+    return columns

@@ -1,0 +1,22 @@
+"""What `build_features` is asked to do."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ptofa_spark.config import Settings
+
+
+class BuildFeaturesSettings(Settings):
+    """Settings of `build_features`."""
+
+    warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
+    seed: int = Field(7, ge=0, description="seed of the split of the users")
+    test_share: float = Field(0.5, gt=0, lt=1, description="split by user: share of the users that tests")
+    validation_share: float = Field(0.1, gt=0, lt=1, description="share of the other users that validates (paper: 0.1)")
+    split_by: Literal["campaign", "user"] = Field(
+        "campaign",
+        description="campaign: the last campaign with exposures tests; user: the users are split by a hash of their id",
+    )

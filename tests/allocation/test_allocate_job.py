@@ -1,0 +1,324 @@
+"""jobs/allocate.py on real tables: its forms of input, its promises, and its one-line refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from ptofa_spark.allocation.allocate import allocate
+from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
+from ptofa_spark.allocation.passes import ScorePasses
+from ptofa_spark.allocation.plan import AllocationPlan, allocation
+from ptofa_spark.allocation.profile import profile
+from ptofa_spark.allocation.settings import AllocateSettings
+from ptofa_spark.errors import UserError
+from ptofa_spark.tables.schemas import ALLOCATION
+from tests.allocation.instances import Instance, feasible_instance
+from tests.run_job import run_job
+from tests.same_table import assert_same_table
+
+LEVELS = np.array([1, 1, 2, 3, 3, 4, 5, 5])
+IDS = ["基金", "bond", "cash", "équité", "gold", "o'hare", "tech`x", "zeta"]  # sorted, as the allocator sorts them
+
+
+class Campaign:
+    """An instance laid out as the tables of a user of `allocate`."""
+
+    def __init__(self, spark: SparkSession, root: Path, instance: Instance) -> None:
+        self.spark, self.root, self.instance = spark, root, instance
+        funds = len(instance.demand)
+        self.ids = sorted(IDS)[:funds]
+        self.levels = LEVELS[:funds]
+        tolerance = np.array([self.levels[row].max() for row in instance.eligible])
+        user, fund = np.nonzero(np.ones_like(instance.eligible))
+        self.pairs = pd.DataFrame(
+            {
+                "user_id": user * 3 - 500,
+                "risk_tolerance": tolerance[user].astype("int32"),
+                "fund_id": np.array(self.ids)[fund],
+                "expected_revenue": np.nan_to_num(instance.expected_revenue[user, fund], nan=1e9),
+            }
+        )
+        self.funds = pd.DataFrame({"fund_id": self.ids, "risk_level": self.levels.astype("int32"), "type": "x"})
+        self.demands = pd.DataFrame({"campaign_id": "spring", "fund_id": self.ids, "demand": instance.demand})
+
+    def write(self, form: str = "delta", partitions: int = 3) -> Campaign:
+        for name in ("pairs", "funds", "demands"):
+            frame = self.spark.createDataFrame(getattr(self, name)).repartition(partitions)
+            frame.write.format(form).option("header", True).mode("overwrite").save(str(self.root / name))
+        return self
+
+    def arguments(self, **more: object) -> dict[str, object]:
+        return {
+            "expected_revenue": str(self.root / "pairs"),
+            "funds": str(self.root / "funds"),
+            "demands": str(self.root / "demands"),
+            "output": str(self.root / "allocation"),
+            "report": str(self.root / "report"),
+            "k": self.instance.k,
+            "max_sweep_rows": 40,
+        } | more
+
+    def words(self, **more: object) -> list[str]:
+        return [
+            word for key, value in self.arguments(**more).items() for word in (f"--{key.replace('_', '-')}", str(value))
+        ]
+
+    def allocation(self) -> DataFrame:
+        return self.spark.read.format("delta").load(str(self.root / "allocation"))
+
+
+@pytest.fixture
+def campaign(spark: SparkSession, tmp_path: Path) -> Campaign:
+    return Campaign(spark, tmp_path, feasible_instance(np.random.default_rng(3), 400, LEVELS, k=2)).write()
+
+
+def assert_meets_constraints(campaign: Campaign, rows: pd.DataFrame) -> None:
+    """C1, C2, C3 recomputed by pandas from the tables."""
+    k = campaign.instance.k
+    assert (rows.groupby("user_id")["fund_id"].nunique() == k).all()
+    assert rows["user_id"].nunique() == len(campaign.instance.expected_revenue)
+    assert sorted(rows["slot"].unique()) == list(range(1, k + 1))
+    assert not rows.duplicated(["user_id", "slot"]).any()
+    delivered = rows.groupby("fund_id").size().reindex(campaign.ids, fill_value=0)
+    assert delivered.tolist() == campaign.demands["demand"].tolist()
+    joined = rows.merge(campaign.pairs, on=["user_id", "fund_id"]).merge(campaign.funds, on="fund_id")
+    assert len(joined) == len(rows)
+    assert (joined["risk_level"] <= joined["risk_tolerance"]).all()
+    assert (joined["expected_revenue_x"] == joined["expected_revenue_y"]).all()
+
+
+@pytest.mark.parametrize("form", ["delta", "parquet", "csv"])
+def test_ha_meets_every_constraint_from_every_form_of_table(
+    spark: SparkSession, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    campaign = Campaign(spark, tmp_path, feasible_instance(np.random.default_rng(4), 250, LEVELS, k=2)).write(form)
+    code, line = run_job("allocate", *campaign.words(), capsys=capsys)
+    assert (code, line.split(":")[0]) == (0, "ha")
+    assert_meets_constraints(campaign, campaign.allocation().toPandas())
+    summary = json.loads((tmp_path / "report" / "allocation.json").read_text())
+    assert summary["violations"] == {"c1": 0, "c2": 0, "c3": 0}
+    assert summary["objective"] == pytest.approx(campaign.allocation().toPandas()["expected_revenue"].sum(), rel=1e-9)
+    assert (summary["users"], summary["exposures"], summary["k"]) == (250, 500, 2)
+    assert [fund["delivered"] for fund in summary["funds"]] == campaign.demands["demand"].tolist()
+    assert summary["upper_bound"] is None
+    assert {field.name for field in ALLOCATION} == set(campaign.allocation().columns)
+
+
+def test_spark_and_driver_give_the_identical_plan_and_table_for_any_partitioning(campaign: Campaign) -> None:
+    tables, plans = [], []
+    for partitions, driver_users in ((3, 0), (7, 0), (1, 1_000)):
+        campaign.write(partitions=partitions)
+        allocate(campaign.spark, AllocateSettings(**campaign.arguments(driver_users=driver_users)))
+        tables.append(campaign.allocation().toPandas().sort_values(["user_id", "slot"]).reset_index(drop=True))
+        plans.append((campaign.root / "report" / "plan.json").read_text())
+    assert plans[0] == plans[1] == plans[2]
+    pd.testing.assert_frame_equal(tables[0], tables[1])
+    pd.testing.assert_frame_equal(tables[0], tables[2])
+
+
+def test_replaying_the_saved_plan_gives_the_identical_table(campaign: Campaign) -> None:
+    allocate(campaign.spark, AllocateSettings(**campaign.arguments(driver_users=0)))
+    plan = AllocationPlan.read(str(campaign.root / "report"))
+    name, funds = read_campaign_funds(campaign.spark, *(str(campaign.root / t) for t in ("funds", "demands")), None)
+    scores = read_scores(campaign.spark, str(campaign.root / "pairs"), name, funds)
+    passes = ScorePasses(scores, funds.risk_levels, profile(scores, funds, 100).classes)
+    assert_same_table(allocation(plan, passes), campaign.allocation())
+
+
+def test_ha_is_near_the_optimum_of_or_tools_on_5000_users(spark: SparkSession, tmp_path: Path) -> None:
+    instance = feasible_instance(np.random.default_rng(11), 5_000, LEVELS, k=1)
+    campaign = Campaign(spark, tmp_path, instance).write()
+    summary = allocate(spark, AllocateSettings(**campaign.arguments(driver_users=0, max_sweep_rows=1_000)))
+    assert_meets_constraints(campaign, campaign.allocation().toPandas())
+    optimum = instance.optimum()
+    assert 0.985 * optimum <= summary.objective <= optimum * (1 + 1e-9)
+
+
+def test_manual_gives_each_fund_its_best_free_users_in_the_given_order(campaign: Campaign) -> None:
+    order = [campaign.ids[f] for f in (4, 0, 7, 1, 2, 3, 5, 6)]
+    settings = AllocateSettings(**campaign.arguments(method="manual", priority=",".join(order), driver_users=0))
+    summary = allocate(campaign.spark, settings)
+    rows = campaign.allocation().toPandas()
+    assert set(zip(rows["user_id"], rows["fund_id"], strict=True)) == manual_by_loop(campaign, order)
+    full = rows.groupby("user_id").size().reindex(campaign.pairs["user_id"].unique(), fill_value=0) == 2
+    assert summary.users_served == full.sum()
+    assert summary.violations.c1 == 400 - full.sum()
+    assert summary.violations.c3 == 0
+
+
+def manual_by_loop(campaign: Campaign, order: list[str]) -> set[tuple[int, str]]:
+    """The paper's manual strategy, user by user."""
+    free = dict.fromkeys(campaign.pairs["user_id"], campaign.instance.k)
+    level = dict(zip(campaign.ids, campaign.levels, strict=True))
+    wanted = dict(zip(campaign.demands["fund_id"], campaign.demands["demand"], strict=True))
+    taken = set()
+    for fund in order:
+        pairs = campaign.pairs[campaign.pairs["fund_id"] == fund]
+        pairs = pairs[pairs["risk_tolerance"] >= level[fund]].sort_values(
+            ["expected_revenue", "user_id"], ascending=[False, True]
+        )
+        left = wanted[fund]
+        for user in pairs["user_id"]:
+            if left and free[user]:
+                taken.add((user, fund))
+                free[user] -= 1
+                left -= 1
+    return taken
+
+
+def test_a_second_campaign_lands_beside_the_first_and_a_rerun_replaces_its_own(campaign: Campaign) -> None:
+    allocate(campaign.spark, AllocateSettings(**campaign.arguments()))
+    campaign.demands["campaign_id"] = "it's autumn"
+    campaign.write()
+    for _ in range(2):
+        allocate(campaign.spark, AllocateSettings(**campaign.arguments()))
+    counts = {
+        row["campaign_id"]: row["count"] for row in campaign.allocation().groupBy("campaign_id").count().collect()
+    }
+    assert counts == {"spring": 800, "it's autumn": 800}
+
+
+def test_scale_fits_the_demands_to_the_slots(campaign: Campaign) -> None:
+    campaign.demands["demand"] = campaign.demands["demand"] * 10 + 1
+    campaign.write()
+    summary = allocate(campaign.spark, AllocateSettings(**campaign.arguments(demand_mode="scale")))
+    assert sum(fund.demand for fund in summary.funds) == 800
+    assert (summary.violations.c1, summary.violations.c2, summary.violations.c3) == (0, 0, 0)
+
+
+def test_an_absent_or_null_pair_is_never_allocated(campaign: Campaign) -> None:
+    instance = campaign.instance
+    held = {(int(u), int(f)) for u, f in zip(*np.nonzero(instance.eligible), strict=True)}
+    campaign.pairs = campaign.pairs.astype({"expected_revenue": object})
+    dropped = campaign.pairs[
+        (campaign.pairs["fund_id"] == campaign.ids[1]) & (campaign.pairs["user_id"] % 2 == 0)
+    ].index
+    campaign.pairs.loc[dropped[::2], "expected_revenue"] = None
+    campaign.pairs = campaign.pairs.drop(dropped[1::2])
+    campaign.pairs["expected_revenue"] = campaign.pairs["expected_revenue"].astype(float)
+    campaign.write()
+    nulls = campaign.spark.read.format("delta").load(str(campaign.root / "pairs")).replace(float("nan"), None)
+    nulls.write.format("delta").mode("overwrite").save(str(campaign.root / "pairs"))
+    campaign.demands["demand"] = [10] * len(campaign.ids)
+    campaign.spark.createDataFrame(campaign.demands).write.format("delta").mode("overwrite").save(
+        str(campaign.root / "demands")
+    )
+    summary = allocate(campaign.spark, AllocateSettings(**campaign.arguments(demand_mode="partial")))
+    rows = campaign.allocation().toPandas()
+    assert len(held) > len(rows) == 80
+    assert summary.violations.c2 == 0
+    barred = rows[(rows["fund_id"] == campaign.ids[1]) & (rows["user_id"] % 2 == 0)]
+    assert barred.empty
+
+
+def test_an_infeasible_campaign_names_the_cut_and_the_repair_and_writes_no_table(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    revenue = np.array([[1.0, np.nan]] * 30 + [[1.0, 2.0]] * 20)
+    campaign = Campaign(spark, tmp_path, Instance(revenue, np.array([18, 32]), 1))
+    campaign.levels = np.array([1, 4])
+    campaign.funds["risk_level"] = campaign.levels.astype("int32")
+    campaign.pairs["risk_tolerance"] = np.repeat([2] * 30 + [5] * 20, 2).astype("int32")
+    campaign.write()
+    code, line = run_job("allocate", *campaign.words(), capsys=capsys)
+    low, high = campaign.ids
+    assert code == 2
+    assert line == (
+        f"error: the 30 users of tolerance 2 need 30 exposures; the funds they may see ({low}) can give them 18, "
+        f"12 short: change the demands by {low} +12, {high} -12"
+    )
+    assert not (tmp_path / "allocation").exists()
+    told = json.loads((tmp_path / "report" / "infeasible.json").read_text())
+    assert (told["short"], told["repair"]) == (12, {low: 12, high: -12})
+    campaign.demands["demand"] = [30, 20]
+    campaign.write()
+    assert run_job("allocate", *campaign.words(), capsys=capsys)[0] == 0
+    assert not (tmp_path / "report" / "infeasible.json").exists()
+
+
+def spoil(campaign: Campaign, how: str) -> None:
+    if how == "unknown fund":
+        campaign.demands.loc[0, "fund_id"] = "nowhere"
+    elif how == "negative demand":
+        campaign.demands.loc[0, "demand"] = -4
+    elif how == "demand twice":
+        campaign.demands = pd.concat([campaign.demands, campaign.demands.iloc[:1]])
+    elif how == "fund twice":
+        campaign.funds = pd.concat([campaign.funds, campaign.funds.iloc[:1]])
+    elif how == "pair twice":
+        campaign.pairs = pd.concat([campaign.pairs, campaign.pairs.iloc[5:6]])
+    elif how == "two tolerances":
+        campaign.pairs.loc[3, "risk_tolerance"] = 1 if campaign.pairs.loc[3, "risk_tolerance"] != 1 else 2
+    elif how == "no column":
+        campaign.pairs = campaign.pairs.rename(columns={"risk_tolerance": "tolerance"})
+    elif how == "wrong type":
+        campaign.pairs["expected_revenue"] = "a lot"
+    elif how == "infinite score":
+        campaign.pairs.loc[9, "expected_revenue"] = np.inf
+    elif how == "null tolerance":
+        campaign.pairs["risk_tolerance"] = campaign.pairs["risk_tolerance"].astype("Int32")
+        campaign.pairs.loc[4, "risk_tolerance"] = pd.NA
+    elif how == "sum of demands":
+        campaign.demands.loc[0, "demand"] += 1
+    campaign.write()
+
+
+REFUSALS = {
+    "unknown fund": ["demands", "'nowhere'", "is not in", "funds"],
+    "negative demand": ["demands", "demand -4", "give 0 or more"],
+    "demand twice": ["demands", "two demands", "keep one"],
+    "fund twice": ["funds", "more than once", "keep one row"],
+    "pair twice": ["pairs", "user ", "more than once", "keep one row"],
+    "two tolerances": ["pairs", "user -500", "more than one risk_tolerance"],
+    "no column": ["pairs", "lacks column(s) risk_tolerance", "it has", "tolerance"],
+    "wrong type": ["pairs", "expected_revenue is string", "expected double"],
+    "infinite score": ["pairs", "user ", "fund ", "inf", "give a finite number, or null"],
+    "null tolerance": ["pairs", "risk_tolerance is null in 1 row(s)"],
+    "sum of demands": ["801 exposures", "800 slots", "at-most"],
+}
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+def test_bad_input_is_one_line_that_names_it_and_nothing_is_written(
+    campaign: Campaign, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(campaign, how)
+    code, line = run_job("allocate", *campaign.words(), capsys=capsys)
+    assert code == 2
+    assert line.startswith("error: ")
+    for part in REFUSALS[how]:
+        assert part in line
+    assert not (campaign.root / "allocation").exists()
+    assert not (campaign.root / "report" / "allocation.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--method", "exact"], "method exact is not there yet"),
+        (["--method", "ip"], "method ip is not there yet"),
+        (["--k", "0"], "allocate: k = '0'"),
+        (["--funds", "/nowhere/funds"], "table /nowhere/funds does not exist"),
+        (["--campaign-id", "summer"], "has no campaign 'summer'; it has spring"),
+        (["--colour", "red"], "--colour"),
+        (["--priority", "nowhere", "--method", "manual"], "priority names nowhere; the campaign has"),
+    ],
+)
+def test_bad_options_are_one_line(
+    campaign: Campaign, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, line = run_job("allocate", *campaign.words(), *words, capsys=capsys)
+    assert code == 2
+    assert said in line
+    assert not (campaign.root / "allocation").exists()
+
+
+def test_more_classes_than_configured_is_refused(campaign: Campaign) -> None:
+    with pytest.raises(UserError, match="more than 2 distinct sets of eligible funds"):
+        allocate(campaign.spark, AllocateSettings(**campaign.arguments(max_classes=2)))
