@@ -66,6 +66,18 @@ def parse_job(
     Raises:
         ConfigError: an unknown key, a missing required key or a value outside its bounds, in one line.
     """
+    settings, session, _ = parse_pipeline(job, settings_class, spark_class, description, argv)
+    return settings, session
+
+
+def parse_pipeline(
+    job: str, settings_class: type[S], spark_class: type[Settings], description: str, argv: Sequence[str] | None = None
+) -> tuple[S, Any, dict[str, Any]]:
+    """As `parse_job`, with the whole config file as third, for a job that runs others.
+
+    Raises:
+        ConfigError: see `parse_job`.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _OneLineParser(
         prog=f"{job}.py",
@@ -85,7 +97,7 @@ def parse_job(
     own |= {key: value for key, value in given.items() if not key.startswith("spark.")}
     session = dict(file.get("spark") or {})
     session |= {key.removeprefix("spark."): value for key, value in given.items() if key.startswith("spark.")}
-    return validated(settings_class, own, job), validated(spark_class, session, "spark")
+    return validated(settings_class, own, job), validated(spark_class, session, "spark"), file
 
 
 def load_yaml(path: str | None) -> dict[str, Any]:

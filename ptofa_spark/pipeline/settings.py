@@ -17,7 +17,7 @@ class RunPipelineSettings(Settings):
     dataset: Literal["synthetic", "hillstrom", "completejourney", "own"] = Field(
         "synthetic", description="synthetic platform, hillstrom, completejourney, or own raw tables"
     )
-    source: str | None = Field(None, description="hillstrom: the CSV; own: directory or catalog.schema of the raw tables")
+    source: str | None = Field(None, description="hillstrom: the CSV; own: directory or catalog.schema of raw tables")
     seed: int = Field(7, description="seed of everything that draws")
     test_share: float = Field(0.5, gt=0, lt=1, description="share of users that tests, where users are split")
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of the other users that validates")

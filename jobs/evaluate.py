@@ -1,0 +1,30 @@
+"""Evaluates a trained model and its allocations, prints the figures and writes report.html and evaluation.json.
+
+CPME and RPME are measured under the simulator's truth where there is one, else by inverse propensity weighting of
+randomised exposures; where the log was not randomised it says that they cannot be estimated.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ptofa_spark.config import parse_job
+from ptofa_spark.errors import EXIT_OK, run_as_job
+from ptofa_spark.evaluation.evaluate import evaluate
+from ptofa_spark.evaluation.settings import EvaluateSettings
+from ptofa_spark.progress import log_to_stderr
+from ptofa_spark.session import SparkSettings, spark_session
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the job; the exit code is 0 only when the report is written."""
+    settings, spark_settings = parse_job("evaluate", EvaluateSettings, SparkSettings, __doc__ or "", argv)
+    log_to_stderr()
+    with spark_session(spark_settings) as spark:
+        print(evaluate(spark, settings).table())
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_job(main))

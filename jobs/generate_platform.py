@@ -1,0 +1,28 @@
+"""Generates the synthetic platform's raw tables, and its truth, in a warehouse."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ptofa_spark.config import parse_job
+from ptofa_spark.errors import EXIT_OK, run_as_job
+from ptofa_spark.progress import log_to_stderr
+from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.simulator.platform import generate_platform
+from ptofa_spark.simulator.settings import GeneratePlatformSettings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parses the command line, generates, and returns the exit code."""
+    settings, spark_settings = parse_job(
+        "generate_platform", GeneratePlatformSettings, SparkSettings, __doc__ or "", argv
+    )
+    log_to_stderr()
+    with spark_session(spark_settings) as spark:
+        generate_platform(spark, settings)
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_job(main))

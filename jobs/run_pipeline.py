@@ -1,0 +1,32 @@
+"""Runs the whole pipeline in one Spark session: raw tables, features, training, scores, allocations, evaluation.
+
+The default is the synthetic platform; hillstrom, completejourney and your own raw tables (`--dataset own --source DIR`)
+run through the same stages. Ends with a table of the allocations and the predictors, and the path of the report.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ptofa_spark.config import parse_pipeline
+from ptofa_spark.errors import EXIT_OK, run_as_job
+from ptofa_spark.pipeline.run import run_pipeline
+from ptofa_spark.pipeline.settings import RunPipelineSettings
+from ptofa_spark.progress import log_to_stderr
+from ptofa_spark.session import SparkSettings, spark_session
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the job; the exit code is 0 only when every stage is written."""
+    settings, spark_settings, sections = parse_pipeline(
+        "run_pipeline", RunPipelineSettings, SparkSettings, __doc__ or "", argv
+    )
+    log_to_stderr()
+    with spark_session(spark_settings) as spark:
+        print(run_pipeline(spark, settings, sections).table())
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_job(main))

@@ -1,0 +1,29 @@
+"""Scores every user-fund pair of the target campaign with a trained model, one row a user.
+
+Writes the table scores of the warehouse (or --output), which allocate reads; the campaign's old rows are replaced.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ptofa_spark.config import parse_job
+from ptofa_spark.errors import EXIT_OK, run_as_job
+from ptofa_spark.progress import log_to_stderr
+from ptofa_spark.scoring.score import score
+from ptofa_spark.scoring.settings import ScoreSettings
+from ptofa_spark.session import SparkSettings, spark_session
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the job; the exit code is 0 only when the scores are written."""
+    settings, spark_settings = parse_job("score", ScoreSettings, SparkSettings, __doc__ or "", argv)
+    log_to_stderr()
+    with spark_session(spark_settings) as spark:
+        score(spark, settings)
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_job(main))

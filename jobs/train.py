@@ -1,0 +1,26 @@
+"""Trains a model on the warehouse's examples and writes it as a folder of safetensors and JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ptofa_spark.config import parse_job
+from ptofa_spark.errors import EXIT_OK, run_as_job
+from ptofa_spark.progress import log_to_stderr
+from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.training.settings import TrainSettings
+from ptofa_spark.training.train import train
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the job; the exit code is 0 only when the model is written."""
+    settings, spark_settings = parse_job("train", TrainSettings, SparkSettings, __doc__ or "", argv)
+    log_to_stderr()
+    with spark_session(spark_settings) as spark:
+        print(train(spark, settings).line())
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_job(main))

@@ -1,0 +1,35 @@
+"""Whether predictions mean what they say: exposures in ten equal groups by prediction, each against its outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+GROUPS = 10
+
+
+@dataclass(frozen=True)
+class CalibrationGroup:
+    """One group: exposures, mean predicted and mean actual, in the predicted quantity's unit."""
+
+    exposures: int
+    predicted: float
+    actual: float
+
+
+def calibration(predicted: Floats, actual: Floats, groups: int = GROUPS) -> tuple[CalibrationGroup, ...]:
+    """Groups of equal mass by rising prediction; fewer where there are fewer exposures than groups."""
+    order = np.argsort(predicted, kind="stable")
+    parts = [part for part in np.array_split(order, groups) if len(part)]
+    return tuple(
+        CalibrationGroup(len(part), float(predicted[part].mean()), float(actual[part].mean())) for part in parts
+    )
+
+
+def expected_calibration_error(groups: tuple[CalibrationGroup, ...]) -> float:
+    """Mean of |predicted - actual| over the groups, weighted by exposures."""
+    weights = [group.exposures for group in groups]
+    return float(np.average([abs(group.predicted - group.actual) for group in groups], weights=weights))

@@ -1,0 +1,163 @@
+"""What the terminal and the report show, in words and numbers as a planner reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ptofa_spark.allocation.summary import AllocationSummary
+from ptofa_spark.evaluation.calibration import CalibrationGroup
+from ptofa_spark.evaluation.figures import (
+    calibration_plot,
+    demand_and_delivered,
+    revenue_by_fund,
+    score_distribution,
+)
+from ptofa_spark.evaluation.metrics import Metrics, Predicted
+from ptofa_spark.evaluation.report import Figure, Table
+from ptofa_spark.evaluation.text_table import text_table
+
+if TYPE_CHECKING:
+    from ptofa_spark.evaluation.evaluate import AllocationEvaluation, Evaluation
+
+_ALLOCATION_HEAD = ("allocation", "objective", "users served", "C1", "C2", "C3", "CPME", "RPME", "measured by")
+_MODEL_HEAD = ("predictor", "AUC", "MSE", "MAE", "MAE money", "Gini", "pred/act conv.", "pred/act rev.")
+
+
+def terminal_table(
+    allocations: Sequence[AllocationEvaluation], models: Sequence[Metrics], conversions: int, report: str
+) -> str:
+    """Allocations, predictors and the report's path; intervals are 95 %."""
+    parts = [
+        text_table(_ALLOCATION_HEAD, [_allocation_row(each) for each in allocations]),
+        text_table(_MODEL_HEAD, [_model_row(row) for row in models]),
+    ]
+    logged = [each.logged for each in allocations if each.logged is not None]
+    if logged:
+        rows = [_logged_row(each) for each in allocations]
+        head = ("allocation - logged policy", "CPME", "RPME", "conversions behind it", "effective exposures")
+        parts += [text_table(head, rows), power_note(conversions)]
+    return "\n\n".join([*parts, f"report: {report}"])
+
+
+def report_tables(found: Evaluation) -> list[Table]:
+    """The tables of the HTML report."""
+    tables = [
+        Table(
+            "Allocations",
+            "Objective: expected revenue by the model. C1: users without exactly K funds; C2: exposures off the "
+            "demands; C3: exposures riskier than declared. " + _measured_note(found),
+            _ALLOCATION_HEAD,
+            tuple(_allocation_row(each) for each in found.allocations),
+        ),
+        Table(
+            "Predictions on held-out exposures",
+            f"{found.exposures:,} exposures with {found.conversions:,} conversions. MSE and MAE are of log10(1 + "
+            "revenue), predicted by its mean; predicting zero wins MAE on mostly zero labels, so it stands here too. "
+            f"Calibration error of the conversion rate: {found.calibration_error:.6f}.",
+            _MODEL_HEAD,
+            tuple(_model_row(row) for row in found.metrics),
+        ),
+    ]
+    if any(each.logged for each in found.allocations):
+        tables.append(
+            Table(
+                "Against the logged policy",
+                power_note(found.conversions),
+                ("allocation - logged policy", "CPME", "RPME", "conversions behind it", "effective exposures"),
+                tuple(_logged_row(each) for each in found.allocations),
+            )
+        )
+    tables += [_fund_table(each) for each in found.allocations]
+    for title, groups in (
+        ("Calibration of conversion, by tenth of the exposures", found.conversion_calibration),
+        ("Calibration of revenue, by tenth of the exposures", found.revenue_calibration),
+    ):
+        rows = tuple((f"{g.exposures:,}", f"{g.predicted:.6g}", f"{g.actual:.6g}") for g in groups)
+        tables.append(Table(title, "", ("exposures", "mean predicted", "mean actual"), rows))
+    return tables
+
+
+def report_figures(
+    summaries: Sequence[AllocationSummary], groups: Sequence[CalibrationGroup], model: Predicted
+) -> list[Figure]:
+    """The plots of the HTML report."""
+    return [
+        Figure("Exposures each fund asked for, and got.", demand_and_delivered(summaries)),
+        Figure("Expected revenue of each fund.", revenue_by_fund(summaries)),
+        Figure("Conversion rate, predicted against actual.", calibration_plot(groups, "conversion rate")),
+        Figure("Predicted expected revenue of the test exposures.", score_distribution(model.revenue)),
+    ]
+
+
+def power_note(conversions: int) -> str:
+    """What the intervals can carry."""
+    return (
+        f"Intervals are 95 %, by bootstrap over users. The test exposures hold {conversions:,} conversions: where an "
+        "interval of a difference includes 0, these data do not tell the allocation from the logged policy."
+    )
+
+
+def _measured_note(found: Evaluation) -> str:
+    if found.allocations[0].truth is not None:
+        return "CPME and RPME: expected under the simulator's truth, per mille exposures."
+    if found.allocations[0].logged is not None:
+        return "CPME and RPME: inverse propensity estimates from the randomised log, per mille exposures."
+    return "CPME and RPME are not estimable here: the logged exposures were not randomised."
+
+
+def _allocation_row(each: AllocationEvaluation) -> tuple[str, ...]:
+    summary, off = each.summary, each.summary.violations
+    cpme, rpme, by = "-", "-", "not estimable: log not randomised"
+    if each.truth is not None:
+        cpme, rpme, by = f"{each.truth.cpme:,.3f}", f"{each.truth.rpme:,.1f}", "truth"
+    elif each.logged is not None:
+        cpme, rpme, by = str(each.logged.cpme), str(each.logged.rpme), "IPW"
+    served = f"{summary.users_served:,} / {summary.users:,}"
+    return (each.name, f"{summary.objective:,.2f}", served, f"{off.c1:,}", f"{off.c2:,}", f"{off.c3:,}", cpme, rpme, by)
+
+
+def _logged_row(each: AllocationEvaluation) -> tuple[str, ...]:
+    logged = each.logged
+    if logged is None:
+        return (each.name, "-", "-", "-", "-")
+    return (
+        each.name,
+        str(logged.cpme_difference),
+        str(logged.rpme_difference),
+        f"{logged.conversions:,}",
+        f"{logged.effective_exposures:,.0f}",
+    )
+
+
+def _model_row(row: Metrics) -> tuple[str, ...]:
+    return (
+        row.name,
+        _shown(row.auc, ".4f"),
+        f"{row.mse:.5f}",
+        f"{row.mae:.5f}",
+        f"{row.mae_money:,.3f}",
+        _shown(row.gini, ".4f"),
+        _shown(row.conversion_ratio, ".3f"),
+        _shown(row.revenue_ratio, ".3f"),
+    )
+
+
+def _fund_table(each: AllocationEvaluation) -> Table:
+    rows = tuple(
+        (
+            fund.fund_id,
+            str(fund.risk_level),
+            f"{fund.demand:,}",
+            f"{fund.delivered:,}",
+            f"{fund.expected_revenue:,.2f}",
+            _shown(fund.alpha, ",.3f"),
+        )
+        for fund in each.summary.funds
+    )
+    head = ("fund", "risk level", "demand", "delivered", "expected revenue", "alpha")
+    return Table(f"Funds under {each.name}", "", head, rows)
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

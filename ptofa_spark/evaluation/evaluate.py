@@ -1,0 +1,127 @@
+"""`evaluate`: model and allocations against the truth, or against randomised logs, and a report of both."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ptofa_spark.allocation.summary import AllocationSummary
+from ptofa_spark.evaluation.calibration import CalibrationGroup, calibration, expected_calibration_error
+from ptofa_spark.evaluation.campaign import TrueWorth, logged_users, true_worth
+from ptofa_spark.evaluation.contents import report_figures, report_tables, terminal_table
+from ptofa_spark.evaluation.metrics import Metrics, metrics, yardsticks
+from ptofa_spark.evaluation.off_policy import OffPolicy, off_policy
+from ptofa_spark.evaluation.predictions import TestSet, test_set
+from ptofa_spark.evaluation.report import REPORT_HTML, Heading, render, write_whole
+from ptofa_spark.evaluation.settings import EvaluateSettings
+from ptofa_spark.progress import stage
+from ptofa_spark.splits import TEST
+from ptofa_spark.tables.names import in_warehouse
+from ptofa_spark.tables.reading import read_table, table_exists
+from ptofa_spark.tables.schemas import ALLOCATION, EXAMPLES, TRUTH
+from ptofa_spark.training.artifact import read_artifact
+
+EVALUATION_JSON = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class AllocationEvaluation:
+    """One allocation: its summary, and what it is worth by the truth or by the log; neither where neither can tell."""
+
+    name: str
+    summary: AllocationSummary
+    truth: TrueWorth | None
+    logged: OffPolicy | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures of a run; exposures, conversions: of the test set; calibration: of p_c and of revenue."""
+
+    model: str
+    exposures: int
+    conversions: int
+    allocations: tuple[AllocationEvaluation, ...]
+    metrics: tuple[Metrics, ...]
+    calibration_error: float
+    conversion_calibration: tuple[CalibrationGroup, ...]
+    revenue_calibration: tuple[CalibrationGroup, ...]
+    report: str
+
+    def table(self) -> str:
+        """The figures for the terminal."""
+        return terminal_table(self.allocations, self.metrics, self.conversions, self.report)
+
+
+def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
+    """Evaluates and writes `report/evaluation.json` and `report/report.html`.
+
+    Raises:
+        UserError: a table, the model or an allocation's summary is missing.
+    """
+    summaries = {name: AllocationSummary.read(str(Path(settings.report) / name)) for name in settings.names()}
+    model = read_artifact(settings.model_dir).name
+    with stage("evaluate", model=model, allocations=settings.allocations) as progress:
+        tables = _Tables(spark, settings.warehouse)
+        seen = test_set(tables.tested, settings.model_dir, model, tables.truth, settings.max_rows)
+        judged = tuple(_judged(name, summary, tables, settings) for name, summary in summaries.items())
+        found = _evaluation(seen, judged, settings)
+        _write(found, seen, settings)
+        progress.counts |= {"exposures": found.exposures, "report": found.report}
+    return found
+
+
+class _Tables:
+    """The tables that an evaluation reads; truth is None where the data are no simulation."""
+
+    def __init__(self, spark: SparkSession, warehouse: str) -> None:
+        self.spark, self.warehouse = spark, warehouse
+        examples = read_table(spark, in_warehouse(warehouse, "examples"), EXAMPLES, keep_extra=True)
+        self.tested = examples.where(F.col("split") == TEST)
+        truth = in_warehouse(warehouse, "truth")
+        self.truth = read_table(spark, truth, TRUTH) if table_exists(spark, truth) else None
+        self.randomised = self.tested.where(F.col("propensity").isNull()).isEmpty()
+
+    def allocation(self, name: str, campaign: str) -> DataFrame:
+        rows = read_table(self.spark, in_warehouse(self.warehouse, f"allocation_{name}"), ALLOCATION)
+        return rows.where(F.col("campaign_id") == campaign)
+
+
+def _judged(name: str, summary: AllocationSummary, tables: _Tables, settings: EvaluateSettings) -> AllocationEvaluation:
+    allocation = tables.allocation(name, summary.campaign_id)
+    if tables.truth is not None:
+        return AllocationEvaluation(name, summary, true_worth(allocation, tables.truth), None)
+    if not tables.randomised:
+        return AllocationEvaluation(name, summary, None, None)
+    logged = logged_users(tables.tested, allocation, summary.k)
+    return AllocationEvaluation(name, summary, None, off_policy(logged, settings.bootstrap, settings.seed))
+
+
+def _evaluation(seen: TestSet, judged: tuple[AllocationEvaluation, ...], settings: EvaluateSettings) -> Evaluation:
+    predictors = [seen.model, *([seen.oracle] if seen.oracle else []), *yardsticks(seen.outcomes)]
+    conversion = calibration(seen.model.p_c, seen.outcomes.conversion)
+    return Evaluation(
+        model=seen.model.name,
+        exposures=len(seen.outcomes.revenue),
+        conversions=int(seen.outcomes.conversion.sum()),
+        allocations=judged,
+        metrics=tuple(metrics(predictor, seen.outcomes) for predictor in predictors),
+        calibration_error=expected_calibration_error(conversion),
+        conversion_calibration=conversion,
+        revenue_calibration=calibration(seen.model.revenue, seen.outcomes.revenue),
+        report=str(Path(settings.report) / REPORT_HTML),
+    )
+
+
+def _write(found: Evaluation, seen: TestSet, settings: EvaluateSettings) -> None:
+    first = found.allocations[0].summary
+    heading = Heading(first.campaign_id, f"{first.users:,}", str(len(first.funds)), str(first.k), found.model)
+    figures = report_figures([each.summary for each in found.allocations], found.conversion_calibration, seen.model)
+    html = render(heading, report_tables(found), figures)
+    directory = Path(settings.report)
+    write_whole(directory / EVALUATION_JSON, json.dumps(asdict(found), indent=1, ensure_ascii=False) + "\n")
+    write_whole(directory / REPORT_HTML, html)

@@ -1,0 +1,113 @@
+"""The report's plots, as PNG in data URIs: transparent, in tones that read on white and on black."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ptofa_spark.allocation.summary import AllocationSummary
+from ptofa_spark.evaluation.calibration import CalibrationGroup
+
+_INK = "#808890"
+_COLOURS = ("#e08a3c", "#3c8fd0", "#54a868", "#a070c8")
+_STYLE: Any = {
+    "font.size": 10,
+    "text.color": _INK,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": _INK,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "legend.labelcolor": _INK,
+}
+_WIDE = (8.0, 3.4)
+
+
+def demand_and_delivered(summaries: Sequence[AllocationSummary]) -> str:
+    """Exposures each fund asked for and got, a bar a method."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes(_WIDE)
+        funds = summaries[0].funds
+        place = np.arange(len(funds))
+        width = 0.8 / (len(summaries) + 1)
+        axes.bar(place, [fund.demand for fund in funds], width, label="demand", color=_INK, alpha=0.5)
+        for number, summary in enumerate(summaries):
+            delivered = [fund.delivered for fund in summary.funds]
+            axes.bar(place + width * (number + 1), delivered, width, label=summary.method, color=_COLOURS[number % 4])
+        _fund_axis(axes, [fund.fund_id for fund in funds], place + width * len(summaries) / 2)
+        axes.set_ylabel("exposures")
+        axes.legend(ncols=len(summaries) + 1, loc="lower right", bbox_to_anchor=(1, 1))
+        return _data_uri(figure)
+
+
+def revenue_by_fund(summaries: Sequence[AllocationSummary]) -> str:
+    """Expected revenue that each fund brings, a bar a method."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes(_WIDE)
+        funds = summaries[0].funds
+        place = np.arange(len(funds))
+        width = 0.8 / len(summaries)
+        for number, summary in enumerate(summaries):
+            revenue = [fund.expected_revenue for fund in summary.funds]
+            axes.bar(place + width * number, revenue, width, label=summary.method, color=_COLOURS[number % 4])
+        _fund_axis(axes, [fund.fund_id for fund in funds], place + width * (len(summaries) - 1) / 2)
+        axes.set_ylabel("expected revenue")
+        axes.legend(ncols=len(summaries), loc="lower right", bbox_to_anchor=(1, 1))
+        return _data_uri(figure)
+
+
+def calibration_plot(groups: Sequence[CalibrationGroup], quantity: str) -> str:
+    """Mean predicted against mean actual, a point a tenth of the exposures; on the line is calibrated."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes((4.2, 3.6))
+        predicted, actual = [group.predicted for group in groups], [group.actual for group in groups]
+        top = max([*predicted, *actual, 1e-12])
+        axes.plot([0, top], [0, top], color=_INK, linewidth=1, linestyle="--")
+        axes.plot(predicted, actual, "o-", color=_COLOURS[1], markersize=5)
+        axes.set_xlabel(f"predicted {quantity}")
+        axes.set_ylabel(f"actual {quantity}")
+        return _data_uri(figure)
+
+
+def score_distribution(scores: NDArray[np.float64]) -> str:
+    """Distribution of the predicted expected revenue of the test exposures, on a log axis."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes((4.2, 3.6))
+        positive = scores[scores > 0]
+        if len(positive):
+            edges = np.geomspace(positive.min(), max(positive.max(), positive.min() * 1.01), 50)
+            axes.hist(positive, bins=edges.tolist(), color=_COLOURS[1], alpha=0.8)
+            axes.set_xscale("log")
+        axes.set_xlabel("predicted expected revenue of an exposure")
+        axes.set_ylabel("test exposures")
+        return _data_uri(figure)
+
+
+def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots()
+
+
+def _fund_axis(axes: Axes, names: list[str], place: NDArray[np.float64]) -> None:
+    step = max(1, len(names) // 20)
+    axes.set_xticks(place[::step], names[::step], rotation=30 if max(map(len, names)) > 6 else 0, ha="right")
+    axes.grid(visible=False, axis="x")
+
+
+def _data_uri(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150, transparent=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,103 @@
+"""How well predictions meet what happened: the columns of Table 1, and the money beside them.
+
+Table 1's scale of revenue is log10(1 + R), predicted by its mean over all exposures; predicting zero wins its MAE on
+mostly zero labels, so the zero and the mean predictor stand beside every model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import mean_absolute_error, mean_squared_error, roc_auc_score
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What happened at each exposure. conversion: 0 or 1; revenue: money, 0 without a conversion; both (exposures,)."""
+
+    conversion: Floats
+    revenue: Floats
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a predictor said, each (exposures,).
+
+    p_c: probability of conversion; log10_revenue: mean of log10(1 + R); revenue: its mean, money.
+    """
+
+    name: str
+    p_c: Floats
+    log10_revenue: Floats
+    revenue: Floats
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One row of the table of models.
+
+    auc: of conversion, None with one class only; mse, mae: on log10(1 + R); mae_money, money; gini: normalised, of
+    revenue ordered by prediction; conversion_ratio, revenue_ratio: sum(predicted) / sum(actual), None without any.
+    """
+
+    name: str
+    auc: float | None
+    mse: float
+    mae: float
+    mae_money: float
+    gini: float | None
+    conversion_ratio: float | None
+    revenue_ratio: float | None
+
+
+def metrics(predicted: Predicted, outcomes: Outcomes) -> Metrics:
+    """The figures of one predictor."""
+    label = np.log10(1.0 + outcomes.revenue)
+    both = 0 < outcomes.conversion.sum() < len(outcomes.conversion)
+    return Metrics(
+        name=predicted.name,
+        auc=float(roc_auc_score(outcomes.conversion, predicted.p_c)) if both else None,
+        mse=float(mean_squared_error(label, predicted.log10_revenue)),
+        mae=float(mean_absolute_error(label, predicted.log10_revenue)),
+        mae_money=float(mean_absolute_error(outcomes.revenue, predicted.revenue)),
+        gini=normalised_gini(outcomes.revenue, predicted.revenue),
+        conversion_ratio=_ratio(predicted.p_c, outcomes.conversion),
+        revenue_ratio=_ratio(predicted.revenue, outcomes.revenue),
+    )
+
+
+def yardsticks(outcomes: Outcomes) -> tuple[Predicted, Predicted]:
+    """The predictor of zero, and of the test set's own means: the best constant there is."""
+    size = len(outcomes.revenue)
+    zero = Predicted("zero", *(np.zeros(size) for _ in range(3)))
+    means = (outcomes.conversion.mean(), np.log10(1.0 + outcomes.revenue).mean(), outcomes.revenue.mean())
+    return zero, Predicted("mean", *(np.full(size, mean) for mean in means))
+
+
+def normalised_gini(actual: Floats, predicted: Floats) -> float | None:
+    """Gini of the actual revenue ordered by prediction, over that ordered by itself; None without any revenue.
+
+    1 for a perfect order, 0 for none. Equal predictions share their revenue evenly, so that their order does not count.
+    """
+    best = _gini(actual, actual)
+    return None if best == 0.0 else _gini(actual, predicted) / best
+
+
+def _gini(actual: Floats, by: Floats) -> float:
+    total = float(actual.sum())
+    if total == 0.0:
+        return 0.0
+    _, group = np.unique(-by, return_inverse=True)
+    size = np.bincount(group)
+    shared = (np.bincount(group, weights=actual) / size)[np.sort(group)]
+    share = np.cumsum(shared) / total
+    return float(share.mean() - (len(actual) + 1) / (2 * len(actual)))
+
+
+def _ratio(predicted: Floats, actual: Floats) -> float | None:
+    total = float(actual.sum())
+    return None if total == 0.0 else float(predicted.sum()) / total

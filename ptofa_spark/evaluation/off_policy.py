@@ -1,0 +1,132 @@
+"""What an allocation would have brought, from exposures that a randomised policy logged: inverse propensity weighting.
+
+Each logged exposure counts with weight w = 1[the allocation gives the user this fund] / (K * propensity). The mean of
+w * outcome is unbiased for the outcome per exposure of the allocation; its interval is a bootstrap over users.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+PER_MILLE = 1_000.0
+_CHUNK = 25
+
+
+@dataclass(frozen=True)
+class LoggedUsers:
+    """Logged test exposures, added up by user: each (users,), users sorted by id.
+
+    exposures: number of them; weight: sum of w; conversions, revenue: of what was logged; weighted_conversions,
+    weighted_revenue: sums of w * outcome; squared_weight: sum of w**2; matched: conversions at exposures with w > 0.
+    """
+
+    exposures: Floats
+    conversions: Floats
+    revenue: Floats
+    weight: Floats
+    squared_weight: Floats
+    weighted_conversions: Floats
+    weighted_revenue: Floats
+    matched: Floats
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its 95 % percentile interval, per mille exposures."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.estimate:,.2f} [{self.low:,.2f}, {self.high:,.2f}]"
+
+
+@dataclass(frozen=True)
+class OffPolicy:
+    """An allocation's CPME and RPME by the logged exposures (paper, eq. 8), beside those of the logged policy itself.
+
+    self_normalised_*: the same divided by the mean weight; *_difference: allocation minus logged policy;
+    effective_exposures: (sum w)^2 / sum w^2; conversions: how many carry the estimate.
+    """
+
+    cpme: Interval
+    rpme: Interval
+    self_normalised_cpme: Interval
+    self_normalised_rpme: Interval
+    logged_cpme: Interval
+    logged_rpme: Interval
+    cpme_difference: Interval
+    rpme_difference: Interval
+    effective_exposures: float
+    exposures: int
+    conversions: int
+
+
+# The figures of `OffPolicy` with an interval, in the order of `_estimates`.
+_FIGURES = (
+    "cpme",
+    "rpme",
+    "self_normalised_cpme",
+    "self_normalised_rpme",
+    "logged_cpme",
+    "logged_rpme",
+    "cpme_difference",
+    "rpme_difference",
+)
+
+
+def off_policy(logged: LoggedUsers, resamples: int, seed: int) -> OffPolicy:
+    """The estimates with their intervals.
+
+    Args:
+        logged: sums by user.
+        resamples: bootstrap resamples, by Poisson weights on users.
+        seed: of the resamples.
+    """
+    sums = np.column_stack(
+        [
+            logged.exposures,
+            logged.weight,
+            logged.weighted_conversions,
+            logged.weighted_revenue,
+            logged.conversions,
+            logged.revenue,
+        ]
+    )
+    point = _estimates(sums.sum(axis=0)[None, :])[0]
+    spread = _estimates(_resampled(sums, resamples, seed))
+    low, high = np.nanpercentile(spread, [2.5, 97.5], axis=0)
+    intervals = [Interval(*(float(x) for x in row)) for row in zip(point, low, high, strict=True)]
+    squares = float(logged.squared_weight.sum())
+    named = dict(zip(_FIGURES, intervals, strict=True))
+    return OffPolicy(
+        **named,  # type: ignore[arg-type]
+        effective_exposures=float(logged.weight.sum()) ** 2 / squares if squares else 0.0,
+        exposures=int(logged.exposures.sum()),
+        conversions=int(logged.matched.sum()),
+    )
+
+
+def _resampled(sums: Floats, resamples: int, seed: int) -> Floats:
+    rng = np.random.default_rng(seed)
+    parts = []
+    for start in range(0, resamples, _CHUNK):
+        times = rng.poisson(1.0, (min(_CHUNK, resamples - start), len(sums))).astype(np.float64)
+        parts.append(times @ sums)
+    return np.concatenate(parts)
+
+
+def _estimates(totals: Floats) -> Floats:
+    """The figures from totals (rows, 6): (rows, 8)."""
+    exposures, weight, conversions, revenue, logged_conversions, logged_revenue = totals.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cpme, rpme = conversions / exposures, revenue / exposures
+        logged_cpme, logged_rpme = logged_conversions / exposures, logged_revenue / exposures
+        normalised = (conversions / weight, revenue / weight)
+    rows = (cpme, rpme, *normalised, logged_cpme, logged_rpme, cpme - logged_cpme, rpme - logged_rpme)
+    return PER_MILLE * np.column_stack(rows)

@@ -1,0 +1,58 @@
+"""The report: one HTML file that holds everything it shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+REPORT_HTML = "report.html"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report, cells as they are shown."""
+
+    title: str
+    note: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot of the report. image: data URI."""
+
+    caption: str
+    image: str
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What the report is about, as it is shown."""
+
+    campaign: str
+    users: str
+    funds: str
+    k: str
+    model: str
+
+
+def render(heading: Heading, tables: Sequence[Table], figures: Sequence[Figure]) -> str:
+    """The report as HTML; whatever stands in a cell is escaped."""
+    environment = Environment(
+        loader=PackageLoader("ptofa_spark.evaluation"), autoescape=True, undefined=StrictUndefined
+    )
+    template = environment.get_template(REPORT_HTML)
+    return template.render(**vars(heading), tables=tables, figures=figures)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

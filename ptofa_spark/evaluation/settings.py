@@ -1,0 +1,25 @@
+"""What `evaluate` is asked to do."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ptofa_spark.config import Settings
+
+
+class EvaluateSettings(Settings):
+    """Settings of `evaluate`. Allocation N is table `allocation_N` of the warehouse, reported in `report/N`."""
+
+    warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
+    model_dir: str = Field("warehouse/model", min_length=1, description="folder of the trained model")
+    report: str = Field("reports", min_length=1, description="directory for report.html and evaluation.json")
+    allocations: str = Field("manual,ha", pattern=r"^\w+(,\w+)*$", description="names of the allocations to compare")
+    bootstrap: int = Field(1_000, ge=100, le=100_000, description="resamples of an interval")
+    seed: int = Field(7, ge=0, description="seed of the resamples")
+    max_rows: int = Field(
+        5_000_000, ge=1_000, description="most test exposures for the metrics; above, a sample of users"
+    )
+
+    def names(self) -> tuple[str, ...]:
+        """The allocations, in the order given."""
+        return tuple(self.allocations.split(","))

@@ -1,0 +1,18 @@
+"""A table for the terminal: columns aligned, words left, numbers right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The rows under their head; the first column stands left, the others right."""
+    widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
+    lines = [_line(head, widths), "  ".join("-" * width for width in widths)]
+    return "\n".join(lines + [_line(row, widths) for row in rows])
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = row
+    cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))]
+    return "  ".join(cells).rstrip()

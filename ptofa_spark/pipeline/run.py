@@ -1,0 +1,83 @@
+"""Runs every stage in the data's order; the loop a planner would run by hand, job by job."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pyspark.sql import SparkSession
+
+from ptofa_spark.allocation.allocate import allocate
+from ptofa_spark.allocation.settings import AllocateSettings
+from ptofa_spark.config import Settings, validated
+from ptofa_spark.evaluation.evaluate import Evaluation, evaluate
+from ptofa_spark.evaluation.settings import EvaluateSettings
+from ptofa_spark.features.build import build_features
+from ptofa_spark.features.settings import BuildFeaturesSettings
+from ptofa_spark.ingest.datasets import ingest
+from ptofa_spark.ingest.settings import IngestSettings
+from ptofa_spark.pipeline.settings import RunPipelineSettings
+from ptofa_spark.scoring.score import score
+from ptofa_spark.scoring.settings import ScoreSettings
+from ptofa_spark.simulator.platform import generate_platform
+from ptofa_spark.simulator.settings import GeneratePlatformSettings
+from ptofa_spark.tables.names import in_warehouse
+from ptofa_spark.training.settings import TrainSettings
+from ptofa_spark.training.train import train
+
+S = TypeVar("S", bound=Settings)
+METHODS = ("manual", "ha")
+
+
+def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: dict[str, Any]) -> Evaluation:
+    """Raw tables, features, training, scores, both allocations and their evaluation, in one session.
+
+    Args:
+        spark: the session.
+        settings: what the stages share.
+        sections: the config file's section of each job; what `settings` says goes before it.
+
+    Raises:
+        UserError: what any stage refuses; the stages before it stay written.
+    """
+    plan = _Plan(settings, sections)
+    if settings.dataset == "synthetic":
+        users = {} if settings.users is None else {"users": settings.users}
+        generate_platform(spark, plan.of("generate_platform", GeneratePlatformSettings, **users))
+    else:
+        ingest(spark, plan.of("ingest", IngestSettings, dataset=settings.dataset, source=settings.source))
+    by_user = settings.dataset in ("hillstrom", "completejourney")
+    build_features(spark, plan.of("build_features", BuildFeaturesSettings, split_by="user" if by_user else "campaign"))
+    train(spark, plan.of("train", TrainSettings))
+    score(spark, plan.of("score", ScoreSettings, audience="test" if by_user else "all"))
+    for method in METHODS:
+        allocate(spark, plan.of("allocate", AllocateSettings, **plan.allocation(method)))
+    return evaluate(spark, plan.of("evaluate", EvaluateSettings, allocations=",".join(METHODS)))
+
+
+class _Plan:
+    """Settings of each stage: its section of the file, then what the pipeline's own settings fix."""
+
+    def __init__(self, settings: RunPipelineSettings, sections: dict[str, Any]) -> None:
+        self._settings = settings
+        self._sections = sections
+        shared = {name: getattr(settings, name) for name in ("warehouse", "report", "seed")}
+        shares = {name: getattr(settings, name) for name in ("test_share", "validation_share")}
+        self._fixed = shared | shares | {"model_dir": f"{settings.warehouse}/model"}
+
+    def of(self, job: str, settings_class: type[S], **more: Any) -> S:
+        known = {name: value for name, value in self._fixed.items() if name in settings_class.model_fields}
+        return validated(settings_class, {**(self._sections.get(job) or {}), **known, **more}, job)
+
+    def allocation(self, method: str) -> dict[str, Any]:
+        """Where an allocation reads and writes."""
+        warehouse = self._settings.warehouse
+        return {
+            "expected_revenue": in_warehouse(warehouse, "scores"),
+            "funds": in_warehouse(warehouse, "funds"),
+            "demands": in_warehouse(warehouse, "demands"),
+            "exposures": in_warehouse(warehouse, "exposures"),
+            "output": in_warehouse(warehouse, f"allocation_{method}"),
+            "report": f"{self._settings.report}/{method}",
+            "method": method,
+            "k": self._settings.k,
+        }
