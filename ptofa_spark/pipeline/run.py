@@ -48,9 +48,9 @@ def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: d
     by_user = settings.dataset in ("hillstrom", "completejourney")
     build_features(spark, plan.of("build_features", BuildFeaturesSettings, split_by="user" if by_user else "campaign"))
     train(spark, plan.of("train", TrainSettings))
-    score(spark, plan.of("score", ScoreSettings, audience="test" if by_user else "all"))
+    campaign = score(spark, plan.of("score", ScoreSettings, audience="test" if by_user else "all"))
     for method in METHODS:
-        allocate(spark, plan.of("allocate", AllocateSettings, **plan.allocation(method)))
+        allocate(spark, plan.of("allocate", AllocateSettings, **plan.allocation(method, campaign)))
     return evaluate(spark, plan.of("evaluate", EvaluateSettings, allocations=",".join(METHODS)))
 
 
@@ -68,7 +68,7 @@ class _Plan:
         known = {name: value for name, value in self._fixed.items() if name in settings_class.model_fields}
         return validated(settings_class, {**(self._sections.get(job) or {}), **known, **more}, job)
 
-    def allocation(self, method: str) -> dict[str, Any]:
+    def allocation(self, method: str, campaign: str) -> dict[str, Any]:
         """Where an allocation reads and writes."""
         warehouse = self._settings.warehouse
         return {
@@ -80,4 +80,5 @@ class _Plan:
             "report": f"{self._settings.report}/{method}",
             "method": method,
             "k": self._settings.k,
+            "campaign_id": campaign,
         }

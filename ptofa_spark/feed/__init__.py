@@ -1,0 +1,1 @@
+"""Feeds a Delta snapshot's own Parquet files to PyTorch through Petastorm."""

@@ -1,0 +1,82 @@
+"""The examples table as a stream of batches: Petastorm reads, its thread encodes, a buffer shuffles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ptofa_spark.feed.batches import LABELS, Rows, cut, shuffled
+from ptofa_spark.feed.blocks import Batch
+from ptofa_spark.feed.encoding import FeatureEncoding
+from ptofa_spark.feed.petastorm_reader import RowGroupTransform, read_row_groups
+from ptofa_spark.splits import TRAIN, VALIDATION
+
+# Rows of a batch where nothing is learnt: few enough to stay in the processor's cache.
+_EVALUATION_ROWS = 8_192
+# Seeds of two runs must not meet in some epoch: further apart than any number of epochs.
+_SEED_STRIDE = 100_003
+
+
+@dataclass(frozen=True)
+class ExamplesFeed:
+    """Batches of the training and of the validation split of one snapshot; knows no Spark.
+
+    train_files, validation_files: URLs that hold the split's rows, perhaps beside others; encoding: of the feature
+    columns; train_rows: rows of the training split; batch_size: rows of a training batch; buffer_rows: rows of the
+    shuffling buffer; seed: of the order of rows, another order each epoch.
+    """
+
+    train_files: tuple[str, ...]
+    validation_files: tuple[str, ...]
+    encoding: FeatureEncoding
+    train_rows: int
+    batch_size: int
+    buffer_rows: int
+    seed: int
+
+    def train(self, epoch: int) -> Iterator[Batch]:
+        """The training split in the epoch's own order; the last batch holds what is left."""
+        order_seed = self.seed * _SEED_STRIDE + epoch
+        generator = torch.Generator().manual_seed(order_seed)
+        groups = encoded_rows(self.train_files, TRAIN, self.encoding, order_seed)
+        for rows in cut(shuffled(groups, self.buffer_rows, generator), self.batch_size):
+            yield self.encoding.widths.batch(rows)
+
+    def validation(self) -> Iterator[Batch]:
+        """The validation split in the order of the files."""
+        for rows in cut(encoded_rows(self.validation_files, VALIDATION, self.encoding, None), _EVALUATION_ROWS):
+            yield self.encoding.widths.batch(rows)
+
+
+def encoded_rows(files: Sequence[str], split: str, encoding: FeatureEncoding, order_seed: int | None) -> Iterator[Rows]:
+    """The split's rows of the files, a row group at a time; only the columns that the model uses are read."""
+    transform = RowGroupTransform(
+        lambda group: _encoded_split(group, split, encoding),
+        {name: np.int64 for name in encoding.code_names}
+        | {name: np.float32 for name in (*LABELS, *encoding.number_names)},
+    )
+    for group in read_row_groups(files, ("split", *LABELS, *encoding.columns), transform, order_seed):
+        rows = len(group["revenue"])
+        yield Rows(
+            codes=_side_by_side([group[name] for name in encoding.code_names], rows, np.int64),
+            numbers=_side_by_side([group[name] for name in (*LABELS, *encoding.number_names)], rows, np.float32),
+        )
+
+
+def _encoded_split(group: pd.DataFrame, split: str, encoding: FeatureEncoding) -> pd.DataFrame:
+    """The rows of one split of a row group, encoded; runs on the reader's thread, beside the training step."""
+    rows = group[group["split"] == split]
+    codes, numbers = encoding.encode(rows)
+    columns: dict[str, object] = {name: rows[name].to_numpy(np.float32) for name in LABELS}
+    columns |= {name: codes[:, place] for place, name in enumerate(encoding.code_names)}
+    columns |= {name: numbers[:, place] for place, name in enumerate(encoding.number_names)}
+    return pd.DataFrame(columns)
+
+
+def _side_by_side(columns: list[np.ndarray], rows: int, kind: type[np.generic]) -> torch.Tensor:
+    joined = np.stack(columns, axis=1) if columns else np.empty((rows, 0))
+    return torch.from_numpy(np.ascontiguousarray(joined, dtype=kind))

@@ -1,0 +1,70 @@
+"""Reads Parquet row groups through Petastorm; the only module that knows it."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from petastorm import TransformSpec, make_batch_reader
+
+Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class RowGroupTransform:
+    """What the reader's thread makes of a row group: rows of the asked columns in, numeric columns out.
+
+    transform: the function; outputs: the name and NumPy type of each column that it returns.
+    """
+
+    transform: Callable[[pd.DataFrame], pd.DataFrame]
+    outputs: dict[str, type[np.generic]]
+
+
+def read_row_groups(
+    files: Sequence[str], columns: Sequence[str], transform: RowGroupTransform, order_seed: int | None
+) -> Iterator[dict[str, Array]]:
+    """Transformed row groups, one at a time, a few read ahead by one thread beside the consumer's.
+
+    Args:
+        files: URLs of Parquet files, not empty.
+        columns: the only columns that are read.
+        transform: applied to each row group on the reader's thread.
+        order_seed: shuffles the row groups, the same seed alike; None: in the order of the files.
+
+    Yields:
+        Column name to (rows,), for row groups from which the transform left a row.
+    """
+    _ignore_deprecations()
+    spec = TransformSpec(
+        transform.transform,
+        edit_fields=[(name, kind, (), False) for name, kind in transform.outputs.items()],
+        selected_fields=list(transform.outputs),
+    )
+    with make_batch_reader(
+        list(files),
+        schema_fields=[f"^{re.escape(column)}$" for column in columns],
+        # One thread: with several, the row groups' order, and so the trained weights, would be decided by a race.
+        reader_pool_type="thread",
+        workers_count=1,
+        results_queue_size=4,
+        shuffle_row_groups=order_seed is not None,
+        # Petastorm takes a seed of 0 for no seed at all.
+        seed=None if order_seed is None else order_seed + 1,
+        transform_spec=spec,
+        convert_early_to_numpy=True,
+    ) as reader:
+        for group in reader:
+            arrays: dict[str, Array] = group._asdict()
+            if len(next(iter(arrays.values()))):
+                yield arrays
+
+
+def _ignore_deprecations() -> None:
+    """Petastorm uses pyarrow's old dataset interface, and pyarrow says so on every call; the lock file pins both."""
+    warnings.filterwarnings("ignore", message=r"(?s).*deprecated as of", category=FutureWarning, module=r"petastorm\.")

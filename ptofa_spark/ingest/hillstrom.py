@@ -1,0 +1,174 @@
+"""The Hillstrom e-mail experiment: 64,000 customers, each randomly sent one of two e-mails or none, made a platform.
+
+The three segments are the funds, all of risk 1; the visit is the click and the spend the revenue. The file has no
+customer number and no date: a customer's id is the number of its row, counted from 0 in the file's order, which no
+partitioning can change because the file, always of the same four megabytes, is read as one piece.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import DoubleType, IntegerType, LongType, StringType, StructField, StructType
+
+from ptofa_spark.errors import MissingColumnError, TableError
+from ptofa_spark.ingest.raw_tables import RawTables, count_test_users, shared_out
+from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, FUNDS, TRANSACTIONS, USERS
+
+logger = logging.getLogger(__name__)
+
+SHA256 = "0e5893329d8b93cefecc571777672028290ab69865718020c78c7284f291aece"
+ROWS = 64_000
+_MOST_BYTES = 64 * 2**20  # sixteen times the file: beyond it the path names something else
+COLUMNS = (
+    "recency",
+    "history_segment",
+    "history",
+    "mens",
+    "womens",
+    "zip_code",
+    "newbie",
+    "channel",
+    "segment",
+    "visit",
+    "conversion",
+    "spend",
+)
+FUND_OF_SEGMENT = {"Mens E-Mail": "mens_email", "Womens E-Mail": "womens_email", "No E-Mail": "no_email"}
+CAMPAIGN = "hillstrom"
+START_DATE = date(2008, 3, 1)  # nominal: the challenge was published in March 2008, the file bears no date
+_TOLERANCE, _RISK = 5, 1  # an e-mail has no risk: everyone may get each
+_FLAGS = ("mens", "womens", "newbie", "visit", "conversion")
+
+HILLSTROM_USERS = StructType(
+    [
+        *USERS,
+        StructField("recency", IntegerType(), False, {"comment": "months since the last purchase"}),
+        StructField("history_segment", StringType(), False),
+        StructField("history", DoubleType(), False, {"comment": "money spent in the past year"}),
+        StructField("mens", IntegerType(), False, {"comment": "1: bought men's goods in the past year"}),
+        StructField("womens", IntegerType(), False, {"comment": "1: bought women's goods in the past year"}),
+        StructField("zip_code", StringType(), False),
+        StructField("newbie", IntegerType(), False, {"comment": "1: new in the past year"}),
+        StructField("channel", StringType(), False),
+    ]
+)
+HILLSTROM_FUNDS = StructType([*FUNDS, StructField("fund_type", StringType(), False)])
+
+
+def load_hillstrom(spark: SparkSession, source: str, seed: int, test_share: float) -> RawTables:
+    """The raw tables of the experiment.
+
+    Args:
+        spark: the session.
+        source: path or URI of the CSV, on any file system that Spark reads.
+        seed: with `test_share`, decides who is a test user; the demands are thirds of them.
+        test_share: share of the users that tests.
+
+    Raises:
+        TableError: no such file, another number of rows, or a value that the file's description excludes.
+        MissingColumnError: a column is missing.
+    """
+    content = _content(spark, source)
+    if hashlib.sha256(content).hexdigest() != SHA256:
+        logger.warning("hillstrom source=%s has another sha256 than the published file (%s)", source, SHA256)
+    rows = checked_rows(content, source)
+    users = _users(spark, rows)
+    funds = sorted(FUND_OF_SEGMENT.values())
+    demand = shared_out(count_test_users(users, seed, test_share), [1] * len(funds))
+    kinds = [(fund, _RISK, "none" if fund == "no_email" else "email") for fund in funds]
+    return RawTables(
+        users=users,
+        funds=spark.createDataFrame(kinds, HILLSTROM_FUNDS).coalesce(1),
+        campaigns=spark.createDataFrame([(CAMPAIGN, START_DATE)], CAMPAIGNS).coalesce(1),
+        transactions=spark.createDataFrame([], TRANSACTIONS),
+        exposures=_exposures(spark, rows),
+        demands=spark.createDataFrame(
+            [(CAMPAIGN, fund, share) for fund, share in zip(funds, demand, strict=True)], DEMANDS
+        ).coalesce(1),
+    )
+
+
+def checked_rows(content: bytes, source: str) -> pd.DataFrame:
+    """The file's rows in its order, held to its description.
+
+    Raises:
+        TableError: what is wrong, in one line.
+    """
+    try:
+        rows = pd.read_csv(io.BytesIO(content))
+    except ValueError as error:  # pandas' own errors are its children, and so is a wrong encoding
+        raise TableError(f"table {source} is no CSV with a header: {error}; give the published file") from error
+    missing = [column for column in COLUMNS if column not in rows.columns]
+    if missing:
+        raise MissingColumnError(source, missing, list(rows.columns))
+    if len(rows) != ROWS:
+        raise TableError(f"table {source} has {len(rows)} rows, expected {ROWS}: give the published file")
+    for column in COLUMNS:
+        _require(rows, source, column, rows[column].notna(), "a value")
+    for column in _FLAGS:
+        _require(rows, source, column, rows[column].isin([0, 1]), "0 or 1")
+    for column in ("recency", "history", "spend"):
+        numbers = pd.to_numeric(rows[column], errors="coerce")
+        _require(rows, source, column, np.isfinite(numbers) & (numbers >= 0), "a number, 0 or more")
+    _require(rows, source, "segment", rows["segment"].isin(list(FUND_OF_SEGMENT)), f"one of {list(FUND_OF_SEGMENT)}")
+    _require(rows, source, "visit", rows["visit"] >= rows["conversion"], "1 where conversion is 1")
+    _require(rows, source, "spend", (rows["spend"] > 0) == (rows["conversion"] == 1), "above 0 exactly on a conversion")
+    return rows
+
+
+def _content(spark: SparkSession, source: str) -> bytes:
+    """The bytes of the file, through Spark's file systems, so that a URI serves as a path does.
+
+    Raises:
+        TableError: no such file, several, or one too large to be the experiment.
+    """
+    try:
+        files = spark.read.format("binaryFile").load(source)
+        found = files.select("path", "length").take(2)
+    except AnalysisException as error:
+        reason = str(error).split("\n", 1)[0]
+        raise TableError(f"table {source} cannot be read: {reason}; give the CSV's path or URI") from error
+    if len(found) != 1:
+        raise TableError(f"table {source} is no single file: give the CSV's path or URI")
+    if found[0]["length"] > _MOST_BYTES:
+        raise TableError(f"table {source} has {found[0]['length']} bytes, too many for {ROWS} rows: give the CSV")
+    return bytes(files.select("content").collect()[0]["content"])
+
+
+def _require(rows: pd.DataFrame, source: str, column: str, good: pd.Series, wanted: str) -> None:
+    if not good.all():
+        first = int(np.flatnonzero(~good.to_numpy())[0])
+        found = rows[column].iloc[first]
+        raise TableError(
+            f"table {source}: column {column} is {found} in row {first + 1}, expected {wanted}: correct it"
+        )
+
+
+def _users(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
+    kinds = {IntegerType(): np.int32, LongType(): np.int64, DoubleType(): np.float64, StringType(): str}
+    frame = rows.assign(user_id=np.arange(len(rows)), risk_tolerance=_TOLERANCE)[HILLSTROM_USERS.names]
+    typed = frame.astype({field.name: kinds[field.dataType] for field in HILLSTROM_USERS})
+    return spark.createDataFrame(typed, HILLSTROM_USERS)
+
+
+def _exposures(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
+    frame = pd.DataFrame(
+        {
+            "campaign_id": CAMPAIGN,
+            "user_id": np.arange(len(rows)),
+            "fund_id": rows["segment"].map(FUND_OF_SEGMENT),
+            "propensity": 1.0 / len(FUND_OF_SEGMENT),
+            "click": rows["visit"] == 1,
+            "conversion": rows["conversion"] == 1,
+            "revenue": rows["spend"].astype(np.float64),
+        }
+    )
+    return spark.createDataFrame(frame[EXPOSURES.names], EXPOSURES)

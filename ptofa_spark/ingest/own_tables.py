@@ -1,0 +1,145 @@
+"""A user's own raw tables: read in whatever format they are, checked, and kept as Delta in the warehouse.
+
+Each check names the table, the column and the first bad value (the least, so that the message does not depend on the
+partitions).
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ptofa_spark.errors import TableError
+from ptofa_spark.ingest.raw_tables import RawTables
+from ptofa_spark.tables.names import in_warehouse
+from ptofa_spark.tables.reading import read_table, table_exists
+from ptofa_spark.tables.schemas import OPEN_TABLES, RAW_TABLES
+
+_SUFFIXES = ("", ".csv", ".parquet")
+_OPTIONAL = "transactions"
+_KEYS = {
+    "users": ("user_id",),
+    "funds": ("fund_id",),
+    "campaigns": ("campaign_id",),
+    "demands": ("campaign_id", "fund_id"),
+    "exposures": ("campaign_id", "user_id", "fund_id"),
+}
+# (table, column) -> the table that must know its values. Transactions may be of funds no longer offered.
+_REFERENCES = {
+    ("demands", "fund_id"): "funds",
+    ("demands", "campaign_id"): "campaigns",
+    ("exposures", "fund_id"): "funds",
+    ("exposures", "campaign_id"): "campaigns",
+    ("exposures", "user_id"): "users",
+}
+
+
+def load_own_tables(spark: SparkSession, source: str) -> RawTables:
+    """The tables at the source, each held to its contract and to the others.
+
+    Args:
+        spark: the session.
+        source: directory, URI or catalog.schema with users, funds, campaigns, exposures, demands and, where there is
+            a history, transactions; in a directory each a Delta table, a Parquet folder or file, or a CSV, with or
+            without the ending .csv or .parquet.
+
+    Raises:
+        TableError: the first thing that is wrong, with its table, column and value.
+        MissingColumnError: a column is missing.
+        ColumnTypeError: a column is of another type.
+    """
+    frames = {}
+    for name, schema in RAW_TABLES.items():
+        place = _place(spark, source, name)
+        if place is None and name == _OPTIONAL:
+            frames[name] = spark.createDataFrame([], schema)
+            continue
+        frames[name] = read_table(spark, place or in_warehouse(source, name), schema, keep_extra=name in OPEN_TABLES)
+    tables = RawTables(**frames)
+    check_raw_tables(tables)
+    return tables
+
+
+def check_raw_tables(tables: RawTables) -> None:
+    """Holds the tables to what their schemas cannot say.
+
+    Raises:
+        TableError: a duplicate key, an unknown fund, campaign or user, a value out of its domain, or no demands for
+            the target campaign.
+    """
+    frames = {field.name: getattr(tables, field.name) for field in fields(tables)}
+    for name, key in _KEYS.items():
+        _require_unique(frames[name], name, key)
+    for (name, column), known in _REFERENCES.items():
+        _require_known(frames[name], name, column, frames[known], known)
+    for name, column, good, wanted in _domains():
+        _require_all(frames[name], name, column, good, wanted)
+    _require_target(frames["campaigns"], frames["demands"])
+
+
+def _domains() -> list[tuple[str, str, Column, str]]:
+    """table, column, condition of a good row, and the condition in words."""
+    revenue, amount, propensity = F.col("revenue"), F.col("amount"), F.col("propensity")
+    return [
+        ("users", "risk_tolerance", F.col("risk_tolerance").between(1, 5), "1 to 5"),
+        ("funds", "risk_level", F.col("risk_level").between(1, 5), "1 to 5"),
+        ("demands", "demand", F.col("demand") >= 0, "0 or more"),
+        ("exposures", "revenue", _finite(revenue) & (revenue >= 0), "finite and 0 or more"),
+        ("exposures", "revenue", F.col("conversion") | (revenue == 0), "0 where conversion is false"),
+        ("exposures", "click", F.col("click") | ~F.col("conversion"), "true where conversion is true"),
+        (
+            "exposures",
+            "propensity",
+            propensity.isNull() | (_finite(propensity) & (propensity > 0) & (propensity <= 1)),
+            "above 0 and at most 1, or null",
+        ),
+        ("transactions", "amount", _finite(amount) & (amount > 0), "finite and above 0"),
+    ]
+
+
+def _place(spark: SparkSession, source: str, name: str) -> str | None:
+    """Where the table is; in a directory its file may bear an ending."""
+    table = in_warehouse(source, name)
+    candidates = [table + suffix for suffix in _SUFFIXES] if "/" in table else [table]
+    return next((place for place in candidates if table_exists(spark, place)), None)
+
+
+def _require_unique(frame: DataFrame, name: str, key: tuple[str, ...]) -> None:
+    twice = frame.groupBy(*key).count().where("count > 1").orderBy(*key).first()
+    if twice is not None:
+        value = ", ".join(str(twice[column]) for column in key)
+        raise TableError(
+            f"table {name}: {', '.join(key)} = {value} occurs {twice['count']} times: keep one row of each"
+        )
+
+
+def _require_known(frame: DataFrame, name: str, column: str, known: DataFrame, known_name: str) -> None:
+    unknown = frame.join(known.select(column), on=column, how="left_anti").agg(F.min(column)).first()
+    if unknown is not None and unknown[0] is not None:
+        raise TableError(
+            f"table {name}: column {column} holds {unknown[0]!r}, which table {known_name} does not know: "
+            f"add it to {known_name} or remove the row"
+        )
+
+
+def _require_all(frame: DataFrame, name: str, column: str, good: Column, wanted: str) -> None:
+    bad = frame.where(~good).orderBy(column).first()
+    if bad is not None:
+        raise TableError(f"table {name}: column {column} holds {bad[column]}, expected {wanted}: correct the row")
+
+
+def _require_target(campaigns: DataFrame, demands: DataFrame) -> None:
+    """The target campaign is the latest; without demands there is nothing to allocate."""
+    target = campaigns.orderBy(F.desc("start_date"), F.desc("campaign_id")).first()
+    if target is None:
+        raise TableError("table campaigns is empty: add the campaign to allocate")
+    if demands.where(F.col("campaign_id") == target["campaign_id"]).isEmpty():
+        raise TableError(
+            f"table demands: column campaign_id lacks {target['campaign_id']!r}, the latest campaign: add its demands"
+        )
+
+
+def _finite(column: Column) -> Column:
+    return ~F.isnan(column) & (F.abs(column) != float("inf"))

@@ -1,0 +1,81 @@
+"""The raw tables of one data set, and their writing: all of them, or none where one is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ptofa_spark.errors import ConfigError, TableError
+from ptofa_spark.progress import stage
+from ptofa_spark.splits import TEST, user_split
+from ptofa_spark.tables.names import in_warehouse
+from ptofa_spark.tables.reading import table_exists
+from ptofa_spark.tables.writing import write_table
+
+
+@dataclass(frozen=True)
+class RawTables:
+    """The raw tables of a platform, each with its schema of tables/schemas.py (users and funds with attributes)."""
+
+    users: DataFrame
+    funds: DataFrame
+    campaigns: DataFrame
+    transactions: DataFrame
+    exposures: DataFrame
+    demands: DataFrame
+
+
+def write_raw_tables(tables: RawTables, warehouse: str) -> None:
+    """Writes the tables, already checked, as Delta.
+
+    Raises:
+        TableError: a place holds something that is no Delta table.
+    """
+    for field in fields(tables):
+        with stage(f"ingest_{field.name}"):
+            write_table(getattr(tables, field.name), in_warehouse(warehouse, field.name))
+
+
+def require_no_truth(spark: SparkSession, warehouse: str) -> None:
+    """A synthetic platform's truth beside real data would be taken for the truth of that data.
+
+    Raises:
+        TableError: the warehouse is a synthetic platform's.
+    """
+    truth = in_warehouse(warehouse, "truth")
+    if table_exists(spark, truth):
+        raise TableError(
+            f"table {truth} holds the truth of a synthetic platform, which would be taken for this data's: "
+            "name another warehouse or remove that one"
+        )
+
+
+def count_test_users(users: DataFrame, seed: int, test_share: float) -> int:
+    """How many of the users test: the audience of a target campaign whose data are split by user.
+
+    Raises:
+        ConfigError: none does.
+    """
+    split = user_split(F.col("user_id"), seed, test_share, 0.0)
+    count = users.where(split == TEST).count()
+    if count == 0:
+        raise ConfigError(f"ingest: test_share = {test_share} leaves no test user: raise it")
+    return count
+
+
+def shared_out(total: int, weights: Sequence[int]) -> list[int]:
+    """The total in whole parts proportional to the weights, by largest remainder; the first of equals gets more.
+
+    Args:
+        total: not negative.
+        weights: not negative, their sum positive.
+    """
+    whole = sum(weights)
+    parts = [total * weight // whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: -(total * weights[i] % whole))
+    for i in by_remainder[: total - sum(parts)]:
+        parts[i] += 1
+    return parts

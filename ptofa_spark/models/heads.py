@@ -1,0 +1,60 @@
+"""What stands at the end of a trunk: the conversion and the revenue of a conversion."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ptofa_spark.models.likelihoods import bounded_sigma
+
+
+@dataclass(frozen=True)
+class LabelMoments:
+    """What the training split says before any feature: where the heads' biases start.
+
+    rate: conversions per exposure, strictly between 0 and 1; log_revenue_mean, log_revenue_sd: of conversions' money.
+    """
+
+    rate: float
+    log_revenue_mean: float
+    log_revenue_sd: float
+
+
+@dataclass(frozen=True)
+class LogNormalOutput:
+    """logit of p_c, mean and standard deviation of log revenue of a conversion; each (...)."""
+
+    logit: Tensor
+    mu: Tensor
+    sigma: Tensor
+
+
+class LogNormalHead(nn.Module):
+    """The three outputs of the paper's model: p_c, mu, sigma."""
+
+    def __init__(self, width: int, sigma_min: float, sigma_max: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, 3)
+        self.sigma_min, self.sigma_max = sigma_min, sigma_max
+
+    def start_at(self, moments: LabelMoments) -> None:
+        """Sets the biases to the data's moments: from 0, mu would need thousands of steps to reach log revenue.
+
+        A sigma outside the bounds starts just inside them.
+        """
+        share = (moments.log_revenue_sd - self.sigma_min) / (self.sigma_max - self.sigma_min)
+        biases = [_logit(moments.rate), moments.log_revenue_mean, _logit(min(max(share, 0.05), 0.95))]
+        with torch.no_grad():
+            self.linear.bias.copy_(torch.tensor(biases))
+
+    def forward(self, hidden: Tensor) -> LogNormalOutput:
+        """(..., width) to three of (...)."""
+        logit, mu, raw = self.linear(hidden).unbind(-1)
+        return LogNormalOutput(logit, mu, bounded_sigma(raw, self.sigma_min, self.sigma_max))
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability) - math.log1p(-probability)

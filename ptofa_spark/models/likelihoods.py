@@ -1,0 +1,89 @@
+"""Likelihoods of revenue that is zero or log-normal; the paper's entire-space counterfactual loss (equation 6).
+
+All terms are written on logits and logarithms, so that they and their gradients stay finite wherever the network goes.
+Every argument broadcasts; arrays are (examples,), revenue is in the platform's currency.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as fn
+from torch import Tensor
+
+from ptofa_spark.errors import ConfigError
+
+Counterfactual = Literal["density", "mass"]
+_LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+def lognormal_logpdf(log_revenue: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
+    """Log-density of the revenue (not of its logarithm): mu and sigma are those of log revenue."""
+    deviation = (log_revenue - mu) / sigma
+    return -log_revenue - torch.log(sigma) - _LOG_SQRT_2PI - 0.5 * deviation**2
+
+
+def lognormal_logcdf(log_revenue: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
+    """Logarithm of P(R <= revenue)."""
+    log_mass: Tensor = torch.special.log_ndtr((log_revenue - mu) / sigma)
+    return log_mass
+
+
+def entire_space_nll(
+    logit: Tensor, mu: Tensor, sigma: Tensor, revenue: Tensor, eps: float, counterfactual: Counterfactual
+) -> Tensor:
+    """Negative log-likelihood of each example over the entire exposure space (paper, equation 6).
+
+    A conversion (R > 0) has `log p_c + log pdf(R)`. An example without one has `log(1 - p_c + p_c * q)`, where q is
+
+    - density: the log-normal density at eps, as the paper prints it. Bounded by 1 only if `require_bounded` passes;
+    - mass: P(R <= eps | C), a proper likelihood: a zero is no conversion, or one too small to be recorded.
+
+    Args:
+        logit: logit of p_c.
+        mu: mean of log revenue of a conversion.
+        sigma: standard deviation of log revenue of a conversion, > 0.
+        revenue: money, 0 without a conversion.
+        eps: the counterfactual revenue, money, > 0.
+        counterfactual: density or mass.
+    """
+    positive = revenue > 0
+    # Without a conversion the revenue is eps: one density then serves both rows, and no logarithm of 0 is ever taken,
+    # whose NaN would come back through the gradient of `where`.
+    log_revenue = torch.log(torch.where(positive, revenue, torch.full_like(revenue, eps)))
+    log_density = lognormal_logpdf(log_revenue, mu, sigma)
+    if counterfactual == "mass":
+        log_counterfactual = lognormal_logcdf(torch.full_like(revenue, math.log(eps)), mu, sigma)
+    else:
+        log_counterfactual = log_density
+    log_p = fn.logsigmoid(logit)
+    negative = torch.logaddexp(fn.logsigmoid(-logit), log_p + log_counterfactual)
+    return -torch.where(positive, log_p + log_density, negative)
+
+
+def bounded_sigma(raw: Tensor, sigma_min: float, sigma_max: float) -> Tensor:
+    """The network's unbounded output as a sigma in [sigma_min, sigma_max]."""
+    return sigma_min + (sigma_max - sigma_min) * torch.sigmoid(raw)
+
+
+def require_bounded(counterfactual: Counterfactual, eps: float, sigma_min: float, sigma_max: float) -> None:
+    """Refuses settings under which the loss has no lower bound that a dataset could not cross.
+
+    The log-normal density at eps is at most 1 / (eps * sigma * sqrt(2 pi)), reached at mu = log eps. With
+    `eps * sigma_min * sqrt(2 pi) >= 1` it is at most 1, so an example without a conversion costs at least 0.
+    Otherwise the optimum is p_c = 1 and E near eps, whatever the data.
+
+    Raises:
+        ConfigError: the bound does not hold, or the bounds of sigma cross.
+    """
+    if sigma_max <= sigma_min:
+        raise ConfigError(f"sigma_max = {sigma_max:g} must be above sigma_min = {sigma_min:g}")
+    bound = eps * sigma_min * math.sqrt(2.0 * math.pi)
+    if counterfactual == "density" and bound < 1.0:
+        raise ConfigError(
+            f"eps * sigma_min * sqrt(2 pi) = {bound:.3g} is below 1 (eps = {eps:g}, sigma_min = {sigma_min:g}): the "
+            f"density loss would have no lower bound; give eps >= {1 / (sigma_min * math.sqrt(2 * math.pi)):.4g} or "
+            f"sigma_min >= {1 / (eps * math.sqrt(2 * math.pi)):.4g}, or counterfactual = mass"
+        )

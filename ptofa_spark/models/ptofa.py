@@ -1,0 +1,43 @@
+"""The paper's model: one trunk, three heads, the entire-space counterfactual loss of equation 6."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ptofa_spark.feed.blocks import Features, Labels, Layout
+from ptofa_spark.models.embedding import FeatureEmbedding
+from ptofa_spark.models.heads import LabelMoments, LogNormalHead, LogNormalOutput
+from ptofa_spark.models.likelihoods import entire_space_nll
+from ptofa_spark.models.prediction import Prediction, RevenueModel, lognormal_prediction
+from ptofa_spark.models.settings import ModelSettings
+from ptofa_spark.models.trunk import HIDDEN, Trunk
+
+
+class Ptofa(RevenueModel[LogNormalOutput]):
+    """p_c, mu and sigma of each pair; the allocator gets p_c * exp(mu + sigma^2 / 2)."""
+
+    def __init__(self, layout: Layout, settings: ModelSettings) -> None:
+        super().__init__(layout, settings)
+        self.embedding = FeatureEmbedding(layout, settings.embedding_dim)
+        self.trunk = Trunk(self.embedding.widths, settings.dropout)
+        self.head = LogNormalHead(HIDDEN[-1], settings.sigma_min, settings.sigma_max)
+
+    def start_at(self, moments: LabelMoments) -> None:
+        """Starts p_c at the conversion rate, mu and sigma at the moments of log revenue."""
+        self.head.start_at(moments)
+
+    def forward(self, features: Features) -> LogNormalOutput:
+        """logit of p_c, mu, sigma of each pair."""
+        output: LogNormalOutput = self.head(self.trunk(self.embedding(features)))
+        return output
+
+    def loss(self, output: LogNormalOutput, labels: Labels) -> Tensor:
+        """Equation 6, an example at a time."""
+        return entire_space_nll(
+            output.logit, output.mu, output.sigma, labels.revenue, self.settings.eps, self.settings.counterfactual
+        )
+
+    def predict(self, output: LogNormalOutput) -> Prediction:
+        """E = p_c * exp(mu + sigma^2 / 2)."""
+        return lognormal_prediction(torch.sigmoid(output.logit.double()), output.mu, output.sigma)

@@ -1,0 +1,26 @@
+"""What a model is made of; the same settings for every row of Table 1, of which each uses its own."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from ptofa_spark.config import Settings
+from ptofa_spark.models.likelihoods import Counterfactual, require_bounded
+
+
+class ModelSettings(Settings):
+    """Settings that a trained model needs again to be rebuilt."""
+
+    embedding_dim: int = Field(24, ge=1, le=512, description="width of a categorical feature's embedding (paper: 24)")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of hidden units dropped in training (paper: .1, .3, .5)")
+    counterfactual: Counterfactual = Field(
+        "density", description="q of eq. 6: density (the paper's, lognormal pdf at eps) or mass (P(R <= eps | C))"
+    )
+    eps: float = Field(1.0, gt=0, description="counterfactual revenue of an example without conversion, in currency")
+    sigma_min: float = Field(0.4, gt=0, description="least standard deviation of log revenue")
+    sigma_max: float = Field(2.0, gt=0, description="greatest standard deviation of log revenue")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> ModelSettings:
+        require_bounded(self.counterfactual, self.eps, self.sigma_min, self.sigma_max)
+        return self

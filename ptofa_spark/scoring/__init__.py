@@ -1,0 +1,1 @@
+"""Scores every user-fund pair of a campaign on Spark's executors."""

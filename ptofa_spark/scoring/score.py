@@ -1,0 +1,98 @@
+"""Scores every user-fund pair of the target campaign into one table, one row a user."""
+
+from __future__ import annotations
+
+import pandas as pd
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ptofa_spark.errors import MissingColumnError, TableError
+from ptofa_spark.features.pair import pair_arrays
+from ptofa_spark.progress import stage
+from ptofa_spark.scoring.compact import compact
+from ptofa_spark.scoring.finite import finite_or_fail, is_not_finite_failure, not_finite_error
+from ptofa_spark.scoring.scorer import CampaignFunds
+from ptofa_spark.scoring.settings import ScoreSettings
+from ptofa_spark.scoring.udf import expected_revenue_udf
+from ptofa_spark.splits import TEST
+from ptofa_spark.tables.names import in_warehouse, sql_string
+from ptofa_spark.tables.reading import TableVersion, delta_version, read_table
+from ptofa_spark.tables.schemas import FUND_FEATURES, USER_FEATURES
+from ptofa_spark.tables.writing import write_table
+from ptofa_spark.training.artifact import Artifact, read_artifact, unpack
+
+
+def score(spark: SparkSession, settings: ScoreSettings) -> str:
+    """Writes the expected revenue of every pair of the target campaign's audience, replacing that campaign's rows.
+
+    Returns:
+        The target campaign's id.
+
+    Raises:
+        UserError: no trained model; a score is NaN or infinite, and then nothing is written.
+        TableError: a feature table is missing or breaks its contract, or has no user of the audience.
+    """
+    artifact = read_artifact(settings.model_dir)
+    user_table, fund_table = (in_warehouse(settings.warehouse, name) for name in ("user_features", "fund_features"))
+    with stage("score", model=artifact.name, audience=settings.audience) as report:
+        sources = [delta_version(spark, table) for table in (user_table, fund_table)]
+        users = read_table(spark, user_table, USER_FEATURES, keep_extra=True, version=sources[0].version)
+        if settings.audience == TEST:
+            users = users.where(F.col("split") == TEST)
+        campaign = _campaign(users, user_table, settings.audience)
+        funds = read_table(spark, fund_table, FUND_FEATURES, keep_extra=True, version=sources[1].version)
+        funds = funds.where(F.col("campaign_id") == campaign)
+        scores = scored_users(users, funds, artifact)
+        output = settings.output or in_warehouse(settings.warehouse, "scores")
+        _write(scores, output, campaign, sources)
+        report.counts |= {"campaign": campaign, "output": output}
+    return campaign
+
+
+def scored_users(users: DataFrame, funds: DataFrame, artifact: Artifact) -> DataFrame:
+    """One row a user with the expected revenue of every fund: COMPACT_SCORES, not yet checked to be finite.
+
+    Args:
+        users: the audience's rows of user_features, with all feature columns.
+        funds: the campaign's rows of fund_features.
+        artifact: the trained model.
+
+    Raises:
+        TableError: the campaign has no funds.
+        MissingColumnError: a feature that the model was trained on is not there.
+    """
+    spark = users.sparkSession
+    encoding = unpack(artifact).encoding
+    rows = funds.orderBy("fund_id").collect()
+    if not rows:
+        raise TableError("table fund_features has no fund of the campaign: run build_features again")
+    for table, frame, block in (("user_features", users, encoding.user), ("fund_features", funds, encoding.fund)):
+        missing = [column for column in block.columns if column not in frame.columns]
+        if missing:
+            raise MissingColumnError(table, missing, frame.columns)
+    campaign = CampaignFunds(
+        tuple(row["fund_id"] for row in rows),
+        pd.DataFrame([row.asDict() for row in rows])[list(encoding.fund.columns)],
+    )
+    context = spark.sparkContext
+    expected_revenue = expected_revenue_udf(context.broadcast(artifact), context.broadcast(campaign))
+    features = F.struct(*encoding.user.columns, *encoding.pair.columns)
+    return compact(pair_arrays(users, rows), expected_revenue(features), campaign.fund_ids)
+
+
+def _campaign(users: DataFrame, table: str, audience: str) -> str:
+    first = users.select("campaign_id").first()
+    if first is None:
+        raise TableError(f"table {table} has no user of the audience {audience!r}: run build_features, or score all")
+    return str(first["campaign_id"])
+
+
+def _write(scores: DataFrame, output: str, campaign: str, sources: list[TableVersion]) -> None:
+    where = f"campaign_id = {sql_string(campaign)}"
+    try:
+        write_table(finite_or_fail(scores), output, replace_where=where, built_from=sources)
+    except PySparkException as error:
+        if is_not_finite_failure(error):
+            raise not_finite_error(scores) from error
+        raise

@@ -1,0 +1,22 @@
+"""What `score` is asked to do."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from ptofa_spark.config import Settings
+
+
+class ScoreSettings(Settings):
+    """Settings of `score`."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
+    model_dir: str = Field("model", min_length=1, description="folder that train wrote")
+    audience: Literal["all", "test"] = Field(
+        "all", description="users to score: all, or those of the test split (for campaigns that have exposures)"
+    )
+    output: str | None = Field(None, description="Delta table to write; empty: the warehouse's table scores")

@@ -1,0 +1,1 @@
+"""A synthetic platform of any size whose every value is a pure function of (seed, table, key)."""

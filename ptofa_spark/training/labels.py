@@ -1,0 +1,63 @@
+"""What the splits hold before any feature: how many rows, how many conversions, how much money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ptofa_spark.errors import TableError
+from ptofa_spark.models.heads import LabelMoments
+from ptofa_spark.splits import TRAIN, VALIDATION
+
+
+@dataclass(frozen=True)
+class SplitLabels:
+    """One split. revenue: total money; log_revenue_mean, log_revenue_sd: over conversions, None without any."""
+
+    rows: int
+    conversions: int
+    revenue: float
+    log_revenue_mean: float | None
+    log_revenue_sd: float | None
+
+    def moments(self) -> LabelMoments:
+        """Where the heads start. Half a conversion is added, so that none at all still leaves a finite logit.
+
+        Without a conversion log revenue starts at mean 0 and standard deviation 1; with a single one, at its own mean.
+        """
+        return LabelMoments(
+            rate=(self.conversions + 0.5) / (self.rows + 1.0),
+            log_revenue_mean=self.log_revenue_mean or 0.0,
+            log_revenue_sd=self.log_revenue_sd or 1.0,
+        )
+
+
+def split_labels(examples: DataFrame, table: str) -> dict[str, SplitLabels]:
+    """Counts of each split, in one pass.
+
+    Raises:
+        TableError: no row trains, or none validates.
+    """
+    log_revenue = F.when(F.col("revenue") > 0, F.log("revenue"))
+    rows = (
+        examples.groupBy("split")
+        .agg(
+            F.count("*").alias("rows"),
+            F.count(log_revenue).alias("conversions"),
+            F.sum("revenue").alias("revenue"),
+            F.avg(log_revenue).alias("mean"),
+            F.stddev_samp(log_revenue).alias("sd"),
+        )
+        .collect()
+    )
+    found = {r["split"]: SplitLabels(r["rows"], r["conversions"], r["revenue"], r["mean"], r["sd"]) for r in rows}
+    for split in (TRAIN, VALIDATION):
+        if split not in found:
+            held = ", ".join(f"{name}: {labels.rows:,}" for name, labels in sorted(found.items())) or "no row at all"
+            raise TableError(
+                f"table {table} has no rows of split {split!r} (it holds {held}): build features from more users, or "
+                "with another test_share or validation_share"
+            )
+    return found

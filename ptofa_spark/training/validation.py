@@ -1,0 +1,55 @@
+"""How the chosen weights do on the validation split: the figures kept beside the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+
+from ptofa_spark.feed.blocks import Batch
+from ptofa_spark.models.prediction import RevenueModel
+
+
+@dataclass(frozen=True)
+class ValidationMetrics:
+    """Figures of the validation split; None where the labels or the model do not have them.
+
+    auc: of p_c, or of E where the model has no p_c; conversion_ratio: sum of p_c over conversions; revenue_ratio: sum
+    of E over revenue. Both ratios are 1 for a calibrated model.
+    """
+
+    rows: int
+    conversions: int
+    auc: float | None
+    conversion_ratio: float | None
+    revenue_ratio: float | None
+
+
+def validate(model: RevenueModel[Any], batches: Iterator[Batch]) -> ValidationMetrics:
+    """Predicts the batches; keeps two numbers an example, no features."""
+    ranked, converted = [], []
+    predicted_conversions = predicted_revenue = revenue = 0.0
+    has_p = True
+    with torch.inference_mode():
+        for batch in batches:
+            prediction = model.predict(model(batch.features))
+            has_p = prediction.p_c is not None
+            score = prediction.expected_revenue if prediction.p_c is None else prediction.p_c
+            ranked.append(score.numpy())
+            converted.append(batch.labels.conversion.numpy() > 0)
+            predicted_conversions += float(score.sum())
+            predicted_revenue += float(prediction.expected_revenue.sum())
+            revenue += float(batch.labels.revenue.double().sum())
+    label = np.concatenate(converted)
+    conversions = int(label.sum())
+    return ValidationMetrics(
+        rows=len(label),
+        conversions=conversions,
+        auc=float(roc_auc_score(label, np.concatenate(ranked))) if 0 < conversions < len(label) else None,
+        conversion_ratio=predicted_conversions / conversions if has_p and conversions else None,
+        revenue_ratio=predicted_revenue / revenue if revenue > 0 else None,
+    )
