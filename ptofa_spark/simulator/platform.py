@@ -16,7 +16,8 @@ from ptofa_spark.simulator.funds import TYPE_NAMES, WINDOWS
 from ptofa_spark.simulator.hashing import Ints
 from ptofa_spark.simulator.settings import GeneratePlatformSettings
 from ptofa_spark.simulator.world import World, make_world
-from ptofa_spark.tables.names import TableName, in_warehouse
+from ptofa_spark.tables.names import in_warehouse
+from ptofa_spark.tables.reading import read_table
 from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, FUND_ID, FUNDS, TRANSACTIONS, TRUTH, USERS
 from ptofa_spark.tables.writing import write_table
 
@@ -69,7 +70,7 @@ def generate_platform(spark: SparkSession, settings: GeneratePlatformSettings) -
             with stage(f"generate_{name}"):
                 write_table(frame, in_warehouse(settings.warehouse, name))
         # From the table just written: making the exposures twice costs more than reading them.
-        exposures = spark.read.table(TableName.parse(in_warehouse(settings.warehouse, "exposures")).sql())
+        exposures = read_table(spark, in_warehouse(settings.warehouse, "exposures"), EXPOSURES)
         with stage("generate_transactions"):
             bought = carried(world, ids, batches.transaction_batches, TRANSACTIONS)
             all_bought = bought.unionByName(converted_transactions(world, exposures))

@@ -30,10 +30,8 @@ class TableName:
         return cls(text, bool(_CATALOG_NAME.fullmatch(text)) and not Path(text).exists())
 
     def sql(self) -> str:
-        """The name as it stands in SQL, each part quoted: `a`.`b`, or delta.`path`."""
-        if self.in_catalog:
-            return ".".join(quoted(part) for part in self.text.split("."))
-        return f"delta.{quoted(self.text)}"
+        """A catalog name as it stands in SQL, each part quoted: `a`.`b`. A path is opened by path, never by SQL."""
+        return ".".join(quoted(part) for part in self.text.split("."))
 
     def __str__(self) -> str:
         return self.text
