@@ -84,7 +84,7 @@ def normalised_gini(actual: Floats, predicted: Floats) -> float | None:
     1 for a perfect order, 0 for none. Equal predictions share their revenue evenly, so that their order does not count.
     """
     best = _gini(actual, actual)
-    return None if best == 0.0 else _gini(actual, predicted) / best
+    return None if best == 0.0 else _gini(actual, predicted) / best + 0.0  # no -0.0
 
 
 def _gini(actual: Floats, by: Floats) -> float:

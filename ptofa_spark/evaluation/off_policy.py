@@ -105,7 +105,7 @@ def off_policy(logged: LoggedUsers, resamples: int, seed: int) -> OffPolicy:
     squares = float(logged.squared_weight.sum())
     named = dict(zip(_FIGURES, intervals, strict=True))
     return OffPolicy(
-        **named,  # type: ignore[arg-type]
+        **named,
         effective_exposures=float(logged.weight.sum()) ** 2 / squares if squares else 0.0,
         exposures=int(logged.exposures.sum()),
         conversions=int(logged.matched.sum()),

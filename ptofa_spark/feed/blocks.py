@@ -29,9 +29,11 @@ class Layout:
 
 @dataclass(frozen=True)
 class Block:
-    """Encoded features of one subject. codes: (..., categorical columns) int64; numbers: (..., numeric columns) float32.
+    """Encoded features of one subject.
 
-    The leading dimensions are free: (examples,) in training, (users, 1), (1, funds) and (users, funds) in scoring.
+    codes: (..., categorical columns) int64; numbers: (..., numeric columns) float32.
+
+    The leading dimensions are free: (examples,) in training; (users, 1), (1, funds), (users, funds) in scoring.
     """
 
     codes: Tensor

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
@@ -77,6 +78,6 @@ def _encoded_split(group: pd.DataFrame, split: str, encoding: FeatureEncoding) -
     return pd.DataFrame(columns)
 
 
-def _side_by_side(columns: list[np.ndarray], rows: int, kind: type[np.generic]) -> torch.Tensor:
+def _side_by_side(columns: list[npt.NDArray[np.generic]], rows: int, kind: type[np.generic]) -> torch.Tensor:
     joined = np.stack(columns, axis=1) if columns else np.empty((rows, 0))
     return torch.from_numpy(np.ascontiguousarray(joined, dtype=kind))

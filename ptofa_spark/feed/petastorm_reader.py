@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from petastorm import TransformSpec, make_batch_reader
+from petastorm.reader import Reader
 
 Array = npt.NDArray[np.generic]
 
@@ -46,7 +47,7 @@ def read_row_groups(
         edit_fields=[(name, kind, (), False) for name, kind in transform.outputs.items()],
         selected_fields=list(transform.outputs),
     )
-    with make_batch_reader(
+    reader = make_batch_reader(
         list(files),
         schema_fields=[f"^{re.escape(column)}$" for column in columns],
         # One thread: with several, the row groups' order, and so the trained weights, would be decided by a race.
@@ -58,11 +59,31 @@ def read_row_groups(
         seed=None if order_seed is None else order_seed + 1,
         transform_spec=spec,
         convert_early_to_numpy=True,
-    ) as reader:
-        for group in reader:
-            arrays: dict[str, Array] = group._asdict()
+    )
+    try:
+        for arrays in _every_group(reader):
             if len(next(iter(arrays.values()))):
                 yield arrays
+    finally:
+        # Not `with reader`: its exit prints a line on standard output.
+        reader.stop()
+        reader.join()
+
+
+def _every_group(reader: Reader) -> Iterator[dict[str, Array]]:
+    """All row groups of the reader.
+
+    Petastorm's pool asks first whether its thread is idle, then whether all row groups were handed out. When the last
+    ones are handed out between the two questions it says that it is at the end, and they would be lost without a word
+    (seen: a whole epoch of three row groups). Asked again it gives them.
+    """
+    handed_out = reader.ventilator
+    while True:
+        try:
+            yield next(reader)._asdict()
+        except StopIteration:
+            if handed_out._processed_items_count == handed_out._ventilated_items_count:
+                return
 
 
 def _ignore_deprecations() -> None:

@@ -161,14 +161,14 @@ def _exposures(data: dict[str, pd.DataFrame], offers: pd.DataFrame) -> pd.DataFr
 
 def _window_sales(data: dict[str, pd.DataFrame], offers: pd.DataFrame) -> pd.DataFrame:
     """Sales of each offer's products to each household within the offer's days: campaign_id, household_id, sales."""
-    sales = []
-    for offer in offers.itertuples():
-        products = data["coupons"].loc[data["coupons"]["campaign_id"] == offer.campaign_id, "product_id"].unique()
+    sales: list[pd.DataFrame] = []
+    for offer in offers.to_dict("records"):
+        products = data["coupons"].loc[data["coupons"]["campaign_id"] == offer["campaign_id"], "product_id"].unique()
         moment = data["transactions"]["transaction_timestamp"]
-        within = (moment >= offer.start_date) & (moment < offer.end_date + pd.Timedelta(days=1))
+        within = (moment >= offer["start_date"]) & (moment < offer["end_date"] + pd.Timedelta(days=1))
         lines = data["transactions"][within & data["transactions"]["product_id"].isin(products)]
-        sold = lines.groupby("household_id", as_index=False)["sales_value"].sum()
-        sales.append(sold.rename(columns={"sales_value": "sales"}).assign(campaign_id=offer.campaign_id))
+        sold = lines.groupby("household_id", as_index=False).agg(sales=("sales_value", "sum"))
+        sales.append(sold.assign(campaign_id=offer["campaign_id"]))
     return pd.concat(sales)
 
 

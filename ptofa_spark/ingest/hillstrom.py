@@ -11,12 +11,13 @@ import hashlib
 import io
 import logging
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import DoubleType, IntegerType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import DataType, DoubleType, IntegerType, LongType, StringType, StructField, StructType
 
 from ptofa_spark.errors import MissingColumnError, TableError
 from ptofa_spark.ingest.raw_tables import RawTables, count_test_users, shared_out
@@ -153,7 +154,12 @@ def _require(rows: pd.DataFrame, source: str, column: str, good: pd.Series, want
 
 
 def _users(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
-    kinds = {IntegerType(): np.int32, LongType(): np.int64, DoubleType(): np.float64, StringType(): str}
+    kinds: dict[DataType, Any] = {
+        IntegerType(): np.int32,
+        LongType(): np.int64,
+        DoubleType(): np.float64,
+        StringType(): str,
+    }
     frame = rows.assign(user_id=np.arange(len(rows)), risk_tolerance=_TOLERANCE)[HILLSTROM_USERS.names]
     typed = frame.astype({field.name: kinds[field.dataType] for field in HILLSTROM_USERS})
     return spark.createDataFrame(typed, HILLSTROM_USERS)

@@ -28,7 +28,7 @@ class Ptofa(RevenueModel[LogNormalOutput]):
         self.head.start_at(moments)
 
     def forward(self, features: Features) -> LogNormalOutput:
-        """logit of p_c, mu, sigma of each pair."""
+        """The logit of p_c, mu and sigma of each pair."""
         output: LogNormalOutput = self.head(self.trunk(self.embedding(features)))
         return output
 

@@ -50,7 +50,9 @@ def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: d
     train(spark, plan.of("train", TrainSettings))
     campaign = score(spark, plan.of("score", ScoreSettings, audience="test" if by_user else "all"))
     for method in METHODS:
-        allocate(spark, plan.of("allocate", AllocateSettings, **plan.allocation(method, campaign)))
+        # Where users are split, the log holds the test users' own outcomes: the priority of manual must not see it.
+        log = {} if by_user else {"exposures": in_warehouse(settings.warehouse, "exposures")}
+        allocate(spark, plan.of("allocate", AllocateSettings, **plan.allocation(method, campaign), **log))
     return evaluate(spark, plan.of("evaluate", EvaluateSettings, allocations=",".join(METHODS)))
 
 
@@ -75,7 +77,6 @@ class _Plan:
             "expected_revenue": in_warehouse(warehouse, "scores"),
             "funds": in_warehouse(warehouse, "funds"),
             "demands": in_warehouse(warehouse, "demands"),
-            "exposures": in_warehouse(warehouse, "exposures"),
             "output": in_warehouse(warehouse, f"allocation_{method}"),
             "report": f"{self._settings.report}/{method}",
             "method": method,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +36,7 @@ def expected_revenue_udf(artifact: Broadcast[Artifact], funds: Broadcast[Campaig
     An iterator: its body runs once a partition, not once a batch.
     """
 
-    def scores(batches: Iterator[pd.DataFrame]) -> Iterator[pd.Series]:  # type: ignore[type-arg]  # pandas_udf evaluates the hints
+    def scores(batches: Iterator[pd.DataFrame]) -> Iterator[pd.Series]:  # no item type: pandas_udf evaluates the hints
         model, campaign = loaded(artifact.value), funds.value
         pair_columns = model.encoding.pair.columns
         for users in batches:
