@@ -5,8 +5,6 @@
 
 # COMMAND ----------
 
-from pyspark.sql import functions as F
-
 from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.tables.names import in_warehouse
 
@@ -52,4 +50,4 @@ display(delivered.orderBy("risk_level", "fund_id"))
 # COMMAND ----------
 
 seen = table("allocation_ha").join(table("scores").select("user_id", "risk_tolerance"), on="user_id", how="inner")
-display(seen.groupBy("risk_tolerance").pivot("fund_id").agg(F.count("*")).orderBy("risk_tolerance"))
+display(seen.groupBy("risk_tolerance").pivot("fund_id").count().orderBy("risk_tolerance"))

@@ -74,7 +74,7 @@ def assert_notebook_runs(done: Run) -> None:
     runpy.run_path(str(notebook), {"spark": done.spark, "display": shown.append, "dbutils": places})
     delivered, seen = (frame.toPandas() for frame in shown)
     assert delivered["delivered"].sum() == 3_000
-    assert seen.drop(columns="risk_tolerance").sum().sum() == 3_000
+    assert seen.drop(columns="risk_tolerance").to_numpy(na_value=0).sum() == 3_000
 
 
 def test_synthetic_platform_end_to_end(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

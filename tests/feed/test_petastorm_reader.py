@@ -1,0 +1,156 @@
+"""Petastorm over a Delta snapshot's own files: exactly its rows, only the asked columns, no word on the side."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from petastorm.workers_pool.thread_pool import ThreadPool
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from ptofa_spark.errors import TableError
+from ptofa_spark.feed.petastorm_reader import RowGroupTransform, read_row_groups
+from ptofa_spark.feed.snapshot import petastorm_url, pin_snapshot, split_files
+from ptofa_spark.tables.reading import read_table
+from ptofa_spark.tables.schemas import EXAMPLES
+from ptofa_spark.tables.writing import write_table
+
+
+def write_examples(spark: SparkSession, path: str, first: int, rows: int, partitions: int = 4) -> None:
+    """Users first .. first + rows - 1, all of the split train, in that many files, plus columns that no one asks for."""
+    users = spark.range(first, first + rows, 1, partitions).withColumnRenamed("id", "user_id")
+    constants = {name: F.lit(1.0) for name in ("propensity", "click", "conversion")}
+    frame = users.withColumns(constants | {"revenue": F.col("user_id").cast("double") * 0.5, "u_extra": F.rand(1)})
+    for name, value in {"campaign_id": "c", "fund_id": "f", "split": "train"}.items():
+        frame = frame.withColumn(name, F.lit(value))
+    write_table(frame.select(*EXAMPLES.names, "u_extra"), path)
+
+
+def keep(group: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"user_id": group["user_id"], "revenue": group["revenue"].astype(np.float32)})
+
+
+KEEP = RowGroupTransform(keep, {"user_id": np.int64, "revenue": np.float32})
+COLUMNS = ("user_id", "revenue")
+
+
+def users_read(files: tuple[str, ...], order_seed: int | None = None) -> list[int]:
+    return [int(user) for group in read_row_groups(files, COLUMNS, KEEP, order_seed) for user in group["user_id"]]
+
+
+def test_exactly_the_rows_of_the_pinned_version_are_read(spark: SparkSession, warehouse: str) -> None:
+    path = f"{warehouse}/with space and %41/examples"
+    write_examples(spark, path, 0, 1_000)
+    pinned = pin_snapshot(spark, path)
+    files = split_files(pinned, "train")
+    write_examples(spark, path, 5_000, 700)
+    assert pinned.table.version == 0
+    assert sorted(users_read(files)) == list(range(1_000))
+    assert sorted(users_read(split_files(pinned, "train"))) == list(range(1_000))
+    assert sorted(users_read(split_files(pin_snapshot(spark, path), "train"))) == list(range(5_000, 5_700))
+    # Spark, asked for the two versions, is the independent witness of what they hold.
+    counts = [read_table(spark, path, EXAMPLES, version=version).count() for version in (0, 1)]
+    assert counts == [1_000, 700]
+
+
+def test_only_the_asked_columns_reach_the_transform(spark: SparkSession, warehouse: str) -> None:
+    write_examples(spark, f"{warehouse}/examples", 0, 20)
+    seen: list[set[str]] = []
+
+    def note(group: pd.DataFrame) -> pd.DataFrame:
+        seen.append(set(group.columns))
+        return keep(group)
+
+    files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
+    transform = RowGroupTransform(note, KEEP.outputs)
+    assert len(list(read_row_groups(files, COLUMNS, transform, None))) == 4
+    assert seen == [{"user_id", "revenue"}] * 4
+
+
+def test_the_seed_decides_the_order_of_row_groups(spark: SparkSession, warehouse: str) -> None:
+    write_examples(spark, f"{warehouse}/examples", 0, 90, partitions=9)
+    files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
+    assert users_read(files) == list(range(90))
+    orders = [users_read(files, seed) for seed in (0, 1, 2)]
+    assert orders == [users_read(files, seed) for seed in (0, 1, 2)]
+    assert len({tuple(order) for order in orders}) == 3
+    assert all(sorted(order) == list(range(90)) for order in orders)
+
+
+@pytest.mark.parametrize("partitions", [1, 3, 4, 9])
+def test_no_row_group_is_lost_when_the_pool_believes_itself_at_the_end(
+    spark: SparkSession, warehouse: str, monkeypatch: pytest.MonkeyPatch, partitions: int
+) -> None:
+    """Between the pool's two questions, is the thread idle and is all handed out, the last row groups slip in."""
+    write_examples(spark, f"{warehouse}/examples", 0, 90, partitions)
+    files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
+    idle = ThreadPool.all_workers_done
+
+    def slow(pool: ThreadPool) -> bool:
+        answer = idle(pool)
+        time.sleep(0.05)
+        return bool(answer)
+
+    monkeypatch.setattr(ThreadPool, "all_workers_done", slow)
+    assert users_read(files) == list(range(90))
+
+
+def test_an_error_in_the_transform_reaches_the_reader(
+    spark: SparkSession, warehouse: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_examples(spark, f"{warehouse}/examples", 0, 20)
+    files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
+
+    def broken(group: pd.DataFrame) -> pd.DataFrame:
+        raise KeyError("no such feature")
+
+    with pytest.raises(KeyError, match="no such feature"):
+        list(read_row_groups(files, COLUMNS, RowGroupTransform(broken, KEEP.outputs), None))
+    capsys.readouterr()
+
+
+def test_a_reader_left_early_leaves_no_thread_behind(spark: SparkSession, warehouse: str) -> None:
+    write_examples(spark, f"{warehouse}/examples", 0, 90, partitions=9)
+    files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
+    before = threading.active_count()
+    groups = read_row_groups(files, COLUMNS, KEEP, None)
+    next(groups)
+    groups.close()  # type: ignore[attr-defined]  # a generator
+    assert threading.active_count() == before
+
+
+def test_petastorm_is_silent_and_other_warnings_are_not(
+    spark: SparkSession, warehouse: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_examples(spark, f"{warehouse}/examples", 0, 20)
+    files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
+    capsys.readouterr()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        users_read(files)
+        warnings.warn_explicit("x is deprecated as of 1.0", FutureWarning, "own.py", 1, module="own")
+        warnings.warn_explicit("petastorm has another word", FutureWarning, "reader.py", 1, module="petastorm.reader")
+    said = [str(warning.message) for warning in heard if issubclass(warning.category, FutureWarning)]
+    assert said == ["x is deprecated as of 1.0", "petastorm has another word"]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_split_without_rows_a_foreign_table_and_an_impossible_path_are_refused(
+    spark: SparkSession, warehouse: str, tmp_path: Path
+) -> None:
+    write_examples(spark, f"{warehouse}/examples", 0, 20)
+    with pytest.raises(TableError, match="has no rows of split 'validation'"):
+        split_files(pin_snapshot(spark, f"{warehouse}/examples"), "validation")
+    spark.read.format("delta").load(f"{warehouse}/examples").write.parquet(f"{tmp_path}/plain")
+    with pytest.raises(TableError, match=r"plain is no Delta table"):
+        pin_snapshot(spark, f"{tmp_path}/plain")
+    with pytest.raises(TableError, match="does not exist"):
+        pin_snapshot(spark, f"{warehouse}/nothing")
+    with pytest.raises(TableError, match=r"keep \?, # and ; out"):
+        petastorm_url("file:/a#b/part-0.parquet")
