@@ -75,6 +75,8 @@ def start_session(settings: SparkSettings) -> SparkSession:
                 .config("spark.driver.host", "127.0.0.1")
                 .config("spark.driver.bindAddress", "127.0.0.1")
                 .config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
+                # Delta replays a table's log in 50 tasks by default: a second of two cores for a handful of log lines.
+                .config("spark.databricks.delta.snapshotPartitions", "2")
             )
             # The workers fork from a daemon that reads PYSPARK_PYTHON of the driver's environment before the setting.
             os.environ.setdefault("PYSPARK_PYTHON", interpreter)
