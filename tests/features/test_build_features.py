@@ -1,0 +1,212 @@
+"""build_features over small raw tables, against plain Python; nothing from a campaign's start on counts."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ptofa_spark.errors import TableError
+from ptofa_spark.features.build import build_features
+from ptofa_spark.features.encoders import NULL, UNKNOWN, Encoders
+from ptofa_spark.features.fitting import fit_encoders
+from ptofa_spark.features.fund import fund_types
+from ptofa_spark.features.pair import PAIR_FEATURES, pair_arrays, pair_columns
+from ptofa_spark.features.settings import BuildFeaturesSettings
+from ptofa_spark.features.windows import events, user_windows
+from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, TRANSACTIONS
+from tests.same_table import assert_same_table
+
+STARTS = {"c1": date(2025, 3, 3), "c2": date(2025, 3, 10), "c3": date(2025, 3, 17)}
+FUNDS = [("f1", 1, "bond"), ("f2", 3, "équity"), ("f3", 5, "équity")]
+USERS = 60
+
+
+def raw_tables(spark: SparkSession) -> dict[str, DataFrame]:
+    rng = random.Random(5)
+    users = [
+        (u, rng.choice([1, 3, 5]), rng.choice(["Paris", "東京", None]), rng.choice([1e4, 2.5e4, None]), None)
+        for u in range(USERS)
+    ]
+    midnight = datetime(2025, 3, 17)
+    bought = [
+        (rng.randrange(USERS - 5), rng.choice(FUNDS)[0], midnight - timedelta(hours=rng.randrange(1, 400 * 24)), amount)
+        for amount in (round(rng.lognormvariate(6, 1), 2) for _ in range(400))
+    ]
+    shown = []
+    for campaign in ("c1", "c2"):
+        for user in range(0, USERS, 2):
+            click = rng.random() < 0.5
+            won = click and rng.random() < 0.5
+            fund = rng.choice(FUNDS)[0]
+            shown.append((campaign, user, fund, 1 / 3, click, won, 100.0 if won else 0.0))
+    return {
+        "users": spark.createDataFrame(
+            users, "user_id bigint, risk_tolerance int, city string, income double, nothing double"
+        ),
+        "funds": spark.createDataFrame(FUNDS, "fund_id string, risk_level int, fund_type string"),
+        "campaigns": spark.createDataFrame(list(STARTS.items()), CAMPAIGNS),
+        "transactions": spark.createDataFrame(bought, TRANSACTIONS),
+        "exposures": spark.createDataFrame(shown, EXPOSURES),
+        "demands": spark.createDataFrame([("c3", "f1", USERS)], DEMANDS),
+    }
+
+
+def written(tables: dict[str, DataFrame], warehouse: str, partitions: int = 1) -> str:
+    for name, frame in tables.items():
+        frame.repartition(partitions).write.format("delta").mode("overwrite").save(f"{warehouse}/{name}")
+    return warehouse
+
+
+def built(spark: SparkSession, warehouse: str, split_by: str = "campaign") -> dict[str, DataFrame]:
+    build_features(spark, BuildFeaturesSettings(warehouse=warehouse, split_by=split_by))
+    names = ("user_features", "fund_features", "examples")
+    return {name: spark.read.format("delta").load(f"{warehouse}/{name}") for name in names}
+
+
+@pytest.fixture(scope="module")
+def platform(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, DataFrame]]:
+    warehouse = written(raw_tables(spark), str(tmp_path_factory.mktemp("features")))
+    return warehouse, built(spark, warehouse)
+
+
+def expected(transactions: pd.DataFrame, user: int, start: date) -> dict[str, object]:
+    """A user's purchase features by plain Python."""
+    at = datetime(start.year, start.month, start.day)
+    own = [row for row in transactions.itertuples() if row.user_id == user and row.transacted_at < at]
+    age = {row.Index: (at - row.transacted_at) / timedelta(days=1) for row in own}
+    features: dict[str, object] = {}
+    for days in (7, 30, 90, 365):
+        inside = [row for row in own if age[row.Index] <= days]
+        features[f"u_purchases_{days}d"] = math.log1p(len(inside))
+        features[f"u_amount_{days}d"] = math.log1p(sum(row.amount for row in inside))
+    logs = [math.log(row.amount) for row in own]
+    mean = sum(logs) / len(logs) if logs else None
+    features["u_log_amount_mean"] = mean
+    features["u_log_amount_sd"] = math.sqrt(sum((x - mean) ** 2 for x in logs) / len(logs)) if logs else None
+    features["u_purchase_recency"] = math.log1p(min(age.values())) if own else None
+    types = {fund: kind for fund, _, kind in FUNDS}
+    features["u_types_bought"] = len({types[row.fund_id] for row in own})
+    features["purchases_by_fund"] = dict(Counter(row.fund_id for row in own))
+    features["purchases_by_type"] = dict(Counter(types[row.fund_id] for row in own))
+    return features
+
+
+def test_windows_equal_plain_python(platform: tuple[str, dict[str, DataFrame]], spark: SparkSession) -> None:
+    warehouse, tables = platform
+    transactions = spark.read.format("delta").load(f"{warehouse}/transactions").toPandas()
+    rows = tables["user_features"].toPandas().set_index("user_id")
+    assert len(rows) == USERS
+    for user in (0, 1, 2, 17, 30, USERS - 1):
+        for name, value in expected(transactions, user, STARTS["c3"]).items():
+            found = rows.loc[user, name]
+            if isinstance(value, dict):
+                assert found == value, (user, name)
+            elif value is None:
+                assert pd.isna(found), (user, name)
+            else:
+                assert found == pytest.approx(value, abs=1e-5), (user, name)
+    assert rows.loc[USERS - 1, "purchases_by_fund"] == {}  # never bought
+
+
+def test_exposures_count_only_for_later_campaigns(platform: tuple[str, dict[str, DataFrame]]) -> None:
+    examples = platform[1]["examples"].toPandas().set_index(["campaign_id", "user_id"])
+    assert len(examples) == USERS
+    assert (examples.loc["c1", "u_exposures_365d"] == 0).all()
+    assert examples.loc["c2", "u_exposures_365d"].to_numpy() == pytest.approx(math.log1p(1))
+    clicked = examples.loc["c1", "click"]
+    later = examples.loc["c2", "u_clicks_7d"].reindex(clicked.index)
+    assert later.to_numpy() == pytest.approx([math.log1p(c) for c in clicked])
+    assert set(examples.loc["c2", "split"]) == {"test"}
+    assert set(examples.loc["c1", "split"]) <= {"train", "validation"}
+
+
+def test_events_at_and_after_the_start_move_no_feature(
+    platform: tuple[str, dict[str, DataFrame]], spark: SparkSession, warehouse: str
+) -> None:
+    tables = raw_tables(spark)
+    late = [(u, "f2", datetime(2025, 3, 17) + timedelta(hours=u), 999.0) for u in range(20)]
+    tables["transactions"] = tables["transactions"].unionByName(spark.createDataFrame(late, TRANSACTIONS))
+    again = built(spark, written(tables, warehouse, partitions=7))
+    for name, frame in platform[1].items():  # and 7 partitions instead of 1 move nothing either
+        maps = [field.name for field in frame.schema if field.dataType.typeName() == "map"]
+        plain = [again[name], frame]
+        for column in maps:  # maps cannot be compared by exceptAll
+            plain = [each.withColumn(column, F.to_json(F.array_sort(F.map_entries(column)))) for each in plain]
+        assert_same_table(*plain)
+
+
+def test_all_windows_take_one_shuffle(platform: tuple[str, dict[str, DataFrame]], spark: SparkSession) -> None:
+    tables = raw_tables(spark)
+    happened = events(tables["transactions"], tables["exposures"], tables["campaigns"], fund_types(tables["funds"]))
+    plan = user_windows(happened, tables["campaigns"])._jdf.queryExecution().executedPlan().toString()
+    assert plan.count("Exchange hashpartitioning") == 1
+
+
+def test_split_by_user_holds_out_about_its_share(spark: SparkSession, warehouse: str) -> None:
+    tables = built(spark, written(raw_tables(spark), warehouse), split_by="user")
+    share = tables["user_features"].where("split = 'test'").count() / USERS
+    assert 0.3 < share < 0.7
+    split = {row["user_id"]: row["split"] for row in tables["user_features"].collect()}
+    assert all(row["split"] == split[row["user_id"]] for row in tables["examples"].collect())
+
+
+def test_pair_features_are_the_same_for_one_pair_and_for_all(platform: tuple[str, dict[str, DataFrame]]) -> None:
+    tables = platform[1]
+    funds = tables["fund_features"].where("campaign_id = 'c3'").orderBy("fund_id").collect()
+    users = tables["user_features"].orderBy("user_id")
+    long = users.drop("campaign_id").crossJoin(tables["fund_features"].where("campaign_id = 'c3'"))
+    single = long.select("user_id", "fund_id", *pair_columns("f_fund_type")).orderBy("user_id", "fund_id").toPandas()
+    arrays = pair_arrays(users, funds).orderBy("user_id").toPandas()
+    for name in PAIR_FEATURES:
+        assert single[name].tolist() == [value for row in arrays[name] for value in row]
+    assert single["p_risk_gap"].nunique() > 3
+    assert single["p_bought_fund"].max() > 0
+
+
+def test_encoders_are_fitted_on_training_rows_and_code_both_ends_alike(
+    platform: tuple[str, dict[str, DataFrame]],
+) -> None:
+    tables = platform[1]
+    odd = tables["examples"].withColumn(
+        "u_city", F.when(F.col("split") != "train", "only in validation").otherwise(F.col("u_city"))
+    )
+    encoders = fit_encoders(odd)
+    assert encoders.vocabularies["u_city"] == ("Paris", "東京")
+    assert Encoders.from_json(encoders.to_json()) == encoders
+    train = tables["examples"].where("split = 'train'").toPandas()
+    assert encoders.scales["u_income"].mean == pytest.approx(train["u_income"].mean())
+    assert encoders.scales["u_income"].deviation == pytest.approx(train["u_income"].std(ddof=0))
+    assert encoders.scales["u_income"].may_be_missing
+    assert encoders.scales["u_nothing"].deviation == 1.0  # null in every row
+    rows = odd.toPandas().head(1)
+    rows = pd.concat([rows] * 3, ignore_index=True)
+    rows["u_city"] = ["東京", "unseen", None]
+    rows["u_income"] = [1e4, None, 2.5e4]
+    codes, numbers = encoders.encode(rows)
+    place = list(encoders.vocabularies).index("u_city")
+    assert codes[:, place].tolist() == [3, UNKNOWN, NULL]
+    indicator = encoders.number_names.index("u_income missing")
+    assert numbers[:, indicator].tolist() == [0.0, 1.0, 0.0]
+    user = encoders.subset("u_")
+    own_codes, own_numbers = user.encode(rows[[name for name in rows.columns if name.startswith("u_")]])
+    shared = [encoders.number_names.index(name) for name in user.number_names]
+    assert (own_numbers == numbers[:, shared]).all()
+    assert (own_codes[:, list(user.vocabularies).index("u_city")] == codes[:, place]).all()
+
+
+def test_what_cannot_be_built_is_one_line(spark: SparkSession, tmp_path: Path) -> None:
+    tables = raw_tables(spark)
+    tables["exposures"] = tables["exposures"].where("campaign_id = 'c1'")
+    with pytest.raises(TableError, match="cannot both train and test: choose --split-by user"):
+        built(spark, written(tables, str(tmp_path / "one")))
+    tables["exposures"] = tables["exposures"].drop("click")
+    with pytest.raises(TableError, match=r"exposures lacks column\(s\) click"):
+        built(spark, written(tables, str(tmp_path / "two")))
