@@ -27,14 +27,15 @@ class ExamplesFeed:
     """Batches of the training and of the validation split of one snapshot; knows no Spark.
 
     train_files, validation_files: URLs that hold the split's rows, perhaps beside others; encoding: of the feature
-    columns; train_rows: rows of the training split; batch_size: rows of a training batch; buffer_rows: rows of the
-    shuffling buffer; seed: of the order of rows, another order each epoch.
+    columns; train_rows, validation_rows: rows of the splits, as Spark counts them; batch_size: rows of a training
+    batch; buffer_rows: rows of the shuffling buffer; seed: of the order of rows, another order each epoch.
     """
 
     train_files: tuple[str, ...]
     validation_files: tuple[str, ...]
     encoding: FeatureEncoding
     train_rows: int
+    validation_rows: int
     batch_size: int
     buffer_rows: int
     seed: int
@@ -43,13 +44,14 @@ class ExamplesFeed:
         """The training split in the epoch's own order; the last batch holds what is left."""
         order_seed = self.seed * _SEED_STRIDE + epoch
         generator = torch.Generator().manual_seed(order_seed)
-        groups = encoded_rows(self.train_files, TRAIN, self.encoding, order_seed)
+        groups = _all_of(encoded_rows(self.train_files, TRAIN, self.encoding, order_seed), TRAIN, self.train_rows)
         for rows in cut(shuffled(groups, self.buffer_rows, generator), self.batch_size):
             yield self.encoding.widths.batch(rows)
 
     def validation(self) -> Iterator[Batch]:
         """The validation split in the order of the files."""
-        for rows in cut(encoded_rows(self.validation_files, VALIDATION, self.encoding, None), _EVALUATION_ROWS):
+        groups = encoded_rows(self.validation_files, VALIDATION, self.encoding, None)
+        for rows in cut(_all_of(groups, VALIDATION, self.validation_rows), _EVALUATION_ROWS):
             yield self.encoding.widths.batch(rows)
 
 
@@ -66,6 +68,16 @@ def encoded_rows(files: Sequence[str], split: str, encoding: FeatureEncoding, or
             codes=_side_by_side([group[name] for name in encoding.code_names], rows, np.int64),
             numbers=_side_by_side([group[name] for name in (*LABELS, *encoding.number_names)], rows, np.float32),
         )
+
+
+def _all_of(groups: Iterator[Rows], split: str, wanted: int) -> Iterator[Rows]:
+    """The groups, and an error instead of an end where a row is missing: a model of half the data looks like any."""
+    rows = 0
+    for group in groups:
+        rows += len(group)
+        yield group
+    if rows != wanted:
+        raise RuntimeError(f"Petastorm read {rows} rows of split {split}, Spark counted {wanted}")
 
 
 def _encoded_split(group: pd.DataFrame, split: str, encoding: FeatureEncoding) -> pd.DataFrame:

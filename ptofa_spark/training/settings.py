@@ -17,7 +17,7 @@ class TrainSettings(ModelSettings):
     model: str = Field("ptofa", description="model by name: ptofa")
     seed: int = Field(7, ge=0, description="of weights, dropout and the order of rows: same seed, same weights")
     batch_size: int = Field(512, ge=1, description="examples a step (paper: 512)")
-    learning_rate: float = Field(0.001, gt=0, description="of Adam (the paper's grid: .01, .02, .04, .06)")
+    learning_rate: float = Field(0.0003, gt=0, description="of Adam (the paper's grid: .01, .02, .04, .06)")
     epochs: int = Field(12, ge=1, description="passes over the training split, at most")
     patience: int = Field(2, ge=1, description="epochs without a better validation loss before training stops")
     clip_norm: float = Field(5.0, gt=0, description="greatest norm of the gradient of a step")

@@ -63,6 +63,7 @@ def train(spark: SparkSession, settings: TrainSettings) -> TrainedModel:
             validation_files=split_files(snapshot, VALIDATION),
             encoding=encoding,
             train_rows=labels[TRAIN].rows,
+            validation_rows=labels[VALIDATION].rows,
             batch_size=settings.batch_size,
             buffer_rows=settings.shuffle_rows,
             seed=settings.seed,

@@ -1,0 +1,101 @@
+"""Inverse propensity estimates: right on average, with intervals that cover, from logs whose truth the test knows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+from ptofa_spark.errors import TableError
+from ptofa_spark.evaluation.campaign import logged_users, true_worth
+from ptofa_spark.evaluation.off_policy import LoggedUsers, off_policy
+from ptofa_spark.tables.schemas import ALLOCATION, TRUTH
+
+PROPENSITY = np.array([0.5, 0.3, 0.2])
+
+
+def simulated(seed: int, users: int = 600) -> tuple[LoggedUsers, float]:
+    """Users logged once by a random policy, and the true CPME of giving user u fund u % 3."""
+    world = np.random.default_rng(99)
+    rate = world.uniform(0.05, 0.5, (users, 3))
+    rng = np.random.default_rng(seed)
+    shown = rng.choice(3, users, p=PROPENSITY)
+    row = np.arange(users)
+    converted = (rng.random(users) < rate[row, shown]).astype(float)
+    held = shown == row % 3
+    weight = np.where(held, 1 / PROPENSITY[shown], 0.0)
+    revenue = 10.0 * converted
+    logged = LoggedUsers(
+        exposures=np.ones(users),
+        conversions=converted,
+        revenue=revenue,
+        weight=weight,
+        squared_weight=weight**2,
+        weighted_conversions=weight * converted,
+        weighted_revenue=weight * revenue,
+        matched=converted * held,
+    )
+    return logged, 1_000 * float(rate[row, row % 3].mean())
+
+
+def test_estimates_are_unbiased_and_intervals_cover() -> None:
+    found, covered = [], 0
+    for seed in range(200):
+        logged, truth = simulated(seed)
+        estimate = off_policy(logged, resamples=200, seed=seed)
+        found.append(estimate.cpme.estimate)
+        covered += estimate.cpme.low <= truth <= estimate.cpme.high
+    error = np.std(found) / np.sqrt(len(found))
+    assert abs(np.mean(found) - truth) < 4 * error
+    assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_an_estimate_is_the_weighted_mean_and_its_interval_a_function_of_the_seed() -> None:
+    logged, _ = simulated(1)
+    first, again, other = (off_policy(logged, resamples=300, seed=seed) for seed in (4, 4, 5))
+    assert first == again
+    assert first.cpme.low != other.cpme.low
+    assert first.cpme.estimate == pytest.approx(1_000 * logged.weighted_conversions.mean())
+    assert first.self_normalised_cpme.estimate == pytest.approx(
+        1_000 * logged.weighted_conversions.sum() / logged.weight.sum()
+    )
+    assert first.cpme_difference.estimate == pytest.approx(first.cpme.estimate - first.logged_cpme.estimate)
+    assert first.effective_exposures == pytest.approx(logged.weight.sum() ** 2 / (logged.weight**2).sum())
+    assert first.conversions == logged.matched.sum()
+
+
+def test_logged_users_equal_plain_python(spark: SparkSession) -> None:
+    logged = [
+        (1, "a", 0.5, 1.0, 70.0),
+        (1, "b", 0.25, 0.0, 0.0),  # a user who was shown two funds
+        (2, "b", 0.25, 1.0, 30.0),
+        (3, "c", 0.25, 0.0, 0.0),
+    ]
+    held = {1: ["a", "b"], 2: ["a", "c"], 3: ["c", "b"]}
+    rows = [("x", user, slot + 1, fund, 1.0) for user, funds in held.items() for slot, fund in enumerate(funds)]
+    found = logged_users(
+        spark.createDataFrame(
+            logged, "user_id bigint, fund_id string, propensity double, conversion double, revenue double"
+        ),
+        spark.createDataFrame(rows, ALLOCATION),
+        k=2,
+    )
+    assert found.exposures.tolist() == [2, 1, 1]
+    assert found.weight.tolist() == [1 / (2 * 0.5) + 1 / (2 * 0.25), 0.0, 2.0]
+    assert found.squared_weight.tolist() == [1.0 + 4.0, 0.0, 4.0]
+    assert found.weighted_conversions.tolist() == [1.0, 0.0, 0.0]
+    assert found.weighted_revenue.tolist() == [70.0, 0.0, 0.0]
+    assert found.conversions.tolist() == [1.0, 1.0, 0.0]
+    assert found.matched.tolist() == [1.0, 0.0, 0.0]
+
+
+def test_true_worth_is_the_mean_over_allocated_pairs_and_needs_every_pair(spark: SparkSession) -> None:
+    truth = [(1, "a", 0.01, 8.0, 0.5), (1, "b", 0.5, 2.0, 1.0), (2, "a", 0.03, 7.0, 1.0)]
+    rows = [("x", 1, 1, "a", 9.0), ("x", 2, 1, "a", 3.0)]
+    known = spark.createDataFrame(truth, TRUTH)
+    found = true_worth(spark.createDataFrame(rows, ALLOCATION), known)
+    assert found.cpme == pytest.approx(1_000 * 0.04 / 2)
+    assert found.rpme == pytest.approx(1_000 * (0.01 * np.exp(8 + 0.125) + 0.03 * np.exp(7.5)) / 2, rel=1e-9)
+    strange = spark.createDataFrame([*rows, ("x", 3, 1, "a", 1.0)], ALLOCATION)
+    with pytest.raises(TableError, match=r"truth lacks 1 allocated pair"):
+        true_worth(strange, known)

@@ -1,0 +1,207 @@
+"""score on real tables: what the executors compute is what training computed, whoever carries it, or nothing at all."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import safetensors.torch
+import torch
+from pyspark.sql import SparkSession
+
+from ptofa_spark.errors import MissingColumnError, UserError
+from ptofa_spark.feed.blocks import Features
+from ptofa_spark.scoring.pairs import predict_examples
+from ptofa_spark.scoring.score import score
+from ptofa_spark.scoring.settings import ScoreSettings
+from ptofa_spark.tables.schemas import COMPACT_SCORES
+from ptofa_spark.tables.writing import write_table
+from ptofa_spark.training.artifact import Artifact, read_artifact, unpack, write_artifact
+from ptofa_spark.training.settings import TrainSettings
+from ptofa_spark.training.train import train
+from tests.feed.feature_tables import FUNDS, write_feature_tables
+from tests.run_job import run_job
+from tests.same_table import assert_same_table
+
+USERS = 1_700
+FUND_IDS = sorted(FUNDS["fund_id"])
+
+
+@pytest.fixture(scope="module")
+def warehouse(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Feature tables, and a model trained on them under `model`."""
+    path = str(tmp_path_factory.mktemp("warehouse"))
+    write_feature_tables(spark, path, users=USERS)
+    train(spark, TrainSettings(warehouse=path, model_dir=f"{path}/model", epochs=1, learning_rate=0.01))
+    return path
+
+
+def scored(spark: SparkSession, warehouse: str, output: Path, **more: str) -> pd.DataFrame:
+    settings = {"warehouse": warehouse, "model_dir": f"{warehouse}/model", "output": str(output), **more}
+    score(spark, ScoreSettings.model_validate(settings))
+    rows: pd.DataFrame = spark.read.format("delta").load(str(output)).orderBy("user_id").toPandas()
+    return rows
+
+
+def pairs_in_plain_python(spark: SparkSession, warehouse: str) -> pd.DataFrame:
+    """Every user with every fund, the pair's features worked out one by one from the user's purchases."""
+    users = spark.read.format("delta").load(f"{warehouse}/user_features").orderBy("user_id").toPandas()
+    funds = spark.read.format("delta").load(f"{warehouse}/fund_features").orderBy("fund_id").toPandas()
+    pairs = users.drop(columns="campaign_id").merge(funds.drop(columns="campaign_id"), how="cross")
+
+    def times(tally: object, key: object) -> float:
+        return dict(tally).get(key, 0.0)  # type: ignore[call-overload, no-any-return]
+
+    rows = list(pairs.itertuples())
+    return pairs.assign(
+        p_bought_fund=[math.log1p(times(row.purchases_by_fund, row.fund_id)) for row in rows],
+        p_bought_type=[math.log1p(times(row.purchases_by_type, row.f_fund_type)) for row in rows],
+        p_risk_gap=[float(row.risk_tolerance - row.risk_level) for row in rows],
+        p_type_share=[
+            times(row.purchases_by_type, row.f_fund_type) / max(sum(dict(row.purchases_by_fund).values()), 1.0)
+            for row in rows
+        ],
+    )
+
+
+def test_every_pair_is_scored_as_the_training_time_forward_scores_it(
+    spark: SparkSession, warehouse: str, tmp_path: Path
+) -> None:
+    scores = scored(spark, warehouse, tmp_path / "scores")
+    pairs = pairs_in_plain_python(spark, warehouse)
+    loaded = unpack(read_artifact(f"{warehouse}/model"))
+    encoding = loaded.encoding
+    features = Features(*[block.block(pairs) for block in encoding.blocks])
+    with torch.inference_mode():
+        wanted = loaded.model.predict(loaded.model(features)).expected_revenue.numpy().reshape(USERS, len(FUNDS))
+    found = np.stack(scores["expected_revenue"].to_list())
+    assert found.shape == (USERS, len(FUNDS))
+    assert wanted.std() > 0.05 * wanted.mean()
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    assert all(list(ids) == FUND_IDS for ids in scores["fund_ids"])
+
+
+def test_the_table_is_the_contracts(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
+    scored(spark, warehouse, tmp_path / "scores")
+    table = spark.read.format("delta").load(str(tmp_path / "scores"))
+    assert [(f.name, f.dataType) for f in table.schema] == [(f.name, f.dataType) for f in COMPACT_SCORES]
+    users = spark.read.format("delta").load(f"{warehouse}/user_features")
+    keys = ["campaign_id", "user_id", "risk_tolerance"]
+    assert_same_table(table.select(*keys), users.select(*keys))
+
+
+def test_neither_partitions_nor_batches_change_a_bit_of_a_score(
+    spark: SparkSession, warehouse: str, tmp_path: Path
+) -> None:
+    whole = scored(spark, warehouse, tmp_path / "whole")
+    users = spark.read.format("delta").load(f"{warehouse}/user_features")
+    write_table(
+        users.repartition(7, "user_id").sortWithinPartitions(users["user_id"].desc()), f"{tmp_path}/user_features"
+    )
+    write_table(spark.read.format("delta").load(f"{warehouse}/fund_features"), f"{tmp_path}/fund_features")
+    size = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(size)
+    try:
+        spark.conf.set(size, "37")
+        torn = scored(spark, str(tmp_path), tmp_path / "torn", model_dir=f"{warehouse}/model")
+    finally:
+        spark.conf.set(size, before)
+    assert whole["user_id"].tolist() == torn["user_id"].tolist()
+    assert np.array_equal(np.stack(whole["expected_revenue"].to_list()), np.stack(torn["expected_revenue"].to_list()))
+
+
+def test_the_test_audience_is_the_users_of_the_test_split(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
+    users = spark.read.format("delta").load(f"{warehouse}/user_features").where("split = 'test'").toPandas()
+    everyone = scored(spark, warehouse, tmp_path / "all").set_index("user_id")["expected_revenue"]
+    some = scored(spark, warehouse, tmp_path / "some", audience="test").set_index("user_id")["expected_revenue"]
+    assert sorted(some.index) == sorted(users["user_id"])
+    assert 0 < len(some) < len(everyone)
+    assert all(np.array_equal(some[user], everyone[user]) for user in some.index)
+
+
+def test_scoring_again_replaces_the_campaigns_rows_and_no_others(
+    spark: SparkSession, warehouse: str, tmp_path: Path
+) -> None:
+    scored(spark, warehouse, tmp_path / "scores")
+    table = spark.read.format("delta").load(str(tmp_path / "scores"))
+    table.limit(10).selectExpr("'earlier' AS campaign_id", *table.columns[1:]).write.format("delta").mode(
+        "append"
+    ).save(str(tmp_path / "scores"))
+    scored(spark, warehouse, tmp_path / "scores", audience="test")
+    counts = {row["campaign_id"]: row["count"] for row in table.groupBy("campaign_id").count().collect()}
+    tested = spark.read.format("delta").load(f"{warehouse}/user_features").where("split = 'test'").count()
+    assert counts == {"earlier": 10, "target": tested}
+
+
+def spoiled(warehouse: str, model_dir: Path, word: str) -> None:
+    """Writes a model whose vector of one city is not a number."""
+    artifact = read_artifact(f"{warehouse}/model")
+    encoding = unpack(artifact).encoding
+    weights = safetensors.torch.load(artifact.weights)
+    code = encoding.encoders.vocabularies["u_city"].index(word) + 2
+    weights["embedding.user.table.weight"][code] = float("nan")
+    write_artifact(Artifact(safetensors.torch.save(weights), artifact.model, artifact.encoders), {}, str(model_dir))
+
+
+def test_a_score_that_is_no_number_names_the_first_users_and_writes_nothing(
+    spark: SparkSession, warehouse: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoiled(warehouse, tmp_path / "spoiled", "South")
+    users = spark.read.format("delta").load(f"{warehouse}/user_features").where("u_city = 'South'")
+    first = [row["user_id"] for row in users.select("user_id").orderBy("user_id").take(5)]
+    words = ("--warehouse", warehouse, "--model-dir", str(tmp_path / "spoiled"), "--output", str(tmp_path / "scores"))
+    code, line = run_job("score", *words, capsys=capsys)
+    assert code == 2
+    assert f"NaN or infinite for users {', '.join(map(str, first))} (the first 5)" in line
+    assert not list((tmp_path / "scores").glob("_delta_log/*.json"))
+
+
+def test_a_failed_scoring_leaves_the_earlier_scores(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
+    before = scored(spark, warehouse, tmp_path / "scores")
+    spoiled(warehouse, tmp_path / "spoiled", "South")
+    with pytest.raises(UserError, match="no score was written"):
+        scored(spark, warehouse, tmp_path / "scores", model_dir=str(tmp_path / "spoiled"))
+    after = spark.read.format("delta").load(str(tmp_path / "scores")).orderBy("user_id").toPandas()
+    assert after["user_id"].tolist() == before["user_id"].tolist()
+    assert np.array_equal(np.stack(after["expected_revenue"]), np.stack(before["expected_revenue"]))
+
+
+def test_predicted_examples_agree_with_each_other_and_with_the_scores(
+    spark: SparkSession, warehouse: str, tmp_path: Path
+) -> None:
+    examples = spark.read.format("delta").load(f"{warehouse}/examples")
+    said = predict_examples(examples, f"{warehouse}/model")
+    assert said.columns == [*examples.columns, "p_c", "mu", "sigma", "predicted_log10", "predicted_revenue"]
+    rows = said.toPandas()
+    assert len(rows) == USERS
+    money = rows["p_c"] * np.exp(rows["mu"] + rows["sigma"] ** 2 / 2)
+    np.testing.assert_allclose(rows["predicted_revenue"], money, rtol=1e-12)
+    np.testing.assert_allclose(rows["predicted_log10"], rows["p_c"] * rows["mu"] / math.log(10), rtol=1e-12)
+    by_user = scored(spark, warehouse, tmp_path / "scores").set_index("user_id")["expected_revenue"]
+    scores = [by_user[row.user_id][FUND_IDS.index(row.fund_id)] for row in rows.itertuples()]
+    np.testing.assert_allclose(rows["predicted_revenue"], scores, rtol=1e-5)
+
+
+def test_bad_input_fails_in_one_line_and_writes_nothing(
+    spark: SparkSession, warehouse: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refusal(warehouse: str, model_dir: str) -> str:
+        words = ("--warehouse", warehouse, "--model-dir", model_dir, "--output", str(tmp_path / "scores"))
+        code, line = run_job("score", *words, capsys=capsys)
+        assert code == 2
+        assert not (tmp_path / "scores").exists()
+        return line
+
+    assert "holds no trained model" in refusal(warehouse, str(tmp_path / "none"))
+    assert "user_features does not exist" in refusal(str(tmp_path / "nowhere"), f"{warehouse}/model")
+    for name in ("user_features", "fund_features"):
+        table = spark.read.format("delta").load(f"{warehouse}/{name}")
+        write_table(table.drop("u_age"), f"{tmp_path}/poor/{name}")
+        write_table(table.where("user_id < 0") if name == "user_features" else table, f"{tmp_path}/empty/{name}")
+    assert "table user_features lacks column(s) u_age" in refusal(f"{tmp_path}/poor", f"{warehouse}/model")
+    assert "has no user of the audience 'all'" in refusal(f"{tmp_path}/empty", f"{warehouse}/model")
+    with pytest.raises(MissingColumnError, match="examples lacks column"):
+        predict_examples(spark.read.format("delta").load(f"{warehouse}/user_features"), f"{warehouse}/model")

@@ -1,0 +1,126 @@
+"""Tables by path and by name: read by content, held to their contract, written in one transaction."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+
+from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError
+from ptofa_spark.tables.names import TableName, in_warehouse, sql_string
+from ptofa_spark.tables.reading import TableVersion, delta_version, read_table, table_exists
+from ptofa_spark.tables.schemas import DEMANDS, USERS
+from ptofa_spark.tables.writing import write_table
+
+ROWS = [("spring", "基金", 4), ("spring", "b`ond", 6), ("it's", "b`ond", 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "in_catalog"),
+    [
+        ("main.ptofa.scores", True),
+        ("ptofa.scores", True),
+        ("scores", False),
+        ("warehouse/scores", False),
+        ("./a.b", False),
+        ("s3://bucket/a.b", False),
+        ("a.b.c.d", False),
+    ],
+)
+def test_two_or_three_dotted_words_are_a_catalog_name(text: str, in_catalog: bool) -> None:
+    assert TableName.parse(text).in_catalog is in_catalog
+
+
+def test_a_file_whose_name_has_a_dot_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scores.csv").write_text("x\n")
+    assert not TableName.parse("scores.csv").in_catalog
+
+
+def test_names_are_quoted(spark: SparkSession) -> None:
+    assert TableName.parse("main.ptofa.t").sql() == "`main`.`ptofa`.`t`"
+    assert in_warehouse("main.ptofa", "t") == "main.ptofa.t"
+    assert in_warehouse("a/b/", "t") == "a/b/t"
+    for value in ("it's", "back\\slash", 'quote" and `tick`', "') OR ('1'='1"):
+        assert spark.sql(f"SELECT {sql_string(value)} AS v").collect()[0]["v"] == value
+
+
+@pytest.mark.parametrize("form", ["delta", "parquet", "csv"])
+def test_content_tells_the_format(spark: SparkSession, tmp_path: Path, form: str) -> None:
+    place = str(tmp_path / "demands")
+    spark.createDataFrame(ROWS, DEMANDS).write.format(form).option("header", True).save(place)
+    found = read_table(spark, place, DEMANDS)
+    assert [(field.name, field.dataType) for field in found.schema] == [(f.name, f.dataType) for f in DEMANDS]
+    assert sorted(map(tuple, found.collect())) == sorted(ROWS)
+
+
+def test_extra_columns_are_kept_only_where_asked(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("age,user_id,risk_tolerance,city\n41,1,3,東京\n")
+    place = str(tmp_path / "users.csv")
+    assert read_table(spark, place, USERS).columns == ["user_id", "risk_tolerance"]
+    kept = read_table(spark, place, USERS, keep_extra=True)
+    assert kept.columns == ["user_id", "risk_tolerance", "age", "city"]
+    assert tuple(kept.collect()[0]) == (1, 3, 41, "東京")
+
+
+@pytest.mark.parametrize(
+    ("csv", "error", "said"),
+    [
+        (
+            "user_id,tolerance\n1,2\n",
+            MissingColumnError,
+            r"lacks column\(s\) risk_tolerance; it has user_id, tolerance",
+        ),
+        ("user_id,risk_tolerance\n1,high\n", TableError, "column risk_tolerance holds 'high', which is no int"),
+        ("user_id,risk_tolerance\n1,\n2,3\n", TableError, r"column risk_tolerance is null in 1 row\(s\)"),
+        ("user_id,risk_tolerance\n99999999999999999999,1\n", TableError, "holds '99999999999999999999'"),
+    ],
+)
+def test_a_table_that_breaks_its_contract_is_named(
+    spark: SparkSession, tmp_path: Path, csv: str, error: type[Exception], said: str
+) -> None:
+    (tmp_path / "users.csv").write_text(csv)
+    with pytest.raises(error, match=said):
+        read_table(spark, str(tmp_path / "users.csv"), USERS)
+
+
+def test_a_lossy_type_and_an_absent_table_are_named(spark: SparkSession, tmp_path: Path) -> None:
+    place = str(tmp_path / "demands")
+    spark.createDataFrame([("c", "f", 7.5)], "campaign_id string, fund_id string, demand double").write.parquet(place)
+    with pytest.raises(ColumnTypeError, match="column demand is double, expected bigint"):
+        read_table(spark, place, DEMANDS)
+    assert not table_exists(spark, str(tmp_path / "none"))
+    with pytest.raises(TableError, match=f"{tmp_path}/none does not exist"):
+        read_table(spark, str(tmp_path / "none"), DEMANDS)
+    with pytest.raises(TableError, match=r"table nowhere.demands is not in the catalog"):
+        read_table(spark, "nowhere.demands", DEMANDS)
+
+
+def test_replacing_a_campaign_leaves_the_others_and_records_its_sources(spark: SparkSession, tmp_path: Path) -> None:
+    place = str(tmp_path / "demands")
+    write_table(spark.createDataFrame(ROWS, DEMANDS), place)
+    first = delta_version(spark, place)
+    renewed = spark.createDataFrame([("it's", "new", 9)], DEMANDS)
+    where = f"campaign_id = {sql_string(chr(105) + 't' + chr(39) + 's')}"
+    write_table(renewed, place, replace_where=where, built_from=[TableVersion("scores", 12)])
+    assert sorted(map(tuple, read_table(spark, place, DEMANDS).collect())) == sorted([*ROWS[:2], ("it's", "new", 9)])
+    assert sorted(map(tuple, read_table(spark, place, DEMANDS, version=first.version).collect())) == sorted(ROWS)
+    commit = DeltaTable.forPath(spark, place).history(1).collect()[0]
+    assert json.loads(commit["userMetadata"]) == {"scores": 12}
+    properties = DeltaTable.forPath(spark, place).detail().collect()[0]["properties"]
+    assert properties["delta.enableDeletionVectors"] == "false"
+
+
+def test_a_catalog_table_is_written_and_read_by_name(spark: SparkSession) -> None:
+    spark.sql("DROP TABLE IF EXISTS default.ptofa_test_demands")
+    try:
+        for _ in range(2):
+            write_table(spark.createDataFrame(ROWS, DEMANDS), "default.ptofa_test_demands", replace_where="demand >= 0")
+        assert table_exists(spark, "default.ptofa_test_demands")
+        assert read_table(spark, "default.ptofa_test_demands", DEMANDS).count() == 3
+        assert delta_version(spark, "default.ptofa_test_demands").version is not None
+    finally:
+        spark.sql("DROP TABLE IF EXISTS default.ptofa_test_demands")

@@ -1,0 +1,156 @@
+"""The epoch loop on batches in memory: what it keeps, when it stops, what it refuses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from ptofa_spark.errors import UserError
+from ptofa_spark.feed.blocks import Batch, Block, BlockLayout, Features, Labels, Layout
+from ptofa_spark.models.heads import LabelMoments
+from ptofa_spark.models.likelihoods import Counterfactual
+from ptofa_spark.models.ptofa import Ptofa
+from ptofa_spark.models.settings import ModelSettings
+from ptofa_spark.training.early_stopping import EarlyStopping
+from ptofa_spark.training.labels import SplitLabels
+from ptofa_spark.training.settings import TrainSettings
+from ptofa_spark.training.trainer import Fitted, fit, mean_loss, seeded_single_thread
+from ptofa_spark.training.validation import validate
+
+LAYOUT = Layout(BlockLayout((), 1), BlockLayout((), 0), BlockLayout((), 0))
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """One numeric feature x and a revenue; the last quarter validates."""
+
+    x: torch.Tensor
+    revenue: torch.Tensor
+
+    @property
+    def train_rows(self) -> int:
+        return len(self.x) * 3 // 4
+
+    def batch(self, rows: torch.Tensor) -> Batch:
+        empty = Block(torch.empty((len(rows), 0), dtype=torch.int64), torch.empty((len(rows), 0)))
+        user = Block(empty.codes, self.x[rows, None])
+        converted = (self.revenue[rows] > 0).float()
+        return Batch(Features(user, empty, empty), Labels(converted, converted, self.revenue[rows]))
+
+    def train(self, epoch: int) -> Iterator[Batch]:
+        order = torch.randperm(self.train_rows, generator=torch.Generator().manual_seed(epoch))
+        return (self.batch(rows) for rows in order.split(256))
+
+    def validation(self) -> Iterator[Batch]:
+        return iter([self.batch(torch.arange(self.train_rows, len(self.x)))])
+
+
+def exposures(rows: int, rate: float, seed: int = 0) -> InMemory:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(rows, generator=generator)
+    p = torch.sigmoid(math.log(rate / (1 - rate)) + x) if rate else torch.zeros(rows)
+    money = torch.exp(4.0 + 0.8 * torch.randn(rows, generator=generator))
+    return InMemory(x, torch.where(torch.rand(rows, generator=generator) < p, money, 0.0))
+
+
+def fitted(source: InMemory, **more: object) -> tuple[Ptofa, Fitted]:
+    settings = TrainSettings.model_validate({"epochs": 4, "learning_rate": 0.003, **more})
+    revenue = source.revenue[: source.train_rows]
+    log_revenue = torch.log(revenue[revenue > 0])
+    mean, deviation = (float(log_revenue.mean()), float(log_revenue.std())) if len(log_revenue) > 1 else (None, None)
+    labels = SplitLabels(len(revenue), len(log_revenue), float(revenue.sum()), mean, deviation)
+    with seeded_single_thread(settings.seed):
+        kept = settings.model_dump(include=set(ModelSettings.model_fields))
+        model = Ptofa(LAYOUT, ModelSettings(**kept))
+        model.start_at(labels.moments())
+        return model, fit(model, source, settings)
+
+
+@pytest.mark.parametrize("form", ["density", "mass"])
+def test_a_model_learns_the_truth_and_is_calibrated(form: Counterfactual) -> None:
+    source = exposures(40_000, 0.05)
+    model, _ = fitted(source, counterfactual=form)
+    with torch.inference_mode():
+        x = torch.tensor([-1.5, 0.0, 1.5])
+        said = model.predict(model(InMemory(x, torch.zeros(3)).batch(torch.arange(3)).features))
+    assert said.p_c is not None
+    assert said.mu is not None
+    assert said.sigma is not None
+    truth = torch.sigmoid(math.log(0.05 / 0.95) + x)
+    assert torch.allclose(said.p_c.float(), truth, rtol=0.25)
+    assert torch.allclose(said.mu.float(), torch.full((3,), 4.0), atol=0.25)
+    assert torch.allclose(said.sigma.float(), torch.full((3,), 0.8), atol=0.2)
+    found = validate(model, source.validation())
+    assert found.conversion_ratio == pytest.approx(1.0, abs=0.12)
+    assert found.revenue_ratio == pytest.approx(1.0, abs=0.2)
+    assert found.auc is not None
+    assert found.auc > 0.7
+
+
+@pytest.mark.parametrize("form", ["density", "mass"])
+def test_data_without_any_conversion_stays_finite(form: Counterfactual) -> None:
+    source = exposures(4_000, 0.0)
+    model, run = fitted(source, counterfactual=form)
+    assert all(math.isfinite(epoch.train_loss + epoch.validation_loss) for epoch in run.history)
+    assert all(torch.isfinite(weight).all() for weight in model.state_dict().values())
+    found = validate(model, source.validation())
+    assert (found.auc, found.conversion_ratio, found.revenue_ratio) == (None, None, None)
+
+
+def test_one_conversion_alone_trains() -> None:
+    source = exposures(4_000, 0.0)
+    source.revenue[5] = 1e12
+    _, run = fitted(source)
+    assert math.isfinite(run.history[-1].validation_loss)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
+    source = exposures(3_000, 0.2)
+    runs = [fitted(source, epochs=2, seed=seed)[0].state_dict() for seed in (1, 1, 2)]
+    assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
+    assert any(not torch.equal(runs[0][name], runs[2][name]) for name in runs[0])
+
+
+def test_training_leaves_the_process_as_it_was() -> None:
+    threads = torch.get_num_threads()
+    torch.manual_seed(11)
+    wanted = torch.rand(3)
+    torch.manual_seed(11)
+    fitted(exposures(500, 0.2), epochs=1)
+    assert torch.equal(torch.rand(3), wanted)
+    assert torch.get_num_threads() == threads
+
+
+def test_the_best_epochs_weights_are_kept() -> None:
+    source = exposures(600, 0.1, seed=4)
+    model, run = fitted(source, epochs=12, patience=4, learning_rate=0.03, dropout=0.0)
+    losses = [epoch.validation_loss for epoch in run.history]
+    assert run.best_epoch == losses.index(min(losses))
+    assert len(losses) == min(12, run.best_epoch + 5)
+    assert mean_loss(model, source.validation()) == pytest.approx(min(losses), rel=1e-9)
+    assert losses[-1] > min(losses)
+
+
+def test_stopping_waits_for_its_patience() -> None:
+    stopping = EarlyStopping(patience=2)
+    model = torch.nn.Linear(1, 1)
+    enough = [stopping.enough(epoch, loss, model) for epoch, loss in enumerate([3.0, 2.0, 2.5, 1.9, 2.0, 2.1])]
+    assert enough == [False, False, False, False, False, True]
+    assert (stopping.best_epoch, stopping.best_loss) == (3, 1.9)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_way_out() -> None:
+    source = exposures(600, 0.1)
+    source.x[7] = float("nan")
+    with pytest.raises(UserError, match=r"the loss became nan: lower learning_rate"):
+        fitted(source)
+
+
+def test_moments_start_the_heads_even_where_a_moment_is_missing() -> None:
+    assert SplitLabels(99, 0, 0.0, None, None).moments() == LabelMoments(0.005, 0.0, 1.0)
+    assert SplitLabels(99, 1, 7.0, 1.9, None).moments() == LabelMoments(0.015, 1.9, 1.0)
+    assert SplitLabels(1, 1, 7.0, 1.9, None).moments().rate == 0.75
