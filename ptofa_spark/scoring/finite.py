@@ -42,5 +42,8 @@ def not_finite_error(scores: DataFrame) -> UserError:
 
 
 def not_finite(scores: str) -> Column:
-    """Whether an array holds NaN or an infinity."""
-    return F.exists(scores, lambda score: F.isnan(score) | (F.abs(score) == F.lit(float("inf"))))
+    """Whether an array holds NaN, an infinity or null.
+
+    pandas hands NaN to Arrow as null, which would read as "not eligible" although a model scores every pair.
+    """
+    return F.exists(scores, lambda score: score.isNull() | F.isnan(score) | (F.abs(score) == F.lit(float("inf"))))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import pandas as pd
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]  # has no stubs
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -91,8 +96,21 @@ def _campaign(users: DataFrame, table: str, audience: str) -> str:
 def _write(scores: DataFrame, output: str, campaign: str, sources: list[TableVersion]) -> None:
     where = f"campaign_id = {sql_string(campaign)}"
     try:
-        write_table(finite_or_fail(scores), output, replace_where=where, built_from=sources)
-    except PySparkException as error:
+        with _without_task_traces(scores.sparkSession):
+            write_table(finite_or_fail(scores), output, replace_where=where, built_from=sources)
+    except (PySparkException, Py4JJavaError) as error:
         if is_not_finite_failure(error):
             raise not_finite_error(scores) from error
         raise
+
+
+@contextmanager
+def _without_task_traces(spark: SparkSession) -> Iterator[None]:
+    """Keeps Spark from logging a failed task's traces, hundreds of lines; the error that is raised carries them."""
+    jvm: Any = spark._jvm
+    level = jvm.org.apache.logging.log4j.LogManager.getRootLogger().getLevel().name()
+    spark.sparkContext.setLogLevel("OFF")
+    try:
+        yield
+    finally:
+        spark.sparkContext.setLogLevel(level)

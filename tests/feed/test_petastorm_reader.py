@@ -23,7 +23,7 @@ from ptofa_spark.tables.writing import write_table
 
 
 def write_examples(spark: SparkSession, path: str, first: int, rows: int, partitions: int = 4) -> None:
-    """Users first .. first + rows - 1, all of the split train, in that many files, plus columns that no one asks for."""
+    """Users first .. first + rows - 1 of the split train, in that many files, and a column that no one asks for."""
     users = spark.range(first, first + rows, 1, partitions).withColumnRenamed("id", "user_id")
     constants = {name: F.lit(1.0) for name in ("propensity", "click", "conversion")}
     frame = users.withColumns(constants | {"revenue": F.col("user_id").cast("double") * 0.5, "u_extra": F.rand(1)})

@@ -153,8 +153,10 @@ def test_a_score_that_is_no_number_names_the_first_users_and_writes_nothing(
     users = spark.read.format("delta").load(f"{warehouse}/user_features").where("u_city = 'South'")
     first = [row["user_id"] for row in users.select("user_id").orderBy("user_id").take(5)]
     words = ("--warehouse", warehouse, "--model-dir", str(tmp_path / "spoiled"), "--output", str(tmp_path / "scores"))
+    level = spark._jvm.org.apache.logging.log4j.LogManager.getRootLogger().getLevel().name()  # type: ignore[union-attr]
     code, line = run_job("score", *words, capsys=capsys)
     assert code == 2
+    assert spark._jvm.org.apache.logging.log4j.LogManager.getRootLogger().getLevel().name() == level  # type: ignore[union-attr]
     assert f"NaN or infinite for users {', '.join(map(str, first))} (the first 5)" in line
     assert not list((tmp_path / "scores").glob("_delta_log/*.json"))
 

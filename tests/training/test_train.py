@@ -127,7 +127,7 @@ def test_a_folder_without_a_whole_model_is_refused(trained: TrainedModel, tmp_pa
         Artifact(artifact.weights, artifact.model, b'{"vocabularies": {}, "scales": {}}'),
     ):
         write_artifact(damaged, {}, str(tmp_path / "damaged"))
-        with pytest.raises(UserError, match="is damaged .*: train it again"):
+        with pytest.raises(UserError, match=r"is damaged .*: train it again"):
             read_artifact(str(tmp_path / "damaged"))
 
 
