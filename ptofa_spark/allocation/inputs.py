@@ -88,10 +88,8 @@ def _from_long(pairs: DataFrame, table: str, funds: Funds) -> DataFrame:
         F.array_sort(F.collect_list("fund_id")).alias("scored"),
     )
     twice = F.size("scored") != F.size(F.array_distinct("scored"))
-    # A doubled pair would break the map; its user is refused below, whichever of the two is looked at.
-    by_fund = F.map_from_entries(
-        F.when(twice, F.array().cast("array<struct<fund_id:string,e:double>>")).otherwise(F.col("entries"))
-    )
+    # A doubled pair would break the map, so its user gets none, and is refused below.
+    by_fund = F.map_from_entries(F.when(~twice, F.col("entries")))
     wanted = [F.try_element_at(by_fund, F.lit(fund)) for fund in funds.ids]
     one_a_user = users.select(
         "user_id",

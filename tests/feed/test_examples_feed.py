@@ -24,7 +24,8 @@ def snapshot(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> S
     return pin_snapshot(spark, f"{warehouse}/examples")
 
 
-def feed_of(snapshot: Snapshot, seed: int = 3, batch_size: int = 128) -> ExamplesFeed:
+@pytest.fixture(scope="module")
+def feed(snapshot: Snapshot) -> ExamplesFeed:
     counts = {row["split"]: row["count"] for row in snapshot.frame.groupBy("split").count().collect()}
     return ExamplesFeed(
         train_files=split_files(snapshot, "train"),
@@ -32,9 +33,9 @@ def feed_of(snapshot: Snapshot, seed: int = 3, batch_size: int = 128) -> Example
         encoding=fit_encoding(snapshot.frame),
         train_rows=counts["train"],
         validation_rows=counts["validation"],
-        batch_size=batch_size,
+        batch_size=128,
         buffer_rows=300,
-        seed=seed,
+        seed=3,
     )
 
 
@@ -43,8 +44,10 @@ def revenues(batches: list[Batch]) -> list[float]:
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
-def test_each_split_gives_its_own_rows_as_the_encoders_encode_them(snapshot: Snapshot, split: str) -> None:
-    encoding = fit_encoding(snapshot.frame)
+def test_each_split_gives_its_own_rows_as_the_encoders_encode_them(
+    snapshot: Snapshot, feed: ExamplesFeed, split: str
+) -> None:
+    encoding = feed.encoding
     read = Rows.joined(list(encoded_rows(split_files(snapshot, split), split, encoding, None)))
     wanted = snapshot.frame.where(f"split = '{split}'").toPandas()
     codes, numbers = encoding.encode(wanted)
@@ -60,9 +63,9 @@ def test_each_split_gives_its_own_rows_as_the_encoders_encode_them(snapshot: Sna
     )
 
 
-def test_a_missing_word_is_not_the_word_none(snapshot: Snapshot) -> None:
+def test_a_missing_word_is_not_the_word_none(snapshot: Snapshot, feed: ExamplesFeed) -> None:
     """Petastorm alone would turn a null string into the string None, which is also a city here."""
-    encoding = fit_encoding(snapshot.frame)
+    encoding = feed.encoding
     rows = Rows.joined(list(encoded_rows(split_files(snapshot, "train"), "train", encoding, None)))
     place = encoding.user.encoders.columns.index("u_city")
     word = encoding.encoders.vocabularies["u_city"].index("None") + 2
@@ -72,8 +75,7 @@ def test_a_missing_word_is_not_the_word_none(snapshot: Snapshot) -> None:
     assert int((rows.codes[:, place] == word).sum()) == counts["None"]
 
 
-def test_an_epoch_holds_every_row_once_and_the_last_batch_what_is_left(snapshot: Snapshot) -> None:
-    feed = feed_of(snapshot)
+def test_an_epoch_holds_every_row_once_and_the_last_batch_what_is_left(snapshot: Snapshot, feed: ExamplesFeed) -> None:
     batches = list(feed.train(0))
     sizes = [len(batch) for batch in batches]
     assert sizes[:-1] == [128] * (len(sizes) - 1)
@@ -82,16 +84,15 @@ def test_an_epoch_holds_every_row_once_and_the_last_batch_what_is_left(snapshot:
     assert sorted(revenues(batches)) == sorted(wanted)
 
 
-def test_epochs_differ_in_order_and_a_seed_repeats_its_own(snapshot: Snapshot) -> None:
-    first = [batch.features.user.numbers for batch in feed_of(snapshot).train(0)]
-    again = [batch.features.user.numbers for batch in feed_of(snapshot).train(0)]
+def test_epochs_differ_in_order_and_a_seed_repeats_its_own(feed: ExamplesFeed) -> None:
+    first = [batch.features.user.numbers for batch in feed.train(0)]
+    again = [batch.features.user.numbers for batch in feed.train(0)]
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
-    for other in (feed_of(snapshot).train(1), feed_of(snapshot, seed=4).train(0)):
+    for other in (feed.train(1), replace(feed, seed=4).train(0)):
         assert not torch.equal(first[0], next(other).features.user.numbers)
 
 
-def test_a_feed_that_does_not_give_the_rows_spark_counted_fails(snapshot: Snapshot) -> None:
-    feed = feed_of(snapshot)
+def test_a_feed_that_does_not_give_the_rows_spark_counted_fails(feed: ExamplesFeed) -> None:
     with pytest.raises(RuntimeError, match="rows of split train, Spark counted"):
         list(replace(feed, train_rows=feed.train_rows + 1).train(0))
     with pytest.raises(RuntimeError, match="rows of split validation, Spark counted"):

@@ -124,7 +124,7 @@ def test_a_folder_without_a_whole_model_is_refused(trained: TrainedModel, tmp_pa
     for damaged in (
         Artifact(artifact.weights[:-100], artifact.model, artifact.encoders),
         Artifact(artifact.weights, artifact.model[:-5], artifact.encoders),
-        Artifact(artifact.weights, artifact.model, b'{"vocabularies": {}, "scales": {}}'),
+        Artifact(artifact.weights, artifact.model, artifact.encoders.replace(b"u_wealth", b"u_health")[:-9]),
     ):
         write_artifact(damaged, {}, str(tmp_path / "damaged"))
         with pytest.raises(UserError, match=r"is damaged .*: train it again"):
