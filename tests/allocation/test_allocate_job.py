@@ -50,7 +50,9 @@ class Campaign:
     def write(self, form: str = "delta", partitions: int = 3) -> Campaign:
         for name in ("pairs", "funds", "demands"):
             frame = self.spark.createDataFrame(getattr(self, name)).repartition(partitions)
-            frame.write.format(form).option("header", True).mode("overwrite").save(str(self.root / name))
+            frame.write.format(form).options(header=True, overwriteSchema=True).mode("overwrite").save(
+                str(self.root / name)
+            )
         return self
 
     def arguments(self, **more: object) -> dict[str, object]:
