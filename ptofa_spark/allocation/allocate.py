@@ -11,7 +11,6 @@ from pyspark import StorageLevel
 from pyspark.sql import SparkSession
 
 from ptofa_spark import progress
-from ptofa_spark.allocation.alphas import revenue_grid
 from ptofa_spark.allocation.audit import Audit, audit, require_true
 from ptofa_spark.allocation.demand_modes import with_demand_mode
 from ptofa_spark.allocation.feasibility import require_feasible
@@ -27,6 +26,7 @@ from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.allocation.steps import Step
 from ptofa_spark.allocation.summary import AllocationSummary, FundSummary
 from ptofa_spark.errors import UserError
+from ptofa_spark.exact_sums import grid_exponents
 from ptofa_spark.tables.names import sql_string
 from ptofa_spark.tables.reading import delta_version
 from ptofa_spark.tables.writing import write_table
@@ -86,9 +86,9 @@ def _solve(
     spark: SparkSession, problem: AllocationProblem, passes: Passes, largest: Floats, settings: AllocateSettings
 ) -> _Solved:
     if settings.method == "manual":
-        order = fund_priority(spark, problem.funds, passes, revenue_grid(largest, problem.users), settings)
+        order = fund_priority(spark, problem.funds, passes, grid_exponents(largest, problem.users), settings)
         return _Solved(manual_allocation(problem, passes, order, settings.max_sweep_rows), None)
-    grid = revenue_grid(largest, problem.users)
+    grid = grid_exponents(largest, problem.users)
     phases, alpha = heuristic_allocation(problem, passes, grid, settings.max_sweep_rows)
     return _Solved(phases, alpha)
 

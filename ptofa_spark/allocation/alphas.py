@@ -1,8 +1,6 @@
 """Consumption speed of each fund: alpha_f = sum_u E[u,f] / d_f (paper, section 3, below eq. 7).
 
-A sum of floats depends on the order of its terms, and alpha decides the order of the users. So each fund's revenue is
-first put on a grid, a power of two fine enough for 61 bits of the sum, and added up in whole numbers: exact in any
-order.
+Alpha decides the order of the users, so its sums must not depend on the order of the rows: see `exact_sums`.
 """
 
 from __future__ import annotations
@@ -15,21 +13,9 @@ import pyarrow as pa
 from ptofa_spark.allocation.passes import Passes
 from ptofa_spark.allocation.problem import Bools, Floats, Ints, UserBatch
 from ptofa_spark.allocation.steps import FREE, Step, replay
+from ptofa_spark.exact_sums import off_grid, on_grid
 
-_SUM_BITS = 61
 _SUMS = pa.schema([("fund", pa.int64()), ("units", pa.int64())])
-
-
-def revenue_grid(largest: Floats, users: int) -> Ints:
-    """Exponents s, a fund each, so that sums over all users of rint(E * 2^s) fit into an int64: (funds,).
-
-    Args:
-        largest: (funds,), largest |expected revenue| of each fund, money.
-        users: number of users.
-    """
-    _, exponent = np.frexp(largest)
-    grid = _SUM_BITS - int(users).bit_length() - exponent.astype(np.int64)
-    return np.where(largest > 0, grid, 0)
 
 
 def fund_alphas(passes: Passes, done: Sequence[Step], k: int, open_funds: Bools, demand: Ints, grid: Ints) -> Floats:
@@ -41,12 +27,12 @@ def fund_alphas(passes: Passes, done: Sequence[Step], k: int, open_funds: Bools,
         k: funds a user takes.
         open_funds: (classes, funds), what users may still take.
         demand: (funds,), exposures each fund still is to get.
-        grid: (funds,), from `revenue_grid`.
+        grid: (funds,), from `exact_sums.grid_exponents`.
     """
     table = passes.collect(_open_revenue(tuple(done), k, open_funds, grid), _SUMS)
     units = np.zeros(len(grid), dtype=np.int64)
     np.add.at(units, table["fund"].to_numpy(), table["units"].to_numpy())
-    total = np.ldexp(units.astype(np.float64), -grid)
+    total = off_grid(units, grid)
     return np.divide(total, demand, out=np.zeros(len(grid)), where=demand > 0)
 
 
@@ -58,7 +44,7 @@ def _open_revenue(
         for batch in batches:
             rows = replay(done, batch, k)[:, 0] == FREE
             revenue = np.where(open_funds[batch.class_index[rows]], batch.expected_revenue[rows], 0.0)
-            units += np.rint(np.ldexp(revenue, grid[None, :])).astype(np.int64).sum(axis=0)
+            units += on_grid(revenue, grid[None, :]).sum(axis=0)
         yield pa.record_batch([pa.array(np.arange(len(grid))), pa.array(units)], schema=_SUMS)
 
     return kernel

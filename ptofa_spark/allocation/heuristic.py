@@ -29,7 +29,7 @@ def heuristic_allocation(
     Args:
         problem: a feasible problem.
         passes: the score table.
-        grid: (funds,), from `alphas.revenue_grid`.
+        grid: (funds,), from `exact_sums.grid_exponents`.
         max_sweep_rows: users that the driver sweeps at once, at most.
 
     Returns:

@@ -1,18 +1,17 @@
-"""Fits the encoders to the training split: one aggregation for the numbers, one for the words."""
+"""Fits the encoders to the training split: two aggregations for the numbers, one for the words."""
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+import numpy as np
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import DecimalType
 
+from ptofa_spark.exact_sums import grid_exponents, off_grid, sum_on_grid
 from ptofa_spark.features.columns import feature_names, is_categorical
 from ptofa_spark.features.encoders import Encoders, Scale
 from ptofa_spark.splits import TRAIN
 
 MAX_WORDS = 10_000
-# Decimal sums are exact in any order, so the scales do not depend on how the table is cut into partitions.
-_EXACT = DecimalType(38, 10)
 
 
 def fit_encoders(examples: DataFrame, max_words: int = MAX_WORDS) -> Encoders:
@@ -28,32 +27,39 @@ def fit_encoders(examples: DataFrame, max_words: int = MAX_WORDS) -> Encoders:
 
 
 def _vocabularies(rows: DataFrame, names: list[str], max_words: int) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for name in names:
-        counts = rows.where(F.col(f"`{name}`").isNotNull()).groupBy(F.col(f"`{name}`").alias("word")).count()
-        kept = counts.orderBy(F.desc("count"), "word").limit(max_words).collect()
-        found[name] = tuple(sorted(row["word"] for row in kept))
-    return found
+    if not names:
+        return {}
+    entries = F.array(*[F.struct(F.lit(name).alias("name"), F.col(f"`{name}`").alias("word")) for name in names])
+    counts = rows.select(F.inline(entries)).where(F.col("word").isNotNull()).groupBy("name", "word").count()
+    by_frequency = Window.partitionBy("name").orderBy(F.desc("count"), "word")
+    kept = counts.withColumn("place", F.row_number().over(by_frequency)).where(F.col("place") <= max_words)
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for row in kept.select("name", "word").collect():
+        found[row["name"]].append(row["word"])
+    return {name: tuple(sorted(words)) for name, words in found.items()}
 
 
 def _scales(rows: DataFrame, names: list[str]) -> dict[str, Scale]:
+    """Means and deviations from sums that are exact in any order: first how large the numbers get, then the sums."""
     if not names:
         return {}
-    sums = []
-    for place, name in enumerate(names):
-        value = F.col(f"`{name}`")
-        sums += [
-            F.count(value).alias(f"known_{place}"),
-            F.sum(value.cast(_EXACT)).cast("double").alias(f"sum_{place}"),
-            F.sum((value * value).cast(_EXACT)).cast("double").alias(f"square_{place}"),
-        ]
-    row = rows.agg(F.count("*").alias("rows"), *sums).collect()[0]
+    values = [F.col(f"`{name}`").cast("double") for name in names]
+    sizes = [F.array(F.count(value), F.coalesce(F.max(F.abs(value)), F.lit(0.0))) for value in values]
+    first = rows.agg(F.count("*").alias("rows"), F.array(*sizes).alias("sizes")).collect()[0]
+    known, largest = np.array(first["sizes"]).T
+    grids = grid_exponents(largest, first["rows"]), grid_exponents(largest * largest, first["rows"])
+    sums = [
+        F.array(sum_on_grid(value, grids[0][place]), sum_on_grid(value * value, grids[1][place]))
+        for place, value in enumerate(values)
+    ]
+    units = np.array(rows.agg(F.array(*sums).alias("sums")).collect()[0]["sums"], dtype=np.int64)
+    total, square = off_grid(units[:, 0], grids[0]), off_grid(units[:, 1], grids[1])
     scales = {}
     for place, name in enumerate(names):
-        known = row[f"known_{place}"]
-        mean = row[f"sum_{place}"] / known if known else 0.0
-        variance = row[f"square_{place}"] / known - mean * mean if known else 0.0
+        count, total_of, square_of = float(known[place]), float(total[place]), float(square[place])
+        mean = total_of / count if count else 0.0
+        variance = square_of / count - mean * mean if count else 0.0
         # A constant column has nothing to scale; rounding may leave a variance a little off 0.
         deviation = variance**0.5 if variance > 1e-9 * (1.0 + mean * mean) else 1.0
-        scales[name] = Scale(mean, deviation, known < row["rows"])
+        scales[name] = Scale(mean, deviation, count < first["rows"])
     return scales

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from ptofa_spark.hashing import Ints
 from ptofa_spark.simulator.behaviour import make_purchases
 from ptofa_spark.simulator.exposures import outcomes, show
-from ptofa_spark.simulator.hashing import Ints
 from ptofa_spark.simulator.population import CITIES, DEVICES, GENDERS, make_people
 from ptofa_spark.simulator.truth import make_truth
 from ptofa_spark.simulator.world import World

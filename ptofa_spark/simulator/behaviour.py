@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ptofa_spark.hashing import Floats, Ints, normal, stream, uniform
 from ptofa_spark.simulator.funds import TYPES, Funds
-from ptofa_spark.simulator.hashing import Floats, Ints, normal, stream, uniform
 from ptofa_spark.simulator.population import People
 
 HISTORY_DAYS = 365  # of purchases before the first campaign; they go on until the target campaign

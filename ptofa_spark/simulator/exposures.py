@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ptofa_spark.hashing import Bools, Floats, Ints, normal, stream, uniform
 from ptofa_spark.simulator.behaviour import chosen
 from ptofa_spark.simulator.funds import Funds
-from ptofa_spark.simulator.hashing import Bools, Floats, Ints, normal, stream, uniform
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
+from ptofa_spark.hashing import Bools, Floats, Ints, normal, stream, uniform
 from ptofa_spark.simulator.funds import TYPES
-from ptofa_spark.simulator.hashing import Bools, Floats, Ints, normal, stream, uniform
 
 GENDERS = ("female", "male")
 DEVICES = ("android", "ios", "web")

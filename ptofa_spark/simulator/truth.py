@@ -13,10 +13,10 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
+from ptofa_spark.hashing import Floats, normal, stream
 from ptofa_spark.simulator.behaviour import counts_by_type, make_purchases
 from ptofa_spark.simulator.exposures import propensities
 from ptofa_spark.simulator.funds import TYPES, Funds
-from ptofa_spark.simulator.hashing import Floats, normal, stream
 from ptofa_spark.simulator.population import DEVICES, People, make_people
 from ptofa_spark.simulator.settings import Scenario
 

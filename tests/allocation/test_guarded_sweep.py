@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptofa_spark.allocation.alphas import revenue_grid
 from ptofa_spark.allocation.class_flow import class_network, saturating_flow
 from ptofa_spark.allocation.heuristic import heuristic_allocation
 from ptofa_spark.allocation.passes import DriverPasses
 from ptofa_spark.allocation.steps import replay
+from ptofa_spark.exact_sums import grid_exponents
 from tests.allocation.instances import Instance, feasible_instance
 
 
@@ -22,7 +22,7 @@ def allocate_on_driver(instance: Instance, mode: str = "exact", max_rows: int = 
     problem = instance.problem(mode)
     users = instance.users(problem)
     largest = np.nan_to_num(np.abs(instance.expected_revenue)).max(axis=0)
-    grid = revenue_grid(largest, len(users.user_id))
+    grid = grid_exponents(largest, len(users.user_id))
     phases, _ = heuristic_allocation(problem, DriverPasses(users, problem.classes), grid, max_rows)
     return replay(phases, users, instance.k)
 

@@ -1,0 +1,46 @@
+"""Sums of floats that do not depend on the order of their terms, however a table is cut into partitions.
+
+A float sum rounds after each term, so its last bits depend on the order. Here each term is first put on a grid, whole
+multiples of a power of two fine enough for 61 bits of the sum, and added up in whole numbers: exact in any order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+_SUM_BITS = 61
+# 2^1000 is a float, 2^1100 is not; a column whose largest value is below 2^-1000 counts as 0.
+_FINEST = 1000
+
+
+def grid_exponents(largest: NDArray[np.float64], terms: int) -> NDArray[np.int64]:
+    """Exponents s so that a sum of rint(x * 2^s) fits into an int64.
+
+    Args:
+        largest: (sums,), largest |x| of each sum.
+        terms: number of terms, at most.
+    """
+    _, exponent = np.frexp(largest)
+    grid = np.minimum(_SUM_BITS - int(terms).bit_length() - exponent.astype(np.int64), _FINEST)
+    return np.where(largest > 0, grid, 0)
+
+
+def on_grid(values: NDArray[np.float64], exponents: Any) -> NDArray[np.int64]:
+    """The terms as whole numbers of grid units; the exponents broadcast."""
+    units: NDArray[np.int64] = np.rint(np.ldexp(values, exponents)).astype(np.int64)
+    return units
+
+
+def off_grid(units: NDArray[np.int64], exponents: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The sums as floats again."""
+    return np.ldexp(units.astype(np.float64), -exponents)
+
+
+def sum_on_grid(value: Column, exponent: int) -> Column:
+    """The same in Spark: the sum of a column in grid units, bigint; nulls are left out."""
+    return F.coalesce(F.sum(F.rint(value * F.lit(2.0 ** int(exponent))).cast("bigint")), F.lit(0).cast("bigint"))
