@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DecimalType
 
 from ptofa_spark.allocation.problem import Funds
 from ptofa_spark.allocation.summary import Violations
 from ptofa_spark.errors import UserError
+from ptofa_spark.exact_sums import grid_exponents, sum_on_grid
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,7 @@ def audit(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int) -> Aud
         F.coalesce(F.sum("wrong"), F.lit(0)).alias("wrong"),
         F.coalesce(F.sum("doubled"), F.lit(0)).alias("doubled"),
     ).collect()[0]
-    per_fund = {
-        line["fund_id"]: FundAudit(line["delivered"], float(line["revenue"] or 0))
-        for line in allocation.groupBy("fund_id")
-        .agg(F.count("*").alias("delivered"), F.sum(_exact("expected_revenue")).alias("revenue"))
-        .collect()
-    }
+    per_fund = _by_fund(allocation)
     demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
     delivered = {fund: line.delivered for fund, line in per_fund.items()}
     off_demand = sum(abs(delivered.get(fund, 0) - demand.get(fund, 0)) for fund in demand.keys() | delivered.keys())
@@ -72,7 +69,7 @@ def audit(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int) -> Aud
         users=row["users"],
         users_served=row["served"],
         exposures=row["exposures"],
-        objective=float(sum(line.expected_revenue for _, line in sorted(per_fund.items()))),
+        objective=math.fsum(line.expected_revenue for line in per_fund.values()),
         violations=Violations(c1=row["users"] - row["served"], c2=off_demand, c3=row["ineligible"]),
         wrong_rows=row["wrong"],
         doubled=row["doubled"],
@@ -146,6 +143,14 @@ def _by_user(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int) -> 
     )
 
 
-def _exact(column: str) -> F.Column:  # type: ignore[name-defined]
-    """Money to the ninth decimal, whose sum does not depend on the order of the rows."""
-    return F.col(column).cast(DecimalType(28, 9))
+def _by_fund(allocation: DataFrame) -> dict[str, FundAudit]:
+    """Sums that are exact in any order, so that the objective does not depend on the partitioning."""
+    size = F.max(F.abs("expected_revenue"))
+    sizes = allocation.groupBy("fund_id").agg(F.count("*").alias("delivered"), size.alias("largest")).collect()
+    if not sizes:
+        return {}
+    rows = max(line["delivered"] for line in sizes)
+    grid = int(grid_exponents(np.array([max(line["largest"] for line in sizes)]), rows)[0])
+    sums = allocation.groupBy("fund_id").agg(sum_on_grid(F.col("expected_revenue"), grid).alias("units")).collect()
+    revenue = {line["fund_id"]: math.ldexp(line["units"], -grid) for line in sums}
+    return {line["fund_id"]: FundAudit(line["delivered"], revenue[line["fund_id"]]) for line in sizes}

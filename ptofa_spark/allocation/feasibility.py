@@ -39,15 +39,19 @@ class Infeasibility:
     repair: dict[str, int]
 
 
+def is_feasible(problem: AllocationProblem) -> bool:
+    """Whether an allocation exists that keeps C1, C2 and C3 as the mode reads them."""
+    return saturating_flow(*class_network(problem)) is not None
+
+
 def require_feasible(problem: AllocationProblem, report: str) -> None:
     """Passes if an allocation exists; writes `report/infeasible.json` and raises if none does.
 
     Raises:
         InfeasibleError: with the violated cut and the smallest change of demands that mends it.
     """
-    network, state = class_network(problem)
     Path(report, INFEASIBLE_JSON).unlink(missing_ok=True)
-    if saturating_flow(network, state) is not None:
+    if is_feasible(problem):
         return
     why = explain(problem)
     Path(report).mkdir(parents=True, exist_ok=True)

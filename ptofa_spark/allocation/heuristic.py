@@ -14,6 +14,7 @@ from ptofa_spark.allocation.ordered_search import Found, Search, Tally
 from ptofa_spark.allocation.passes import Passes
 from ptofa_spark.allocation.problem import AllocationProblem, Floats, Ints
 from ptofa_spark.allocation.steps import Cut, Phase
+from ptofa_spark.allocation.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -37,23 +38,16 @@ def heuristic_allocation(
     """
     network, state = class_network(problem)
     sweep = _Sweep(problem, network)
-    phases: list[Phase] = []
-    trimmed = 0
-    kept: list[Passes] = []
-    while state.users[: len(problem.classes)].sum() > 0:
-        if len(phases) - trimmed >= passes.trim_after:
-            passes, trimmed = passes.left_after(phases[trimmed:], problem.k), len(phases)
-            kept.append(passes)
-        done = phases[trimmed:]
-        phase = _open_phase(sweep, passes, done, state, grid)
-        search = Search(passes, done, phase, problem.k, len(sweep.columns), max_sweep_rows)
-        found = search.first(lambda running, now=state: sweep.first_event(running, now))  # type: ignore[misc]
-        phase, state = sweep.closed(phase, state, found)
-        phases.append(phase)
-        logger.info("phase=%d users_left=%d", len(phases), state.users[: len(problem.classes)].sum())
-    for trimmed_passes in kept:
-        trimmed_passes.release()
-    return tuple(phases), phases[0].alpha[: len(problem.funds)]
+    with Waiting[Phase](passes, problem.k) as waiting:
+        while state.users[: len(problem.classes)].sum() > 0:
+            waiting.drop_served()
+            phase = _open_phase(sweep, waiting.passes, waiting.done, state, grid)
+            search = Search(waiting.passes, waiting.done, phase, problem.k, len(sweep.columns), max_sweep_rows)
+            found = search.first(lambda running, now=state: sweep.first_event(running, now))  # type: ignore[misc]
+            phase, state = sweep.closed(phase, state, found)
+            waiting.add(phase)
+            logger.info("phase=%d users_left=%d", len(waiting.steps), state.users[: len(problem.classes)].sum())
+        return tuple(waiting.steps), waiting.steps[0].alpha[: len(problem.funds)]
 
 
 def _open_phase(sweep: _Sweep, passes: Passes, done: list[Phase], state: NetworkState, grid: Ints) -> Phase:

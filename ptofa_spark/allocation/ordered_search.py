@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ptofa_spark.allocation.arrow_lists import list_matrix, lists
 from ptofa_spark.allocation.passes import Passes
 from ptofa_spark.allocation.problem import Bools, Floats, Ints, UserBatch
 from ptofa_spark.allocation.steps import Ranked, Step, replay
@@ -124,7 +124,7 @@ class Search:
         """Bins at the next digit, in the order of the sweep, and what each adds up to."""
         classes = len(self.passes.classes)
         table = self.passes.collect(_histogram_kernel(self, prefix), _HISTOGRAM)
-        code, sums = _merge([(table["code"].to_numpy(), _matrix(table["sums"]))], 1 + self.columns)
+        code, sums = _merge([(table["code"].to_numpy(), list_matrix(table["sums"]))], 1 + self.columns)
         bins, which = np.unique(code // classes, return_inverse=True)
         users = np.zeros((len(bins), classes), dtype=np.int64)
         users[which, code % classes] = sums[:, 0]
@@ -138,8 +138,8 @@ class Search:
             table["user_id"].to_numpy(),
             table["class_index"].to_numpy(),
             table["value"].to_numpy(),
-            _matrix(table["chosen"]),
-            _matrix(table["revenue"]),
+            list_matrix(table["chosen"]),
+            list_matrix(table["revenue"]),
         )
 
     def _tally_rows(self, user_class: Ints, chosen: Ints) -> Tally:
@@ -236,7 +236,7 @@ def _histogram_kernel(search: Search, prefix: tuple[int, ...]) -> Callable[..., 
             if len(parts) >= _MERGE_EVERY:
                 parts = [_merge(parts, width)]
         code, sums = _merge(parts, width)
-        yield pa.record_batch([pa.array(code), _lists(sums)], schema=_HISTOGRAM)
+        yield pa.record_batch([pa.array(code), lists(sums)], schema=_HISTOGRAM)
 
     return kernel
 
@@ -252,8 +252,8 @@ def _rows_kernel(search: Search, prefix: tuple[int, ...]) -> Callable[..., Itera
                     pa.array(batch.user_id[ranked.rows]),
                     pa.array(batch.class_index[ranked.rows]),
                     pa.array(ranked.value),
-                    _lists(ranked.chosen),
-                    _lists(batch.expected_revenue[ranked.rows]),
+                    lists(ranked.chosen),
+                    lists(batch.expected_revenue[ranked.rows]),
                 ],
                 schema=_ROWS,
             )
@@ -271,14 +271,3 @@ def _merge(parts: list[tuple[Ints, Ints]], width: int) -> tuple[Ints, Ints]:
     codes, rows = codes[order], rows[order]
     starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]]) if len(codes) else np.zeros(0, dtype=np.int64)
     return codes[starts], np.add.reduceat(rows, starts, axis=0) if len(codes) else rows
-
-
-def _lists(matrix: NDArray[np.generic]) -> pa.Array:
-    offsets = np.arange(0, matrix.size + 1, max(matrix.shape[1], 1), dtype=np.int32)[: len(matrix) + 1]
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(matrix).ravel()))
-
-
-def _matrix(column: pa.ChunkedArray) -> Any:
-    lists = column.combine_chunks()
-    values = lists.flatten().to_numpy(zero_copy_only=False)
-    return values.reshape(len(column), -1) if len(column) else values.reshape(0, 1)

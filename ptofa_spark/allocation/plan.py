@@ -13,7 +13,8 @@ from pyspark.sql import DataFrame
 
 from ptofa_spark.allocation.passes import ScorePasses
 from ptofa_spark.allocation.problem import AllocationProblem, UserBatch
-from ptofa_spark.allocation.steps import Cut, Phase, Step, Take, replay
+from ptofa_spark.allocation.step_json import step_from_json, step_to_json
+from ptofa_spark.allocation.steps import Step, replay
 from ptofa_spark.tables.schemas import ALLOCATION
 
 PLAN_JSON = "plan.json"
@@ -45,7 +46,7 @@ class AllocationPlan:
             "campaign_id": self.campaign_id,
             "k": self.k,
             "fund_ids": self.fund_ids,
-            "steps": [_step_to_json(step) for step in self.steps],
+            "steps": [step_to_json(step) for step in self.steps],
         }
         path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
@@ -53,7 +54,7 @@ class AllocationPlan:
     def read(cls, directory: str) -> AllocationPlan:
         """Reads `directory/plan.json`."""
         content = json.loads((Path(directory) / PLAN_JSON).read_text(encoding="utf-8"))
-        steps = tuple(_step_from_json(step) for step in content["steps"])
+        steps = tuple(step_from_json(step) for step in content["steps"])
         return cls(content["campaign_id"], content["k"], tuple(content["fund_ids"]), steps)
 
 
@@ -87,40 +88,6 @@ def _assignment(plan: AllocationPlan) -> Callable[[Iterator[UserBatch]], Iterato
             )
 
     return kernel
-
-
-def _step_to_json(step: Step) -> dict[str, object]:
-    cut = None if step.cut is None else {"value": step.cut.value, "user_id": step.cut.user_id}
-    if isinstance(step, Take):
-        return {"step": "take", "fund": step.fund, "cut": cut}
-    if isinstance(step, Phase):
-        return {
-            "step": "phase",
-            "k": step.k,
-            "funds": step.funds,
-            "alpha": step.alpha.tolist(),
-            "ranks": step.ranks.tolist(),
-            "open": step.open.astype(int).tolist(),
-            "cut": cut,
-            "exceptions": [[user_id, list(columns)] for user_id, columns in step.exceptions],
-        }
-    raise TypeError(f"a plan holds phases and takes, not {type(step).__name__}")
-
-
-def _step_from_json(content: dict[str, object]) -> Step:
-    record: dict = content  # type: ignore[type-arg]
-    cut = None if record["cut"] is None else Cut(float(record["cut"]["value"]), int(record["cut"]["user_id"]))
-    if record["step"] == "take":
-        return Take(int(record["fund"]), cut)
-    return Phase(
-        k=int(record["k"]),
-        funds=int(record["funds"]),
-        alpha=np.array(record["alpha"], dtype=np.float64),
-        ranks=np.array(record["ranks"], dtype=np.int64),
-        open=np.array(record["open"], dtype=bool),
-        cut=cut,
-        exceptions=tuple((int(user_id), tuple(columns)) for user_id, columns in record["exceptions"]),
-    )
 
 
 def plan_of(problem: AllocationProblem, steps: Sequence[Step]) -> AllocationPlan:

@@ -9,7 +9,8 @@ from pydantic import Field
 from ptofa_spark.config import Settings
 
 DemandMode = Literal["exact", "at-most", "partial", "scale"]
-Method = Literal["ha", "manual", "exact", "ip"]
+Method = Literal["ha", "manual", "exact", "ip", "mincostflow"]
+HaVariant = Literal["guarded", "literal"]
 
 
 class AllocateSettings(Settings):
@@ -27,13 +28,21 @@ class AllocateSettings(Settings):
         None, description="campaign to allocate; may be left out if the demands hold one only"
     )
     k: int = Field(1, ge=1, le=200, description="funds a user gets (K)")
-    method: Method = Field("ha", description="ha, manual, exact or ip")
+    method: Method = Field(
+        "ha",
+        description="ha: the paper's heuristic, guarded; exact: the certified optimum; manual: funds in order of "
+        "priority; ip and mincostflow: solvers on the whole instance, for small ones",
+    )
+    ha_variant: HaVariant = Field(
+        "guarded", description="literal: the paper's sweep as printed, which leaves users without a fund"
+    )
     demand_mode: DemandMode = Field(
         "exact",
         description="exact: demands and slots must agree; at-most: demands are upper limits; partial: users may get "
         "fewer than K; scale: demands are scaled to the slots",
     )
-    seed: int = Field(7, description="seed of the methods that sample; ha and manual use none")
+    seed: int = Field(7, description="seed of the sample that prices come from, and of exact's tie-breaking")
+    prices: str | None = Field(None, description="exact: prices.json of an earlier run, or its report, to start from")
     priority: str | None = Field(None, description="manual: funds in order of priority, comma-separated")
     exposures: str | None = Field(
         None, description="manual: logged exposures, whose conversion rates set the priority if none is given"
@@ -41,5 +50,13 @@ class AllocateSettings(Settings):
     max_classes: int = Field(1_000, ge=1, description="distinct sets of eligible funds that the class flow may hold")
     driver_users: int = Field(
         100_000, ge=0, description="up to so many users the passes run on the driver, with the same result; 0: never"
+    )
+    max_core_pairs: int = Field(
+        4_000_000, ge=1_000, description="user-fund pairs that the driver solves at once (exact, and every bound)"
+    )
+    max_ip_users: int = Field(20_000, ge=1, description="users that method ip accepts")
+    ip_seconds: float = Field(600.0, gt=0, description="time limit of method ip")
+    max_solver_gb: float = Field(
+        8.0, gt=0, description="GiB of driver memory that method mincostflow may be thought to take"
     )
     max_sweep_rows: int = Field(500_000, ge=1, description="users that the driver sweeps in one step, at most")

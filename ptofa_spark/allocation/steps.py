@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from ptofa_spark.allocation.choice import heuristic_scores, preference, top_k
+from ptofa_spark.allocation.choice_rule import ChoiceRule
+from ptofa_spark.allocation.nudge import Nudge
 from ptofa_spark.allocation.problem import Bools, Floats, Ints, UserBatch
 
 FREE = -2  # a slot not yet filled
@@ -94,6 +96,57 @@ class Take:
         revenue = batch.expected_revenue[:, self.fund]
         rows = np.flatnonzero((taken == FREE).any(axis=1) & ~np.isnan(revenue))
         return Ranked(rows, revenue[rows], np.full((len(rows), 1), self.fund, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Priced:
+    """The one step of an optimum: each user takes the top K of E - price, but for a few whom prices leave undecided.
+
+    prices: (funds,) of the rule, money; undecided: (users,), sorted user ids; columns: (users, k), what these take.
+    """
+
+    rule: ChoiceRule
+    prices: Floats
+    nudge: Nudge
+    undecided: Ints
+    columns: Ints
+    cut: Cut | None = None
+
+    def rank(self, batch: UserBatch, taken: Ints) -> Ranked:
+        """See `Step`; nothing orders the users, since all of them are served."""
+        rows = np.flatnonzero(taken[:, 0] == FREE)
+        nudge = self.nudge.of(batch.user_id[rows], self.rule.funds)
+        values = self.rule.values(batch.expected_revenue[rows], self.prices) + nudge
+        chosen = self.rule.choose(values, batch.class_index[rows])
+        told, place = _found(self.undecided, batch.user_id[rows])
+        chosen[told] = self.columns[place]
+        return Ranked(rows, np.zeros(len(rows)), chosen)
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """A step that names each user's funds, as solvers of small instances do.
+
+    user_ids: (users,), sorted; columns: (users, k), NOTHING for an empty slot.
+    """
+
+    user_ids: Ints
+    columns: Ints
+    cut: Cut | None = None
+
+    def rank(self, batch: UserBatch, taken: Ints) -> Ranked:
+        """See `Step`."""
+        rows, place = _found(self.user_ids, batch.user_id)
+        return Ranked(rows, np.zeros(len(rows)), self.columns[place])
+
+
+def _found(sorted_ids: Ints, user_id: Ints) -> tuple[Ints, Ints]:
+    """Rows of `user_id` that stand among the sorted ids, and where."""
+    if len(sorted_ids) == 0:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    place = np.minimum(np.searchsorted(sorted_ids, user_id), len(sorted_ids) - 1)
+    rows = np.flatnonzero(sorted_ids[place] == user_id)
+    return rows, place[rows]
 
 
 def replay(steps: Sequence[Step], batch: UserBatch, k: int) -> Ints:

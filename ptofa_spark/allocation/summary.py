@@ -41,8 +41,11 @@ class FundSummary:
 class AllocationSummary:
     """One allocation, as in `allocation.json`.
 
-    objective, upper_bound: money (paper, eq. 1); certified_gap: (upper_bound - objective) / |objective|;
-    users_served: users with exactly K funds; phases: runs of the sweep between two events; seconds: by step.
+    objective: money (paper, eq. 1). upper_bound: money, no allocation that keeps C1, C2 and C3 is worth more.
+    certified_gap: (upper_bound - objective) / |objective|; an allocation that breaks a constraint may be worth more
+    than any that keeps them, so for `manual` read the violations first. worst_cycle: money an exposure, see
+    `certificate`. All three are null where no allocation is feasible. users_served: users with exactly K funds; phases:
+    steps of the plan; seconds: by step.
     """
 
     campaign_id: str
@@ -55,6 +58,7 @@ class AllocationSummary:
     objective: float
     upper_bound: float | None
     certified_gap: float | None
+    worst_cycle: float | None
     violations: Violations
     phases: int
     funds: tuple[FundSummary, ...]
@@ -65,8 +69,15 @@ class AllocationSummary:
         off = self.violations
         return (
             f"{self.method}: objective {self.objective:,.2f}, {self.users_served:,} of {self.users:,} users served, "
-            f"violations C1 {off.c1:,} C2 {off.c2:,} C3 {off.c3:,}, {self.phases} phases"
+            f"violations C1 {off.c1:,} C2 {off.c2:,} C3 {off.c3:,}, {self._gap()}"
         )
+
+    def _gap(self) -> str:
+        if self.upper_bound is None:
+            return "no allocation keeps every constraint"
+        if self.certified_gap is None:
+            return f"no feasible allocation is worth more than {self.upper_bound:,.2f}"
+        return f"certified within {max(self.certified_gap, 0.0):.2g} of the optimum"
 
     def write(self, directory: str) -> Path:
         """Writes `directory/allocation.json` and returns its path."""

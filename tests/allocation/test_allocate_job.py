@@ -108,7 +108,9 @@ def test_ha_meets_every_constraint_from_every_form_of_table(
     assert summary["objective"] == pytest.approx(campaign.allocation().toPandas()["expected_revenue"].sum(), rel=1e-9)
     assert (summary["users"], summary["exposures"], summary["k"]) == (250, 500, 2)
     assert [fund["delivered"] for fund in summary["funds"]] == campaign.demands["demand"].tolist()
-    assert summary["upper_bound"] is None
+    assert summary["upper_bound"] >= summary["objective"]
+    assert 0 < summary["certified_gap"] < 0.05
+    assert all(fund["price"] is not None for fund in summary["funds"])
     assert {field.name for field in ALLOCATION} == set(campaign.allocation().columns)
 
 
@@ -140,6 +142,45 @@ def test_ha_is_near_the_optimum_of_or_tools_on_5000_users(spark: SparkSession, t
     assert_meets_constraints(campaign, campaign.allocation().toPandas())
     optimum = instance.optimum()
     assert 0.985 * optimum <= summary.objective <= optimum * (1 + 1e-9)
+
+
+def test_exact_is_certified_optimal_and_the_same_for_any_partitioning(spark: SparkSession, tmp_path: Path) -> None:
+    """5,000 users through sample, core and certificate in Spark, with a driver that may hold a third of them."""
+    instance = feasible_instance(np.random.default_rng(12), 5_000, LEVELS, k=1)
+    campaign = Campaign(spark, tmp_path, instance)
+    tables, plans = [], []
+    for partitions, driver_users in ((3, 0), (5, 10_000)):
+        campaign.write(partitions=partitions)
+        wanted = campaign.arguments(method="exact", driver_users=driver_users, max_core_pairs=15_000)
+        summary = allocate(spark, AllocateSettings(**wanted))
+        rows = campaign.allocation().toPandas()
+        assert_meets_constraints(campaign, rows)
+        assert summary.objective == pytest.approx(instance.optimum(1e8), rel=1e-9)
+        assert summary.certified_gap is not None
+        assert -1e-12 <= summary.certified_gap <= 1e-8
+        tables.append(rows.sort_values(["user_id", "slot"]).reset_index(drop=True))
+        plans.append((campaign.root / "report" / "plan.json").read_text())
+    assert plans[0] == plans[1]
+    pd.testing.assert_frame_equal(tables[0], tables[1])
+    again = AllocateSettings(**wanted | {"prices": str(tmp_path / "report"), "seed": 8})
+    assert allocate(spark, again).objective == pytest.approx(summary.objective, rel=1e-9)
+
+
+def test_every_method_reports_its_gap_and_the_solvers_agree(spark: SparkSession, tmp_path: Path) -> None:
+    instance = feasible_instance(np.random.default_rng(13), 300, LEVELS, k=2)
+    campaign = Campaign(spark, tmp_path, instance).write()
+    optimum = instance.optimum(1e8)
+    for method in ("exact", "mincostflow", "ip", "ha", "manual"):
+        summary = allocate(spark, AllocateSettings(**campaign.arguments(method=method)))
+        assert summary.upper_bound == pytest.approx(optimum, rel=1e-8)
+        assert summary.certified_gap == pytest.approx((optimum - summary.objective) / summary.objective, abs=1e-8)
+        if method in ("exact", "mincostflow", "ip"):
+            assert_meets_constraints(campaign, campaign.allocation().toPandas())
+            assert summary.objective == pytest.approx(optimum, rel=1e-9)
+    literal = allocate(spark, AllocateSettings(**campaign.arguments(ha_variant="literal")))
+    assert literal.violations.c1 == 300 - literal.users_served > 0
+    assert literal.violations.c3 == 0
+    assert literal.violations.c2 == 600 - literal.exposures
 
 
 def test_manual_gives_each_fund_its_best_free_users_in_the_given_order(campaign: Campaign) -> None:
@@ -303,8 +344,9 @@ def test_bad_input_is_one_line_that_names_it_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--method", "exact"], "method exact is not there yet"),
-        (["--method", "ip"], "method ip is not there yet"),
+        (["--method", "ip", "--max-ip-users", "399"], "method ip is for at most 399 users, the campaign has 400"),
+        (["--method", "mincostflow", "--max-solver-gb", "0.0001"], "on the driver for 3,200 pairs"),
+        (["--method", "exact", "--prices", "/nowhere"], "prices /nowhere cannot be read"),
         (["--k", "0"], "allocate: k = '0'"),
         (["--funds", "/nowhere/funds"], "table /nowhere/funds does not exist"),
         (["--campaign-id", "summer"], "has no campaign 'summer'; it has spring"),

@@ -1,0 +1,21 @@
+"""Matrices as Arrow columns of lists, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+def lists(matrix: NDArray[np.generic]) -> pa.Array:
+    """A (rows, width) matrix as a column of lists."""
+    offsets = np.arange(0, matrix.size + 1, max(matrix.shape[1], 1), dtype=np.int32)[: len(matrix) + 1]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(matrix).ravel()))
+
+
+def list_matrix(column: pa.ChunkedArray) -> Any:
+    """A column of lists of one length as a (rows, width) matrix; (0, 1) without a row."""
+    values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return values.reshape(len(column), -1) if len(column) else values.reshape(0, 1)

@@ -1,0 +1,127 @@
+"""The methods by name: each takes the problem and the score table and leaves an allocation plan behind."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+
+from ptofa_spark.allocation.certificate import Certificate, certify
+from ptofa_spark.allocation.choice_rule import ChoiceRule, choice_rule
+from ptofa_spark.allocation.exact import PriceStart, exact_allocation, whole_allocation
+from ptofa_spark.allocation.feasibility import is_feasible
+from ptofa_spark.allocation.heuristic import heuristic_allocation
+from ptofa_spark.allocation.integer_program import integer_program_allocation
+from ptofa_spark.allocation.literal import literal_allocation
+from ptofa_spark.allocation.manual import manual_allocation
+from ptofa_spark.allocation.passes import Passes
+from ptofa_spark.allocation.prices_file import read_prices
+from ptofa_spark.allocation.priority import fund_priority
+from ptofa_spark.allocation.problem import AllocationProblem, Floats, Ints
+from ptofa_spark.allocation.sample import sampled_users
+from ptofa_spark.allocation.sample_prices import price_sample
+from ptofa_spark.allocation.settings import AllocateSettings
+from ptofa_spark.allocation.steps import Step
+from ptofa_spark.errors import UserError
+from ptofa_spark.exact_sums import grid_exponents
+
+logger = logging.getLogger(__name__)
+
+# OR-Tools' min-cost flow of 10 M users x 8 funds took 7.8 GB.
+_BYTES_A_PAIR = 100
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What a method found.
+
+    steps: the plan; alpha: (funds,), HA's first; prices: (network funds,), money, where the method has some; start: for
+    a later run of `exact`.
+    """
+
+    steps: tuple[Step, ...]
+    alpha: Floats | None = None
+    prices: Floats | None = None
+    start: PriceStart | None = None
+
+
+def keeps_every_demand(settings: AllocateSettings) -> bool:
+    """Whether the method promises C1 and C2 on every feasible problem; the others report what they miss."""
+    return settings.method != "manual" and (settings.method != "ha" or settings.ha_variant == "guarded")
+
+
+def certificate(
+    problem: AllocationProblem, passes: Passes, solved: Solved, largest: Floats, settings: AllocateSettings
+) -> Certificate | None:
+    """The bound, the gap and the prices of what a method found, by prices of its own or of a sample.
+
+    None where no allocation is feasible, so that there is no optimum to compare with (`manual` runs all the same).
+    """
+    if not is_feasible(problem):
+        return None
+    rule = choice_rule(problem)
+    prices = solved.prices
+    if prices is None:
+        prices = price_sample(rule, passes, settings.seed, settings.max_core_pairs).prices
+    return certify(rule, passes, solved.steps, prices, float(largest.max(initial=0.0)))
+
+
+def solve(
+    spark: SparkSession, problem: AllocationProblem, passes: Passes, largest: Floats, settings: AllocateSettings
+) -> Solved:
+    """Allocates by the method of the settings.
+
+    Args:
+        spark: the session, for the log of exposures that `manual` may read.
+        problem: a problem that is feasible if the method keeps every demand.
+        passes: the score table.
+        largest: (funds,), largest |E| of an eligible pair, money.
+        settings: what is asked for.
+
+    Raises:
+        UserError: the instance is too large for the method.
+    """
+    _require_size(problem, settings)
+    grid = grid_exponents(largest, problem.users)
+    if settings.method == "manual":
+        order = fund_priority(spark, problem.funds, passes, grid, settings)
+        return Solved(manual_allocation(problem, passes, order, settings.max_sweep_rows))
+    if settings.method == "ha":
+        sweep = literal_allocation if settings.ha_variant == "literal" else heuristic_allocation
+        phases, alpha = sweep(problem, passes, grid, settings.max_sweep_rows)
+        return Solved(phases, alpha)
+    if settings.method == "ip":
+        users = sampled_users(passes, 1.0, seed=0)
+        return Solved((integer_program_allocation(problem, users, settings.ip_seconds),))
+    return _optimum(choice_rule(problem), problem, passes, grid, settings)
+
+
+def _optimum(
+    rule: ChoiceRule, problem: AllocationProblem, passes: Passes, grid: Ints, settings: AllocateSettings
+) -> Solved:
+    if settings.method == "mincostflow":
+        whole = whole_allocation(rule, passes)
+        return Solved((whole.step,) if whole.step else (), prices=whole.prices)
+    warm = None if settings.prices is None else read_prices(settings.prices, problem, rule.funds)
+    found = exact_allocation(rule, passes, settings.seed, settings.max_core_pairs, warm)
+    if found.step is not None:
+        return Solved((found.step,), prices=found.prices, start=found.start)
+    logger.warning("the optimum was not reached in %d rounds: HA allocates, with its gap certified", found.rounds)
+    phases, alpha = heuristic_allocation(problem, passes, grid, settings.max_sweep_rows)
+    return Solved(phases, alpha, found.prices)
+
+
+def _require_size(problem: AllocationProblem, settings: AllocateSettings) -> None:
+    pairs = problem.users * len(problem.funds)
+    if settings.method == "ip" and problem.users > settings.max_ip_users:
+        raise UserError(
+            f"method ip is for at most {settings.max_ip_users:,} users, the campaign has {problem.users:,}: "
+            "use --method exact, or raise --max-ip-users"
+        )
+    needed = pairs * _BYTES_A_PAIR / 2**30
+    if settings.method == "mincostflow" and needed > settings.max_solver_gb:
+        raise UserError(
+            f"method mincostflow would take about {needed:.1f} GiB on the driver for {pairs:,} pairs, "
+            f"{settings.max_solver_gb:g} GiB are allowed: use --method exact, or raise --max-solver-gb"
+        )
