@@ -35,6 +35,7 @@ SECTIONS = (
     "train",
     "score",
     "allocate",
+    "audit",
     "evaluate",
     "run_pipeline",
 )

@@ -6,12 +6,13 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pyspark import StorageLevel
 from pyspark.sql import SparkSession
 
 from ptofa_spark import progress
-from ptofa_spark.allocation.audit import Audit, audit, require_true
+from ptofa_spark.allocation.audit import Audit, audit
 from ptofa_spark.allocation.certificate import Certificate
 from ptofa_spark.allocation.demand_modes import with_demand_mode
 from ptofa_spark.allocation.feasibility import require_feasible
@@ -59,8 +60,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         rows = allocation(plan_of(problem, solved.steps), passes).persist(StorageLevel.DISK_ONLY)
         try:
             with seconds.of("audit"):
-                truth = audit(rows, scores, problem.funds, problem.k)
-                require_true(truth, settings.output)
+                truth = audit(rows, scores, problem.funds, problem.k, problem.users)
                 _require_promises(truth, problem, settings)
             with seconds.of("write"):
                 where = f"campaign_id = {sql_string(campaign)}"
@@ -78,19 +78,14 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
 
 
 def _require_promises(found: Audit, problem: AllocationProblem, settings: AllocateSettings) -> None:
-    """C1 and C2 as the mode reads them; an allocation that breaks what its method promises is never written."""
+    """An allocation that breaks what its method promises is never written; every method promises true rows and C3."""
+    demand = dict(zip(problem.funds.ids, (int(d) for d in problem.funds.demand), strict=True))
     if not keeps_every_demand(settings):
-        return
-    c1, c2 = found.violations.c1, found.violations.c2
-    over = any(
-        found.funds[fund].delivered > demand
-        for fund, demand in zip(problem.funds.ids, problem.funds.demand, strict=True)
-        if fund in found.funds
-    )
-    broken = over or (c1 > 0 and problem.mode != "partial") or (c2 > 0 and problem.mode != "at-most")
+        found = replace(found, violations=replace(found.violations, c1=0, c2=0))
+    broken = found.broken(demand, problem.mode)
     if broken:
         raise RuntimeError(
-            f"{settings.method} broke its promise: {c1} users off K funds, {c2} exposures off the demands"
+            f"the audit of {settings.output} failed: {', '.join(broken)}; nothing was written, please report this bug"
         )
 
 

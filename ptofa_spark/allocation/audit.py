@@ -6,13 +6,19 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ptofa_spark.allocation.problem import Funds
+from ptofa_spark.allocation.problem import Floats, Funds, Ints
+from ptofa_spark.allocation.settings import DemandMode
 from ptofa_spark.allocation.summary import Violations
-from ptofa_spark.errors import UserError
 from ptofa_spark.exact_sums import grid_exponents, sum_on_grid
+
+_COUNTS = ("users", "served", "ineligible", "wrong", "doubled")
+# A few MB of both tables, which is what a task holds at once.
+_USERS_A_BUCKET = 20_000
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,26 @@ class Audit:
     doubled: int
     funds: dict[str, FundAudit]
 
+    def broken(self, demand: dict[str, int], mode: DemandMode) -> list[str]:
+        """Every promise that the allocation breaks, as the demand mode reads them; empty if it keeps them all.
 
-def audit(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int) -> Audit:
+        Args:
+            demand: exposures by fund.
+            mode: at-most allows a fund less than its demand, partial a user fewer than K funds.
+        """
+        off = self.violations
+        over = sum(max(fund.delivered - demand.get(name, 0), 0) for name, fund in self.funds.items())
+        found = [
+            (off.c1 if mode != "partial" else 0, "user(s) without exactly K funds (C1)"),
+            (off.c2 if mode != "at-most" else over, "exposure(s) off the demands (C2)"),
+            (off.c3, "row(s) not eligible (C3)"),
+            (self.wrong_rows, "row(s) not in the scores"),
+            (self.doubled, "doubled row(s) or slots outside 1..K"),
+        ]
+        return [f"{count:,} {what}" for count, what in found if count]
+
+
+def audit(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int, about_users: int) -> Audit:
     """Holds an allocation against the scores it was made from.
 
     Args:
@@ -49,18 +73,11 @@ def audit(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int) -> Aud
         scores: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`.
         funds: the campaign's funds.
         k: funds a user is to get.
+        about_users: how many users there are, roughly: it decides how the work is cut up, and nothing else.
     """
-    users = _by_user(allocation, scores, funds, k)
-    row = users.agg(
-        F.count("risk_tolerance").alias("users"),
-        F.count(
-            F.when(F.col("risk_tolerance").isNotNull() & (F.col("distinct_funds") == k) & (F.col("held") == k), 1)
-        ).alias("served"),
-        F.coalesce(F.sum("held"), F.lit(0)).alias("exposures"),
-        F.coalesce(F.sum("ineligible"), F.lit(0)).alias("ineligible"),
-        F.coalesce(F.sum("wrong"), F.lit(0)).alias("wrong"),
-        F.coalesce(F.sum("doubled"), F.lit(0)).alias("doubled"),
-    ).collect()[0]
+    parts = _by_user(allocation, scores, funds, k, about_users // _USERS_A_BUCKET + 1)
+    row = parts.agg(*[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in _COUNTS]).first()
+    assert row is not None  # an aggregate without groups is one row
     per_fund = _by_fund(allocation)
     demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
     delivered = {fund: line.delivered for fund, line in per_fund.items()}
@@ -68,7 +85,7 @@ def audit(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int) -> Aud
     return Audit(
         users=row["users"],
         users_served=row["served"],
-        exposures=row["exposures"],
+        exposures=sum(delivered.values()),
         objective=math.fsum(line.expected_revenue for line in per_fund.values()),
         violations=Violations(c1=row["users"] - row["served"], c2=off_demand, c3=row["ineligible"]),
         wrong_rows=row["wrong"],
@@ -77,70 +94,70 @@ def audit(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int) -> Aud
     )
 
 
-def require_true(found: Audit, table: str) -> None:
-    """Refuses rows that no method may ever write: doubled, made up or not eligible.
+def _by_user(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int, buckets: int) -> DataFrame:
+    """Counts of _COUNTS, a row a bucket of users: both tables meet by a hash of the user, a bucket at a time."""
+    ids, levels = pa.array(funds.ids, pa.string()), funds.risk_levels
 
-    Raises:
-        UserError: the allocation is not one of these scores.
+    def counts(scored: pa.Table, held: pa.Table) -> pa.Table:
+        found = _count(
+            scored["user_id"].to_numpy(),
+            scored["risk_tolerance"].to_numpy(),
+            scored["expected_revenue"].combine_chunks().flatten().to_numpy(zero_copy_only=False),
+            levels,
+            k,
+            held["user_id"].to_numpy(),
+            held["slot"].to_numpy(),
+            pc.fill_null(pc.index_in(held["fund_id"], ids), -1).to_numpy(),
+            held["expected_revenue"].to_numpy(),
+        )
+        return pa.table({name: pa.array([count], pa.int64()) for name, count in zip(_COUNTS, found, strict=True)})
+
+    bucket = F.pmod(F.xxhash64("user_id"), F.lit(buckets)).alias("bucket")
+    left = scores.select(bucket, "user_id", "risk_tolerance", "expected_revenue").groupBy("bucket")
+    right = allocation.select(bucket, "user_id", "slot", "fund_id", "expected_revenue").groupBy("bucket")
+    return left.cogroup(right).applyInArrow(counts, ", ".join(f"{name} bigint" for name in _COUNTS))
+
+
+def _count(
+    users: Ints,
+    tolerance: Ints,
+    revenue: Floats,
+    levels: Ints,
+    k: int,
+    held_user: Ints,
+    slot: Ints,
+    fund: Ints,
+    held_revenue: Floats,
+) -> tuple[int, int, int, int, int]:
+    """The counts of one bucket: `users` to `revenue` are of the scores, `held_user` to `held_revenue` of the rows.
+
+    A doubled pair or slot counts once for each row that repeats it, and so does a slot outside 1..K.
     """
-    if found.wrong_rows or found.doubled or found.violations.c3:
-        raise UserError(
-            f"the audit of {table} failed: {found.wrong_rows} row(s) not in the scores, {found.doubled} doubled, "
-            f"{found.violations.c3} not eligible; nothing was written, please report this as a bug"
-        )
+    order = np.argsort(users, kind="stable")
+    place = np.searchsorted(users[order], held_user)
+    known = place < len(users)
+    known[known] = users[order][place[known]] == held_user[known]
+    in_scores = known & (fund >= 0)
+    row = order[np.minimum(place, max(len(users) - 1, 0))] if len(users) else np.zeros(len(place), dtype=np.int64)
+    column = np.maximum(fund, 0)
+    score = np.full(len(held_user), np.nan)
+    score[in_scores] = revenue.reshape(len(users), -1)[row[in_scores], column[in_scores]]
+    eligible = in_scores & ~np.isnan(score)
+    eligible[eligible] = tolerance[row[eligible]] >= levels[column[eligible]]
+    doubled = _repeats(held_user, fund) + _repeats(held_user, slot) + int(((slot < 1) | (slot > k)).sum())
+    # A user is served by exactly K rows of K different funds.
+    held = np.bincount(row[known], minlength=len(users))
+    pairs = np.unique(row[known] * (len(levels) + 1) + fund[known] + 1)
+    distinct = np.bincount(pairs // (len(levels) + 1), minlength=len(users))
+    served = int(((held == k) & (distinct == k)).sum())
+    wrong = int((score != held_revenue).sum())
+    return len(users), served, int((~eligible).sum()), wrong, doubled
 
 
-def _by_user(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int) -> DataFrame:
-    """One row a user of either table: funds held, and how many of them are ineligible, wrong or doubled."""
-    held = allocation.groupBy("user_id").agg(
-        F.count("*").alias("held"),
-        F.countDistinct("fund_id").alias("distinct_funds"),
-        F.countDistinct("slot").alias("slots"),
-        F.min("slot").alias("first_slot"),
-        F.max("slot").alias("last_slot"),
-        F.collect_list(F.struct("fund_id", "expected_revenue")).alias("rows"),
-    )
-    known = F.array(
-        *[
-            F.struct(
-                F.lit(fund).alias("fund_id"),
-                F.when(F.col("risk_tolerance") >= F.lit(int(level)), F.col("expected_revenue")[index]).alias("score"),
-                F.col("expected_revenue")[index].alias("any_score"),
-            )
-            for index, (fund, level) in enumerate(zip(funds.ids, funds.risk_levels, strict=True))
-        ]
-    )
-    scored = scores.select("user_id", "risk_tolerance", known.alias("known"))
-
-    def is_score(row: F.Column, field: str) -> F.Column:  # type: ignore[name-defined]
-        return F.exists(
-            "known", lambda one: (one["fund_id"] == row["fund_id"]) & (one[field] == row["expected_revenue"])
-        )
-
-    rows = F.coalesce("rows", F.array())
-    out_of_range = (F.col("first_slot") < 1) | (F.col("last_slot") > k)
-    return scored.join(held, on="user_id", how="full").select(
-        "user_id",
-        "risk_tolerance",
-        F.coalesce("held", F.lit(0)).alias("held"),
-        F.coalesce("distinct_funds", F.lit(0)).alias("distinct_funds"),
-        F.size(
-            F.filter(
-                rows,
-                lambda row: (
-                    ~F.coalesce(
-                        F.exists("known", lambda one: (one["fund_id"] == row["fund_id"]) & one["score"].isNotNull()),
-                        F.lit(False),
-                    )
-                ),
-            )
-        ).alias("ineligible"),
-        F.size(F.filter(rows, lambda row: ~F.coalesce(is_score(row, "any_score"), F.lit(False)))).alias("wrong"),
-        F.coalesce(
-            F.col("held") * 2 - F.col("distinct_funds") - F.col("slots") + F.when(out_of_range, 1).otherwise(0),
-            F.lit(0),
-        ).alias("doubled"),
-    )
+def _repeats(user: Ints, of: Ints) -> int:
+    """Rows that repeat another row's user and value."""
+    order = np.lexsort((of, user))
+    return int(((np.diff(user[order]) == 0) & (np.diff(of[order]) == 0)).sum())
 
 
 def _by_fund(allocation: DataFrame) -> dict[str, FundAudit]:

@@ -60,3 +60,15 @@ class AllocateSettings(Settings):
         8.0, gt=0, description="GiB of driver memory that method mincostflow may be thought to take"
     )
     max_sweep_rows: int = Field(500_000, ge=1, description="users that the driver sweeps in one step, at most")
+
+
+class AuditSettings(Settings):
+    """Settings of `audit`; a table is a catalog name or the path/URI of Delta, Parquet or CSV."""
+
+    allocation: str = Field(description="the allocation: campaign_id, user_id, slot, fund_id, expected_revenue")
+    expected_revenue: str = Field(description="the scores it was made from, in either form that allocate reads")
+    funds: str = Field(description="table of funds: fund_id, risk_level")
+    demands: str = Field(description="table of demands: campaign_id, fund_id, demand")
+    campaign_id: str | None = Field(None, description="campaign to audit; may be left out if the demands hold one only")
+    k: int = Field(1, ge=1, le=200, description="funds a user is to get (K)")
+    demand_mode: DemandMode = Field("exact", description="how the demands are read, as in allocate")

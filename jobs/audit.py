@@ -1,0 +1,34 @@
+"""Audits an allocation: recomputes from the tables alone that C1, C2 and C3 hold and that every row is a score.
+
+Reads the allocation, the scores, the funds and the demands; writes nothing. The exit code is 0 only if every promise is
+kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ptofa_spark.allocation.audit_tables import audit_tables
+from ptofa_spark.allocation.settings import AuditSettings
+from ptofa_spark.config import parse_job
+from ptofa_spark.errors import EXIT_OK, run_as_job
+from ptofa_spark.progress import log_to_stderr
+from ptofa_spark.session import SparkSettings, spark_session
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the job."""
+    settings, spark_settings = parse_job("audit", AuditSettings, SparkSettings, __doc__ or "", argv)
+    log_to_stderr()
+    with spark_session(spark_settings) as spark:
+        found = audit_tables(spark, settings)
+    print(
+        f"kept: {found.users_served:,} of {found.users:,} users served, {found.exposures:,} exposures, "
+        f"objective {found.objective:,.2f}"
+    )
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_job(main))

@@ -1,0 +1,38 @@
+"""`audit`: holds an allocation table against the tables it was made from, whoever made it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from ptofa_spark.allocation.audit import Audit, audit
+from ptofa_spark.allocation.demand_modes import largest_remainder
+from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
+from ptofa_spark.allocation.settings import AuditSettings
+from ptofa_spark.errors import UserError
+from ptofa_spark.tables.reading import read_table
+from ptofa_spark.tables.schemas import ALLOCATION
+
+
+def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
+    """Recomputes one campaign's promises.
+
+    Raises:
+        UserError: an input breaks its contract, or the allocation breaks a promise, each of which is named.
+    """
+    campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id)
+    scores = read_scores(spark, settings.expected_revenue, campaign, funds)
+    users = scores.count()
+    if settings.demand_mode == "scale" and funds.demand.sum() > 0:
+        funds = replace(funds, demand=largest_remainder(funds.demand, settings.k * users))
+    rows = read_table(spark, settings.allocation, ALLOCATION).where(F.col("campaign_id") == campaign)
+    found = audit(rows, scores, funds, settings.k, users)
+    demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
+    broken = found.broken(demand, settings.demand_mode)
+    if broken:
+        raise UserError(
+            f"table {settings.allocation} breaks its promises for {campaign!r}: {', '.join(broken)}: allocate it again"
+        )
+    return found

@@ -1,0 +1,83 @@
+"""jobs/audit.py sees every way in which an allocation can be wrong, and passes one that is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from ptofa_spark.allocation.allocate import allocate
+from ptofa_spark.allocation.settings import AllocateSettings
+from tests.allocation.instances import feasible_instance
+from tests.allocation.test_allocate_job import LEVELS, Campaign
+from tests.run_job import run_job
+
+
+@pytest.fixture(scope="module")
+def allocated(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Campaign, pd.DataFrame]:
+    instance = feasible_instance(np.random.default_rng(31), 300, LEVELS, k=2)
+    campaign = Campaign(spark, tmp_path_factory.mktemp("audit"), instance).write()
+    allocate(spark, AllocateSettings(**campaign.arguments()))
+    return campaign, campaign.allocation().toPandas()
+
+
+def audited(campaign: Campaign, table: Path | str, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, str]:
+    words = [f"--{name}={campaign.root / table}" for name, table in (("funds", "funds"), ("demands", "demands"))]
+    scores = f"--expected-revenue={campaign.root / 'pairs'}"
+    return run_job("audit", f"--allocation={table}", scores, *words, "--k=2", *more, capsys=capsys)
+
+
+def test_a_true_allocation_passes(allocated: tuple[Campaign, pd.DataFrame], capsys: pytest.CaptureFixture[str]) -> None:
+    campaign, rows = allocated
+    code, line = audited(campaign, campaign.root / "allocation", capsys)
+    assert code == 0
+    assert line == (f"kept: 300 of 300 users served, 600 exposures, objective {rows['expected_revenue'].sum():,.2f}")
+
+
+def spoil(rows: pd.DataFrame, campaign: Campaign, how: str) -> pd.DataFrame:
+    if how == "a row is gone":
+        return rows.iloc[1:]
+    if how == "a row stands there twice":
+        return pd.concat([rows, rows.iloc[:1]])
+    if how == "another revenue":
+        rows.loc[5, "expected_revenue"] *= 1 + 1e-12
+    elif how == "a user without a score":
+        rows.loc[0, "user_id"] = 10**12
+    elif how == "a fund without a demand":
+        rows.loc[0, "fund_id"] = "nowhere"
+    elif how == "a slot too many":
+        rows.loc[0, "slot"] = 3
+    elif how == "too bold a fund":
+        cautious = campaign.pairs[campaign.pairs["expected_revenue"] == 1e9].iloc[0]
+        own = rows.index[rows["user_id"] == cautious["user_id"]][0]
+        rows.loc[own, ["fund_id", "expected_revenue"]] = [cautious["fund_id"], 1e9]
+    return rows
+
+
+SEEN = {
+    "a row is gone": ["1 user(s) without exactly K funds (C1)", "1 exposure(s) off the demands (C2)"],
+    "a row stands there twice": ["1 user(s) without", "1 exposure(s) off", "2 doubled row(s)"],
+    "another revenue": ["1 row(s) not in the scores"],
+    "a user without a score": ["1 user(s) without", "1 row(s) not eligible (C3), 1 row(s) not in the scores"],
+    "a fund without a demand": ["2 exposure(s) off", "1 row(s) not eligible (C3), 1 row(s) not in the scores"],
+    "a slot too many": ["1 doubled row(s) or slots outside 1..K"],
+    "too bold a fund": ["2 exposure(s) off the demands (C2), 1 row(s) not eligible (C3)"],
+}
+
+
+@pytest.mark.parametrize("how", SEEN)
+def test_a_false_allocation_is_named_for_what_it_is(
+    allocated: tuple[Campaign, pd.DataFrame], how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    campaign, rows = allocated
+    spoiled = campaign.spark.createDataFrame(spoil(rows.copy(), campaign, how))
+    spoiled.repartition(3).write.format("delta").save(str(tmp_path / "spoiled"))
+    code, line = audited(campaign, tmp_path / "spoiled", capsys)
+    assert code == 2
+    for part in SEEN[how]:
+        assert part in line
+    said = line.split("'spring': ")[1].removesuffix(": allocate it again")
+    assert len(said.split(", ")) == len(", ".join(SEEN[how]).split(", "))
