@@ -14,10 +14,10 @@ LOCKS := requirements-build.lock requirements.lock
 # Named after the locks' content: the same locks install nothing again, other locks install anew.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test lint format package clean lock install check-machine
+.PHONY: help demo test bench-allocate lint format package clean lock install check-machine
 
 help: ## print this help
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 demo: check-machine $(INSTALLED) ## run the whole pipeline (DATASET=synthetic|hillstrom|completejourney, HILLSTROM_CSV=path)
 	@$(PY) jobs/run_pipeline.py --config $(CONFIG) --dataset $(DATASET) \
@@ -26,6 +26,10 @@ demo: check-machine $(INSTALLED) ## run the whole pipeline (DATASET=synthetic|hi
 
 test: check-machine $(INSTALLED) ## run all tests
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest $(TESTS)
+
+bench-allocate: check-machine $(INSTALLED) ## time every allocation method, 5 thousand to 10 million users; an hour or two
+	@OMP_NUM_THREADS=1 PYTHONPATH=. $(PY) tests/benchmarks/allocate.py $(BENCH)
+	@PYTHONPATH=. $(PY) tests/benchmarks/allocate_report.py
 
 lint: $(INSTALLED) ## check style, types and the direction of imports
 	@$(VENV)/bin/ruff check .

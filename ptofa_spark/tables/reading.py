@@ -183,24 +183,27 @@ def _require_readable(table: str, field: StructField, found: DataType) -> None:
 
 def _require_values(frame: DataFrame, schema: StructType, table: str) -> None:
     """One pass that counts, a column, nulls that may not be there and values that do not fit the type."""
-    checks = []
     found = {field.name: field for field in frame.schema}
-    doubtful = [field for field in schema if found[field.name].nullable or found[field.name].dataType != field.dataType]
-    if not doubtful:
+    other_type = [field for field in schema if found[field.name].dataType != field.dataType]
+    must_hold = [field for field in schema if not field.nullable and found[field.name].nullable]
+    if not other_type and not must_hold:
         return
-    for field in doubtful:
+    checks = [
+        F.count(F.when(F.col(quoted(field.name)).isNull(), 1)).alias(f"nulls_{field.name}") for field in must_hold
+    ]
+    for field in other_type:
         column = F.col(quoted(field.name))
         fits = column.isNull() | column.try_cast(field.dataType).isNotNull()
         checks.append(F.first(F.when(~fits, column.cast("string")), ignorenulls=True).alias(f"misfit_{field.name}"))
-        checks.append(F.count(F.when(column.isNull(), 1)).alias(f"nulls_{field.name}"))
     row = frame.agg(*checks).collect()[0]
-    for field in doubtful:
+    for field in other_type:
         if row[f"misfit_{field.name}"] is not None:
             raise TableError(
                 f"table {table}: column {field.name} holds {row[f'misfit_{field.name}']!r}, "
                 f"which is no {field.dataType.simpleString()}: correct the value"
             )
-        if row[f"nulls_{field.name}"] and not field.nullable:
+    for field in must_hold:
+        if row[f"nulls_{field.name}"]:
             raise TableError(
                 f"table {table}: column {field.name} is null in {row[f'nulls_{field.name}']} row(s): fill or drop them"
             )
