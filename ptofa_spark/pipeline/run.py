@@ -25,11 +25,11 @@ from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
 
 S = TypeVar("S", bound=Settings)
-METHODS = ("manual", "ha")
+METHODS = ("manual", "ha", "exact")
 
 
 def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: dict[str, Any]) -> Evaluation:
-    """Raw tables, features, training, scores, both allocations and their evaluation, in one session.
+    """Raw tables, features, training, scores, three allocations and their evaluation, in one session.
 
     Args:
         spark: the session.
