@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 import ptofa_spark
+from ptofa_spark.config import SECTIONS, load_yaml, validated
+from ptofa_spark.pipeline.every_setting import SETTINGS, every_setting
 
 ROOT = Path(__file__).parent.parent.parent
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py"))
@@ -36,9 +38,30 @@ def test_no_module_outgrows_one_sitting() -> None:
 
 
 def test_every_issue_job_is_there_and_thin() -> None:
-    wanted = ["allocate", "build_features", "evaluate", "generate_platform", "ingest", "run_pipeline", "score", "train"]
+    wanted = [
+        "allocate",
+        "audit",
+        "build_features",
+        "evaluate",
+        "generate_platform",
+        "ingest",
+        "run_pipeline",
+        "score",
+        "train",
+    ]
     assert wanted == JOBS
     assert all(len((ROOT / "jobs" / f"{job}.py").read_text().splitlines()) <= 60 for job in JOBS)
+
+
+def test_the_file_of_every_setting_is_true_and_can_be_loaded() -> None:
+    """Stale: python -m ptofa_spark.pipeline.every_setting > conf/every_setting.yaml."""
+    path = ROOT / "conf" / "every_setting.yaml"
+    assert path.read_text(encoding="utf-8") == every_setting()
+    assert tuple(SETTINGS) == SECTIONS
+    loaded = load_yaml(str(path))
+    for name, settings in SETTINGS.items():
+        required = {field: "x" for field, info in settings.model_fields.items() if info.is_required()}
+        assert validated(settings, required | loaded[name], name) == validated(settings, required, name)
 
 
 @pytest.mark.parametrize("job", JOBS)
