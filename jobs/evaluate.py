@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from ptofa_spark.config import parse_job
 from ptofa_spark.errors import EXIT_OK, run_as_job
+from ptofa_spark.evaluation.contents import terminal_table
 from ptofa_spark.evaluation.evaluate import evaluate
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.progress import log_to_stderr
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings, spark_settings = parse_job("evaluate", EvaluateSettings, SparkSettings, __doc__ or "", argv)
     log_to_stderr()
     with spark_session(spark_settings) as spark:
-        print(evaluate(spark, settings).table())
+        print(terminal_table(evaluate(spark, settings)))
     return EXIT_OK
 
 

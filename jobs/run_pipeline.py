@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from ptofa_spark.config import parse_pipeline
 from ptofa_spark.errors import EXIT_OK, run_as_job
+from ptofa_spark.evaluation.contents import terminal_table
 from ptofa_spark.pipeline.run import run_pipeline
 from ptofa_spark.pipeline.settings import RunPipelineSettings
 from ptofa_spark.progress import log_to_stderr
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     log_to_stderr()
     with spark_session(spark_settings) as spark:
-        print(run_pipeline(spark, settings, sections).table())
+        print(terminal_table(run_pipeline(spark, settings, sections)))
     return EXIT_OK
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.evaluation.calibration import CalibrationGroup
@@ -15,29 +14,24 @@ from ptofa_spark.evaluation.figures import (
 )
 from ptofa_spark.evaluation.metrics import Metrics, Predicted
 from ptofa_spark.evaluation.report import Figure, Table
+from ptofa_spark.evaluation.results import AllocationEvaluation, Evaluation
 from ptofa_spark.evaluation.text_table import text_table
 
-if TYPE_CHECKING:
-    from ptofa_spark.evaluation.evaluate import AllocationEvaluation, Evaluation
-
-_ALLOCATION_HEAD = ("allocation", "objective", "users served", "C1", "C2", "C3", "CPME", "RPME", "measured by")
+_ALLOCATION_HEAD = ("allocation", "objective", "gap", "users served", "C1", "C2", "C3", "CPME", "RPME", "measured by")
+_LOGGED_HEAD = ("allocation - logged policy", "CPME", "RPME", "conversions behind it", "effective exposures")
 _MODEL_HEAD = ("predictor", "AUC", "MSE", "MAE", "MAE money", "Gini", "pred/act conv.", "pred/act rev.")
 
 
-def terminal_table(
-    allocations: Sequence[AllocationEvaluation], models: Sequence[Metrics], conversions: int, report: str
-) -> str:
+def terminal_table(found: Evaluation) -> str:
     """Allocations, predictors and the report's path; intervals are 95 %."""
     parts = [
-        text_table(_ALLOCATION_HEAD, [_allocation_row(each) for each in allocations]),
-        text_table(_MODEL_HEAD, [_model_row(row) for row in models]),
+        text_table(_ALLOCATION_HEAD, [_allocation_row(each) for each in found.allocations]),
+        text_table(_MODEL_HEAD, [_model_row(row) for row in found.metrics]),
     ]
-    logged = [each.logged for each in allocations if each.logged is not None]
-    if logged:
-        rows = [_logged_row(each) for each in allocations]
-        head = ("allocation - logged policy", "CPME", "RPME", "conversions behind it", "effective exposures")
-        parts += [text_table(head, rows), power_note(conversions)]
-    return "\n\n".join([*parts, f"report: {report}"])
+    if any(each.logged for each in found.allocations):
+        rows = [_logged_row(each) for each in found.allocations]
+        parts += [text_table(_LOGGED_HEAD, rows), power_note(found.conversions)]
+    return "\n\n".join([*parts, f"report: {found.report}"])
 
 
 def report_tables(found: Evaluation) -> list[Table]:
@@ -45,8 +39,10 @@ def report_tables(found: Evaluation) -> list[Table]:
     tables = [
         Table(
             "Allocations",
-            "Objective: expected revenue by the model. C1: users without exactly K funds; C2: exposures off the "
-            "demands; C3: exposures riskier than declared. " + _measured_note(found),
+            "Objective: expected revenue by the model. Gap: how much more, relative to it, any allocation that keeps every "
+            "constraint can be worth at most; it is certified, and one that breaks a constraint is compared all the same. "
+            "C1: users without exactly K funds; C2: exposures off the demands; C3: exposures riskier than declared. "
+            + _measured_note(found),
             _ALLOCATION_HEAD,
             tuple(_allocation_row(each) for each in found.allocations),
         ),
@@ -64,7 +60,7 @@ def report_tables(found: Evaluation) -> list[Table]:
             Table(
                 "Against the logged policy",
                 power_note(found.conversions),
-                ("allocation - logged policy", "CPME", "RPME", "conversions behind it", "effective exposures"),
+                _LOGGED_HEAD,
                 tuple(_logged_row(each) for each in found.allocations),
             )
         )
@@ -114,7 +110,9 @@ def _allocation_row(each: AllocationEvaluation) -> tuple[str, ...]:
     elif each.logged is not None:
         cpme, rpme, by = str(each.logged.cpme), str(each.logged.rpme), "IPW"
     served = f"{summary.users_served:,} / {summary.users:,}"
-    return (each.name, f"{summary.objective:,.2f}", served, f"{off.c1:,}", f"{off.c2:,}", f"{off.c3:,}", cpme, rpme, by)
+    gap = _shown(summary.certified_gap, ".1e")
+    violations = (f"{off.c1:,}", f"{off.c2:,}", f"{off.c3:,}")
+    return (each.name, f"{summary.objective:,.2f}", gap, served, *violations, cpme, rpme, by)
 
 
 def _logged_row(each: AllocationEvaluation) -> tuple[str, ...]:
@@ -152,11 +150,13 @@ def _fund_table(each: AllocationEvaluation) -> Table:
             f"{fund.delivered:,}",
             f"{fund.expected_revenue:,.2f}",
             _shown(fund.alpha, ",.3f"),
+            _shown(fund.price, ",.4g"),
         )
         for fund in each.summary.funds
     )
-    head = ("fund", "risk level", "demand", "delivered", "expected revenue", "alpha")
-    return Table(f"Funds under {each.name}", "", head, rows)
+    head = ("fund", "risk level", "demand", "delivered", "expected revenue", "alpha", "price")
+    note = "Price: what one more exposure of the fund would bring, beyond an average one, if another fund gave one up."
+    return Table(f"Funds under {each.name}", note, head, rows)
 
 
 def _shown(value: float | None, form: str) -> str:

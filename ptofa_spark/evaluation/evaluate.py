@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.summary import AllocationSummary
-from ptofa_spark.evaluation.calibration import CalibrationGroup, calibration, expected_calibration_error
-from ptofa_spark.evaluation.campaign import TrueWorth, logged_users, true_worth
-from ptofa_spark.evaluation.contents import report_figures, report_tables, terminal_table
-from ptofa_spark.evaluation.metrics import Metrics, metrics, yardsticks
-from ptofa_spark.evaluation.off_policy import OffPolicy, off_policy
+from ptofa_spark.evaluation.calibration import calibration, expected_calibration_error
+from ptofa_spark.evaluation.campaign import logged_users, true_worth
+from ptofa_spark.evaluation.contents import report_figures, report_tables
+from ptofa_spark.evaluation.metrics import metrics, yardsticks
+from ptofa_spark.evaluation.off_policy import off_policy
 from ptofa_spark.evaluation.predictions import TestSet, test_set
 from ptofa_spark.evaluation.report import REPORT_HTML, Heading, render, write_whole
+from ptofa_spark.evaluation.results import AllocationEvaluation, Evaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.progress import stage
 from ptofa_spark.splits import TEST
@@ -26,35 +27,6 @@ from ptofa_spark.tables.schemas import ALLOCATION, EXAMPLES, TRUTH
 from ptofa_spark.training.artifact import read_artifact
 
 EVALUATION_JSON = "evaluation.json"
-
-
-@dataclass(frozen=True)
-class AllocationEvaluation:
-    """One allocation: its summary, and what it is worth by the truth or by the log; neither where neither can tell."""
-
-    name: str
-    summary: AllocationSummary
-    truth: TrueWorth | None
-    logged: OffPolicy | None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """All figures of a run; exposures, conversions: of the test set; calibration: of p_c and of revenue."""
-
-    model: str
-    exposures: int
-    conversions: int
-    allocations: tuple[AllocationEvaluation, ...]
-    metrics: tuple[Metrics, ...]
-    calibration_error: float
-    conversion_calibration: tuple[CalibrationGroup, ...]
-    revenue_calibration: tuple[CalibrationGroup, ...]
-    report: str
-
-    def table(self) -> str:
-        """The figures for the terminal."""
-        return terminal_table(self.allocations, self.metrics, self.conversions, self.report)
 
 
 def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:

@@ -9,7 +9,8 @@ from pyspark.sql import SparkSession
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.config import Settings, validated
-from ptofa_spark.evaluation.evaluate import Evaluation, evaluate
+from ptofa_spark.evaluation.evaluate import evaluate
+from ptofa_spark.evaluation.results import Evaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.features.build import build_features
 from ptofa_spark.features.settings import BuildFeaturesSettings

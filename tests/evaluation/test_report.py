@@ -32,7 +32,7 @@ class Elements(HTMLParser):
 def summary(method: str) -> AllocationSummary:
     funds = tuple(FundSummary(f"{NASTY}{n}", n, 10 * n, 10 * n, 5.0 * n, 1.5, None) for n in range(1, 6))
     none = Violations(0, 0, 0)
-    return AllocationSummary("c", method, 1, "exact", 150, 150, 150, 75.0, None, None, none, 3, funds)
+    return AllocationSummary("c", method, 1, "exact", 150, 150, 150, 75.0, None, None, None, none, 3, funds)
 
 
 def test_report_is_whole_and_escapes_what_stands_in_its_cells() -> None:
