@@ -39,8 +39,8 @@ def report_tables(found: Evaluation) -> list[Table]:
     tables = [
         Table(
             "Allocations",
-            "Objective: expected revenue by the model. Gap, certified: how much more, relative to it, any allocation that "
-            "keeps every constraint can be worth at most; one that breaks a constraint is compared all the same. "
+            "Objective: expected revenue by the model. Gap, certified: how much more, relative to it, an allocation "
+            "that keeps every constraint can be worth at most; one that breaks a constraint is compared all the same. "
             "C1: users without exactly K funds; C2: exposures off the demands; C3: exposures riskier than declared. "
             + _measured_note(found),
             _ALLOCATION_HEAD,
