@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from delta.tables import DeltaTable
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
@@ -108,7 +108,18 @@ def _open(spark: SparkSession, name: TableName, schema: StructType, version: int
     content = _content(spark, name.text)
     if content == "csv":
         return _read_csv(spark, name.text, schema), True
-    return spark.read.options(**options).format(content).load(name.text), False
+    try:
+        return spark.read.options(**options).format(content).load(name.text), False
+    except PySparkException as error:
+        raise TableError(f"table {name} cannot be read: {_cause(error)}") from error
+
+
+def _cause(error: PySparkException) -> str:
+    """The line of a Spark error that names what is wrong, and the way out where it is known."""
+    text = str(error)
+    if "TIMESTAMP(NANOS" in text:
+        return "Spark has no nanoseconds; write its timestamps in microseconds (pandas: coerce_timestamps='us')"
+    return f"{text.strip().splitlines()[0]}; write it again, or give another place"
 
 
 def _content(spark: SparkSession, path: str) -> str:
