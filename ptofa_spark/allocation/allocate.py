@@ -29,6 +29,9 @@ from ptofa_spark.tables.names import sql_string
 from ptofa_spark.tables.reading import delta_version
 from ptofa_spark.tables.writing import write_table
 
+# 160 MB of scores, and some GiB at work on them.
+_DRIVER_PAIRS = 20_000_000
+
 
 def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSummary:
     """Allocates one campaign and writes its table, its plan and its summary.
@@ -52,7 +55,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             if keeps_every_demand(settings):
                 require_feasible(problem, settings.report)
             passes = ScorePasses(scores, problem.funds.risk_levels, problem.classes)
-            near = passes.on_driver() if problem.users <= settings.driver_users else passes
+            near = passes.on_driver() if _fits_on_driver(problem, settings) else passes
         with seconds.of("solve"):
             solved = solve(spark, problem, near, found.largest, settings)
         with seconds.of("certify"):
@@ -75,6 +78,11 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         write_prices(settings.report, problem, solved.start)
     summary.write(settings.report)
     return summary
+
+
+def _fits_on_driver(problem: AllocationProblem, settings: AllocateSettings) -> bool:
+    pairs = problem.users * len(problem.funds)
+    return problem.users <= settings.driver_users and pairs <= _DRIVER_PAIRS
 
 
 def _require_promises(found: Audit, problem: AllocationProblem, settings: AllocateSettings) -> None:

@@ -49,7 +49,10 @@ class AllocateSettings(Settings):
     )
     max_classes: int = Field(1_000, ge=1, description="distinct sets of eligible funds that the class flow may hold")
     driver_users: int = Field(
-        100_000, ge=0, description="up to so many users the passes run on the driver, with the same result; 0: never"
+        250_000,
+        ge=0,
+        description="up to so many users (and 20 million pairs) the passes run on the driver, with the same result; "
+        "0: never",
     )
     max_core_pairs: int = Field(
         4_000_000, ge=1_000, description="user-fund pairs that the driver solves at once (exact, and every bound)"

@@ -345,6 +345,7 @@ def test_bad_input_is_one_line_that_names_it_and_nothing_is_written(
     ("words", "said"),
     [
         (["--method", "ip", "--max-ip-users", "399"], "method ip is for at most 399 users, the campaign has 400"),
+        (["--method", "ip", "--ip-seconds", "0.0001"], "found no allocation in 0.0001 s: raise --ip-seconds"),
         (["--method", "mincostflow", "--max-solver-gb", "0.0001"], "on the driver for 3,200 pairs"),
         (["--method", "exact", "--prices", "/nowhere"], "prices /nowhere cannot be read"),
         (["--k", "0"], "allocate: k = '0'"),

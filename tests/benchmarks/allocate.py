@@ -33,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", default="5000,20000,50000,100000,200000", help="users, in one session")
     parser.add_argument("--large", default="1000000,10000000", help="users, a process a run")
+    parser.add_argument("--many-funds", type=int, default=100_000, help="users of a campaign of 200 funds, K = 10")
     parser.add_argument("--k", default="1,3")
     parser.add_argument("--shapes", default="loose,tight")
     parser.add_argument("--methods", default=",".join(SMALL_METHODS))
@@ -59,6 +60,8 @@ def main() -> None:
                     summary = allocate(spark, _settings(args.work, users, k, shape, method, args.ip_seconds))
                     ip_in_time &= method != "ip" or summary.seconds["solve"] < args.ip_seconds
                     _keep(args.out, users, k, shape, method, summary)
+    if args.many_funds:
+        _many_funds(args.work / "many", args.out, args.many_funds)
     for users in large:
         for k, shape in cases:
             _keep_line(
@@ -66,6 +69,13 @@ def main() -> None:
             )
             for method in [name for name in methods if name in LARGE_METHODS]:
                 _large(args.work, args.out, users, k, shape, method)
+
+
+def _many_funds(work: Path, out: Path, users: int) -> None:
+    with spark_session(SPARK) as spark:
+        write_campaign(spark, work / str(users), users, 10, "loose", funds=200)
+    for method in ("ha", "exact"):
+        _large(work, out, users, 10, "loose", method)
 
 
 def _settings(work: Path, users: int, k: int, shape: str, method: str, ip_seconds: float) -> AllocateSettings:
