@@ -91,9 +91,8 @@ def _large_table(rows: pd.DataFrame) -> str:
     ]
     for row in rows[rows["whole"].notna()].itertuples():
         memory = " | | " if row.method == "bare" else f"{row.driver_gb:.2f} | {row.jvm_gb:.2f} | {row.workers_gb:.2f}"
-        lines.append(
-            f"| {row.users:,} | {row.method} | {row.whole:.1f} | {row.whole / bare[row.users]:.2f} | {memory} |"
-        )
+        ratio = f"{row.whole / bare[row.users]:.2f}" if row.users in bare else "-"
+        lines.append(f"| {row.users:,} | {row.method} | {row.whole:.1f} | {ratio} | {memory} |")
     return "\n".join(lines)
 
 
