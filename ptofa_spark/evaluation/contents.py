@@ -50,7 +50,7 @@ def report_tables(found: Evaluation) -> list[Table]:
             "Predictions on held-out exposures",
             f"{found.exposures:,} exposures with {found.conversions:,} conversions. MSE and MAE are of log10(1 + "
             "revenue), predicted by its mean; predicting zero wins MAE on mostly zero labels, so it stands here too. "
-            f"Calibration error of the conversion rate: {found.calibration_error:.6f}.",
+            f"Calibration error of the conversion rate: {_shown(found.calibration_error, '.6f')}.",
             _MODEL_HEAD,
             tuple(_model_row(row) for row in found.metrics),
         ),
@@ -132,9 +132,9 @@ def _model_row(row: Metrics) -> tuple[str, ...]:
     return (
         row.name,
         _shown(row.auc, ".4f"),
-        f"{row.mse:.5f}",
-        f"{row.mae:.5f}",
-        f"{row.mae_money:,.3f}",
+        _shown(row.mse, ".5f"),
+        _shown(row.mae, ".5f"),
+        _shown(row.mae_money, ",.3f"),
         _shown(row.gini, ".4f"),
         _shown(row.conversion_ratio, ".3f"),
         _shown(row.revenue_ratio, ".3f"),

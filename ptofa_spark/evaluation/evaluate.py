@@ -75,14 +75,15 @@ def _judged(name: str, summary: AllocationSummary, tables: _Tables, settings: Ev
 
 def _evaluation(seen: TestSet, judged: tuple[AllocationEvaluation, ...], settings: EvaluateSettings) -> Evaluation:
     predictors = [seen.model, *([seen.oracle] if seen.oracle else []), *yardsticks(seen.outcomes)]
-    conversion = calibration(seen.model.p_c, seen.outcomes.conversion)
+    p_c = seen.model.p_c
+    conversion = () if p_c is None else calibration(p_c, seen.outcomes.conversion)
     return Evaluation(
         model=seen.model.name,
         exposures=len(seen.outcomes.revenue),
         conversions=int(seen.outcomes.conversion.sum()),
         allocations=judged,
         metrics=tuple(metrics(predictor, seen.outcomes) for predictor in predictors),
-        calibration_error=expected_calibration_error(conversion),
+        calibration_error=expected_calibration_error(conversion) if conversion else None,
         conversion_calibration=conversion,
         revenue_calibration=calibration(seen.model.revenue, seen.outcomes.revenue),
         report=str(Path(settings.report) / REPORT_HTML),

@@ -27,12 +27,13 @@ class Outcomes:
 class Predicted:
     """What a predictor said, each (exposures,).
 
-    p_c: probability of conversion; log10_revenue: mean of log10(1 + R); revenue: its mean, money.
+    p_c: probability of conversion; log10_revenue: mean of log10(1 + R); either None where the model says nothing of
+    it. revenue: what it hands the allocator: money, or conversions where the model knows nothing of money.
     """
 
     name: str
-    p_c: Floats
-    log10_revenue: Floats
+    p_c: Floats | None
+    log10_revenue: Floats | None
     revenue: Floats
 
 
@@ -42,13 +43,14 @@ class Metrics:
 
     auc: of conversion, None with one class only; mse, mae: on log10(1 + R); mae_money, money; gini: normalised, of
     revenue ordered by prediction; conversion_ratio, revenue_ratio: sum(predicted) / sum(actual), None without any.
+    What a model says nothing of is None; of money, a model without log10_revenue says nothing.
     """
 
     name: str
     auc: float | None
-    mse: float
-    mae: float
-    mae_money: float
+    mse: float | None
+    mae: float | None
+    mae_money: float | None
     gini: float | None
     conversion_ratio: float | None
     revenue_ratio: float | None
@@ -58,15 +60,17 @@ def metrics(predicted: Predicted, outcomes: Outcomes) -> Metrics:
     """The figures of one predictor."""
     label = np.log10(1.0 + outcomes.revenue)
     both = 0 < outcomes.conversion.sum() < len(outcomes.conversion)
+    p_c, log10 = predicted.p_c, predicted.log10_revenue
+    of_money = log10 is not None
     return Metrics(
         name=predicted.name,
-        auc=float(roc_auc_score(outcomes.conversion, predicted.p_c)) if both else None,
-        mse=float(mean_squared_error(label, predicted.log10_revenue)),
-        mae=float(mean_absolute_error(label, predicted.log10_revenue)),
-        mae_money=float(mean_absolute_error(outcomes.revenue, predicted.revenue)),
+        auc=float(roc_auc_score(outcomes.conversion, p_c)) if both and p_c is not None else None,
+        mse=None if log10 is None else float(mean_squared_error(label, log10)),
+        mae=None if log10 is None else float(mean_absolute_error(label, log10)),
+        mae_money=float(mean_absolute_error(outcomes.revenue, predicted.revenue)) if of_money else None,
         gini=normalised_gini(outcomes.revenue, predicted.revenue),
-        conversion_ratio=_ratio(predicted.p_c, outcomes.conversion),
-        revenue_ratio=_ratio(predicted.revenue, outcomes.revenue),
+        conversion_ratio=None if p_c is None else _ratio(p_c, outcomes.conversion),
+        revenue_ratio=_ratio(predicted.revenue, outcomes.revenue) if of_money else None,
     )
 
 

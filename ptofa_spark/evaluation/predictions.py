@@ -57,8 +57,13 @@ def test_set(tested: DataFrame, model_dir: str, model: str, truth: DataFrame | N
     }
     return TestSet(
         Outcomes(arrays["conversion"], arrays["revenue"]),
-        Predicted(model, arrays["p_c"], arrays["predicted_log10"], arrays["predicted_revenue"]),
+        Predicted(model, _said(arrays["p_c"]), _said(arrays["predicted_log10"]), arrays["predicted_revenue"]),
         None
         if truth is None
         else Predicted("oracle", arrays["true_p_c"], arrays["true_log10"], arrays["true_revenue"]),
     )
+
+
+def _said(values: Floats) -> Floats | None:
+    """None for what the model has no head for: the column is NaN in every row."""
+    return None if np.isnan(values).all() else values

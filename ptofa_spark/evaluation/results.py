@@ -30,7 +30,7 @@ class Evaluation:
     conversions: int
     allocations: tuple[AllocationEvaluation, ...]
     metrics: tuple[Metrics, ...]
-    calibration_error: float
+    calibration_error: float | None
     conversion_calibration: tuple[CalibrationGroup, ...]
     revenue_calibration: tuple[CalibrationGroup, ...]
     report: str

@@ -15,12 +15,14 @@ from ptofa_spark.models.likelihoods import bounded_sigma
 class LabelMoments:
     """What the training split says before any feature: where the heads' biases start.
 
-    rate: conversions per exposure, strictly between 0 and 1; log_revenue_mean, log_revenue_sd: of conversions' money.
+    rate: conversions per exposure, strictly between 0 and 1; log_revenue_mean, log_revenue_sd: of conversions' money;
+    click_rate: clicks per exposure, strictly between 0 and 1 and not below `rate`.
     """
 
     rate: float
     log_revenue_mean: float
     log_revenue_sd: float
+    click_rate: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,24 @@ class LogNormalOutput:
     logit: Tensor
     mu: Tensor
     sigma: Tensor
+
+
+class ScalarHead(nn.Module):
+    """One number of the hidden units: a logit, or a logarithm of money."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, 1)
+
+    def start_at(self, value: float) -> None:
+        """Sets the bias."""
+        with torch.no_grad():
+            self.linear.bias.fill_(value)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(..., width) to (...)."""
+        number: Tensor = self.linear(hidden).squeeze(-1)
+        return number
 
 
 class LogNormalHead(nn.Module):
@@ -46,7 +66,7 @@ class LogNormalHead(nn.Module):
         A sigma outside the bounds starts just inside them.
         """
         share = (moments.log_revenue_sd - self.sigma_min) / (self.sigma_max - self.sigma_min)
-        biases = [_logit(moments.rate), moments.log_revenue_mean, _logit(min(max(share, 0.05), 0.95))]
+        biases = [logit(moments.rate), moments.log_revenue_mean, logit(min(max(share, 0.05), 0.95))]
         with torch.no_grad():
             self.linear.bias.copy_(torch.tensor(biases))
 
@@ -56,5 +76,6 @@ class LogNormalHead(nn.Module):
         return LogNormalOutput(logit, mu, bounded_sigma(raw, self.sigma_min, self.sigma_max))
 
 
-def _logit(probability: float) -> float:
+def logit(probability: float) -> float:
+    """Of a probability strictly between 0 and 1."""
     return math.log(probability) - math.log1p(-probability)

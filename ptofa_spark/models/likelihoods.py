@@ -63,6 +63,31 @@ def entire_space_nll(
     return -torch.where(positive, log_p + log_density, negative)
 
 
+def conversion_nll(logit: Tensor, label: Tensor) -> Tensor:
+    """Binary cross-entropy of each example: -log p where the label is 1, -log(1 - p) where it is 0."""
+    return -torch.where(label > 0, fn.logsigmoid(logit), fn.logsigmoid(-logit))
+
+
+def zero_inflated_nll(logit: Tensor, mu: Tensor, sigma: Tensor, revenue: Tensor) -> Tensor:
+    """Negative log-likelihood of each example under ZILN (Wang, Liu and Miao, 2019): no counterfactual term.
+
+    A conversion (R > 0) has `log p + log pdf(R)`, an example without one `log(1 - p)`. Arguments as for
+    `entire_space_nll`.
+    """
+    positive = revenue > 0
+    log_revenue = torch.log(torch.where(positive, revenue, torch.ones_like(revenue)))
+    paid = torch.where(positive, lognormal_logpdf(log_revenue, mu, sigma), torch.zeros_like(mu))
+    return conversion_nll(logit, positive.to(logit.dtype)) - paid
+
+
+def product_nll(first: Tensor, second: Tensor, label: Tensor) -> Tensor:
+    """Binary cross-entropy of p = sigmoid(first) * sigmoid(second), finite at any logits."""
+    log_p = fn.logsigmoid(first) + fn.logsigmoid(second)
+    # log(1 - p) = log(q1 + p1 * q2), of which neither term cancels.
+    log_not = torch.logaddexp(fn.logsigmoid(-first), fn.logsigmoid(first) + fn.logsigmoid(-second))
+    return -torch.where(label > 0, log_p, log_not)
+
+
 def bounded_sigma(raw: Tensor, sigma_min: float, sigma_max: float) -> Tensor:
     """The network's unbounded output as a sigma in [sigma_min, sigma_max]."""
     return sigma_min + (sigma_max - sigma_min) * torch.sigmoid(raw)

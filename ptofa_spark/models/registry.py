@@ -1,4 +1,4 @@
-"""Models by name: the rows of Table 1 that are here."""
+"""Models by name: the rows of Table 1."""
 
 from __future__ import annotations
 
@@ -6,11 +6,27 @@ from typing import Any
 
 from ptofa_spark.errors import ConfigError
 from ptofa_spark.feed.blocks import Layout
+from ptofa_spark.models.dnn_c import DnnC
+from ptofa_spark.models.dnn_r import DnnR
+from ptofa_spark.models.esmm import Esmm
+from ptofa_spark.models.mmoe import Mmoe
+from ptofa_spark.models.mtl_mse import MtlMse
 from ptofa_spark.models.prediction import RevenueModel
 from ptofa_spark.models.ptofa import Ptofa
 from ptofa_spark.models.settings import ModelSettings
+from ptofa_spark.models.shared_bottom import SharedBottom
+from ptofa_spark.models.ziln import Ziln
 
-MODELS: dict[str, type[RevenueModel[Any]]] = {"ptofa": Ptofa}
+MODELS: dict[str, type[RevenueModel[Any]]] = {
+    "ptofa": Ptofa,
+    "ziln": Ziln,
+    "mtl_mse": MtlMse,
+    "mmoe": Mmoe,
+    "shared_bottom": SharedBottom,
+    "esmm": Esmm,
+    "dnn_c": DnnC,
+    "dnn_r": DnnR,
+}
 
 
 def build_model(name: str, layout: Layout, settings: ModelSettings) -> RevenueModel[Any]:

@@ -17,6 +17,7 @@ class SplitLabels:
     """One split. revenue: total money; log_revenue_mean, log_revenue_sd: over conversions, None without any."""
 
     rows: int
+    clicks: int
     conversions: int
     revenue: float
     log_revenue_mean: float | None
@@ -31,6 +32,7 @@ class SplitLabels:
             rate=(self.conversions + 0.5) / (self.rows + 1.0),
             log_revenue_mean=self.log_revenue_mean or 0.0,
             log_revenue_sd=self.log_revenue_sd or 1.0,
+            click_rate=(max(self.clicks, self.conversions) + 0.5) / (self.rows + 1.0),
         )
 
 
@@ -45,6 +47,7 @@ def split_labels(examples: DataFrame, table: str) -> dict[str, SplitLabels]:
         examples.groupBy("split")
         .agg(
             F.count("*").alias("rows"),
+            F.count(F.when(F.col("click") > 0, 1)).alias("clicks"),
             F.count(log_revenue).alias("conversions"),
             F.sum("revenue").alias("revenue"),
             F.avg(log_revenue).alias("mean"),
@@ -52,7 +55,8 @@ def split_labels(examples: DataFrame, table: str) -> dict[str, SplitLabels]:
         )
         .collect()
     )
-    found = {r["split"]: SplitLabels(r["rows"], r["conversions"], r["revenue"], r["mean"], r["sd"]) for r in rows}
+    columns = ("rows", "clicks", "conversions", "revenue", "mean", "sd")
+    found = {row["split"]: SplitLabels(*[row[column] for column in columns]) for row in rows}
     for split in (TRAIN, VALIDATION):
         if split not in found:
             held = ", ".join(f"{name}: {labels.rows:,}" for name, labels in sorted(found.items())) or "no row at all"

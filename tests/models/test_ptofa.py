@@ -119,5 +119,6 @@ def test_the_loss_of_a_batch_is_equation_6_of_each_example() -> None:
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="unknown model 'zilm'; known: ptofa"):
+    known = "dnn_c, dnn_r, esmm, mmoe, mtl_mse, ptofa, shared_bottom, ziln"
+    with pytest.raises(ConfigError, match=f"unknown model 'zilm'; known: {known}"):
         build_model("zilm", LAYOUT, ModelSettings())

@@ -62,7 +62,7 @@ def fitted(source: InMemory, **more: object) -> tuple[Ptofa, Fitted]:
     revenue = source.revenue[: source.train_rows]
     log_revenue = torch.log(revenue[revenue > 0])
     mean, deviation = (float(log_revenue.mean()), float(log_revenue.std())) if len(log_revenue) > 1 else (None, None)
-    labels = SplitLabels(len(revenue), len(log_revenue), float(revenue.sum()), mean, deviation)
+    labels = SplitLabels(len(revenue), len(log_revenue), len(log_revenue), float(revenue.sum()), mean, deviation)
     with seeded_single_thread(settings.seed):
         kept = settings.model_dump(include=set(ModelSettings.model_fields))
         model = Ptofa(LAYOUT, ModelSettings(**kept))
@@ -151,6 +151,6 @@ def test_a_loss_that_is_no_number_stops_with_the_way_out() -> None:
 
 
 def test_moments_start_the_heads_even_where_a_moment_is_missing() -> None:
-    assert SplitLabels(99, 0, 0.0, None, None).moments() == LabelMoments(0.005, 0.0, 1.0)
-    assert SplitLabels(99, 1, 7.0, 1.9, None).moments() == LabelMoments(0.015, 1.9, 1.0)
-    assert SplitLabels(1, 1, 7.0, 1.9, None).moments().rate == 0.75
+    assert SplitLabels(99, 9, 0, 0.0, None, None).moments() == LabelMoments(0.005, 0.0, 1.0, 0.095)
+    assert SplitLabels(99, 0, 1, 7.0, 1.9, None).moments() == LabelMoments(0.015, 1.9, 1.0, 0.015)
+    assert SplitLabels(1, 1, 1, 7.0, 1.9, None).moments().rate == 0.75

@@ -1,0 +1,43 @@
+"""DNN-R: revenue alone, by least squares on log(1 + R) over all exposures."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ptofa_spark.feed.blocks import Features, Labels, Layout
+from ptofa_spark.models.embedding import FeatureEmbedding
+from ptofa_spark.models.heads import LabelMoments, ScalarHead
+from ptofa_spark.models.prediction import Prediction, RevenueModel
+from ptofa_spark.models.settings import ModelSettings
+from ptofa_spark.models.trunk import HIDDEN, Trunk
+
+
+class DnnR(RevenueModel[Tensor]):
+    """The mean of log(1 + R) of each pair; the allocator gets its inverse, exp(y) - 1: below the mean of R."""
+
+    def __init__(self, layout: Layout, settings: ModelSettings) -> None:
+        super().__init__(layout, settings)
+        self.embedding = FeatureEmbedding(layout, settings.embedding_dim)
+        self.trunk = Trunk(self.embedding.widths, settings.dropout)
+        self.head = ScalarHead(HIDDEN[-1])
+
+    def start_at(self, moments: LabelMoments) -> None:
+        """Starts at the mean of log(1 + R), most of whose exposures are 0."""
+        self.head.start_at(moments.rate * moments.log_revenue_mean)
+
+    def forward(self, features: Features) -> Tensor:
+        """The predicted mean of log(1 + R) of each pair."""
+        output: Tensor = self.head(self.trunk(self.embedding(features)))
+        return output
+
+    def loss(self, output: Tensor, labels: Labels) -> Tensor:
+        """Squared error of log(1 + R)."""
+        return (output - torch.log1p(labels.revenue)) ** 2
+
+    def predict(self, output: Tensor) -> Prediction:
+        """E = exp(y) - 1."""
+        mean = output.double()
+        return Prediction(expected_revenue=torch.expm1(mean), log10_revenue=mean / math.log(10.0))

@@ -1,0 +1,57 @@
+"""ESMM: click and conversion over the entire space, conversion as click times conversion after a click (Ma, 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ptofa_spark.feed.blocks import Features, Labels, Layout
+from ptofa_spark.models.embedding import FeatureEmbedding
+from ptofa_spark.models.heads import LabelMoments, ScalarHead, logit
+from ptofa_spark.models.likelihoods import conversion_nll, product_nll
+from ptofa_spark.models.prediction import Prediction, RevenueModel
+from ptofa_spark.models.settings import ModelSettings
+from ptofa_spark.models.trunk import HIDDEN, Trunk
+
+
+@dataclass(frozen=True)
+class ClickAndConversion:
+    """Logits of a click, and of a conversion after a click; each (...)."""
+
+    click: Tensor
+    conversion: Tensor
+
+
+class Esmm(RevenueModel[ClickAndConversion]):
+    """CTR and CVR, a tower each over one embedding; the allocator gets CTR * CVR, in conversions, not in money."""
+
+    def __init__(self, layout: Layout, settings: ModelSettings) -> None:
+        super().__init__(layout, settings)
+        self.embedding = FeatureEmbedding(layout, settings.embedding_dim)
+        self.click_trunk = Trunk(self.embedding.widths, settings.dropout)
+        self.conversion_trunk = Trunk(self.embedding.widths, settings.dropout)
+        self.click, self.conversion = ScalarHead(HIDDEN[-1]), ScalarHead(HIDDEN[-1])
+
+    def start_at(self, moments: LabelMoments) -> None:
+        """Starts CTR at the click rate and CTR * CVR at the conversion rate."""
+        self.click.start_at(logit(moments.click_rate))
+        self.conversion.start_at(logit(min(moments.rate / moments.click_rate, 0.999)))
+
+    def forward(self, features: Features) -> ClickAndConversion:
+        """Both logits of each pair."""
+        embedded = self.embedding(features)
+        return ClickAndConversion(
+            self.click(self.click_trunk(embedded)), self.conversion(self.conversion_trunk(embedded))
+        )
+
+    def loss(self, output: ClickAndConversion, labels: Labels) -> Tensor:
+        """Cross-entropy of the click, and of the conversion as the product, both over the entire space."""
+        clicked = conversion_nll(output.click, labels.click)
+        return clicked + product_nll(output.click, output.conversion, labels.conversion)
+
+    def predict(self, output: ClickAndConversion) -> Prediction:
+        """E = CTR * CVR."""
+        p_c = torch.sigmoid(output.click.double()) * torch.sigmoid(output.conversion.double())
+        return Prediction(expected_revenue=p_c, p_c=p_c)

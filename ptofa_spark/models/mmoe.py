@@ -1,0 +1,48 @@
+"""MMoE: experts that both tasks mix, each by a softmax gate of its own (Ma et al., 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ptofa_spark.feed.blocks import Features, Labels, Layout
+from ptofa_spark.models.embedding import BlockLinear, FeatureEmbedding
+from ptofa_spark.models.heads import LabelMoments, ScalarHead, logit
+from ptofa_spark.models.prediction import Prediction, RevenueModel
+from ptofa_spark.models.settings import ModelSettings
+from ptofa_spark.models.trunk import HIDDEN, Trunk
+from ptofa_spark.models.two_tasks import TwoTasks, conversions_loss, two_task_prediction
+
+EXPERTS = 4
+
+
+class Mmoe(RevenueModel[TwoTasks]):
+    """p_c and the revenue r of a conversion; the allocator gets p_c * r."""
+
+    def __init__(self, layout: Layout, settings: ModelSettings) -> None:
+        super().__init__(layout, settings)
+        self.embedding = FeatureEmbedding(layout, settings.embedding_dim)
+        widths = self.embedding.widths
+        self.experts = nn.ModuleList(Trunk(widths, settings.dropout) for _ in range(EXPERTS))
+        self.gates = nn.ModuleList(BlockLinear(widths, EXPERTS) for _ in range(2))
+        self.conversion, self.revenue = ScalarHead(HIDDEN[-1]), ScalarHead(HIDDEN[-1])
+
+    def start_at(self, moments: LabelMoments) -> None:
+        """Starts p_c at the conversion rate and r at the mean of log revenue."""
+        self.conversion.start_at(logit(moments.rate))
+        self.revenue.start_at(moments.log_revenue_mean)
+
+    def forward(self, features: Features) -> TwoTasks:
+        """Both tasks of each pair, from the experts' mixture of each."""
+        embedded = self.embedding(features)
+        said = torch.stack([expert(embedded) for expert in self.experts], dim=-1)
+        mixed = [(said * torch.softmax(gate(embedded), dim=-1).unsqueeze(-2)).sum(dim=-1) for gate in self.gates]
+        return TwoTasks(self.conversion(mixed[0]), self.revenue(mixed[1]))
+
+    def loss(self, output: TwoTasks, labels: Labels) -> Tensor:
+        """Cross-entropy plus squared error of log revenue, the latter on conversions."""
+        return conversions_loss(output, labels)
+
+    def predict(self, output: TwoTasks) -> Prediction:
+        """E = p_c * r."""
+        return two_task_prediction(output)

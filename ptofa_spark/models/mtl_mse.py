@@ -1,0 +1,20 @@
+"""MTL-MSE: Shared-Bottom whose revenue part is fitted over the entire space, as the paper's own model is."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ptofa_spark.feed.blocks import Labels
+from ptofa_spark.models.likelihoods import conversion_nll
+from ptofa_spark.models.shared_bottom import SharedBottom
+from ptofa_spark.models.two_tasks import TwoTasks
+
+
+class MtlMse(SharedBottom):
+    """p_c and the revenue r of a conversion; the allocator gets p_c * r."""
+
+    def loss(self, output: TwoTasks, labels: Labels) -> Tensor:
+        """Cross-entropy plus the squared error of p_c * log(1 + r) as the mean of log(1 + R), over all exposures."""
+        mean = torch.sigmoid(output.logit) * output.log_revenue
+        return conversion_nll(output.logit, labels.conversion) + (mean - torch.log1p(labels.revenue)) ** 2

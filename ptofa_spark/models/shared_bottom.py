@@ -1,0 +1,41 @@
+"""Shared-Bottom: one trunk for both tasks (Caruana, 1997)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ptofa_spark.feed.blocks import Features, Labels, Layout
+from ptofa_spark.models.embedding import FeatureEmbedding
+from ptofa_spark.models.heads import LabelMoments, ScalarHead, logit
+from ptofa_spark.models.prediction import Prediction, RevenueModel
+from ptofa_spark.models.settings import ModelSettings
+from ptofa_spark.models.trunk import HIDDEN, Trunk
+from ptofa_spark.models.two_tasks import TwoTasks, conversions_loss, two_task_prediction
+
+
+class SharedBottom(RevenueModel[TwoTasks]):
+    """p_c and the revenue r of a conversion; the allocator gets p_c * r."""
+
+    def __init__(self, layout: Layout, settings: ModelSettings) -> None:
+        super().__init__(layout, settings)
+        self.embedding = FeatureEmbedding(layout, settings.embedding_dim)
+        self.trunk = Trunk(self.embedding.widths, settings.dropout)
+        self.conversion, self.revenue = ScalarHead(HIDDEN[-1]), ScalarHead(HIDDEN[-1])
+
+    def start_at(self, moments: LabelMoments) -> None:
+        """Starts p_c at the conversion rate and r at the mean of log revenue."""
+        self.conversion.start_at(logit(moments.rate))
+        self.revenue.start_at(moments.log_revenue_mean)
+
+    def forward(self, features: Features) -> TwoTasks:
+        """Both tasks of each pair."""
+        hidden = self.trunk(self.embedding(features))
+        return TwoTasks(self.conversion(hidden), self.revenue(hidden))
+
+    def loss(self, output: TwoTasks, labels: Labels) -> Tensor:
+        """Cross-entropy plus squared error of log revenue, the latter on conversions."""
+        return conversions_loss(output, labels)
+
+    def predict(self, output: TwoTasks) -> Prediction:
+        """E = p_c * r."""
+        return two_task_prediction(output)
