@@ -141,7 +141,7 @@ def _count(
     row = order[np.minimum(place, max(len(users) - 1, 0))] if len(users) else np.zeros(len(place), dtype=np.int64)
     column = np.maximum(fund, 0)
     score = np.full(len(held_user), np.nan)
-    score[in_scores] = revenue.reshape(len(users), -1)[row[in_scores], column[in_scores]]
+    score[in_scores] = revenue.reshape(-1, len(levels))[row[in_scores], column[in_scores]]
     eligible = in_scores & ~np.isnan(score)
     eligible[eligible] = tolerance[row[eligible]] >= levels[column[eligible]]
     doubled = _repeats(held_user, fund) + _repeats(held_user, slot) + int(((slot < 1) | (slot > k)).sum())

@@ -48,18 +48,23 @@ class ExactSolution:
     """What the loop found.
 
     step: the allocation, or None where the rounds ran out before every demand was met; prices: (funds,), money;
-    start: for a later run on much the same scores; rounds; core_users: in the last of them.
+    start: for a later run on much the same scores, None without an allocation; rounds; core_users: in the last of them.
     """
 
     step: Priced | None
     prices: Floats
-    start: PriceStart
+    start: PriceStart | None
     rounds: int
     core_users: int
 
 
 def exact_allocation(
-    rule: ChoiceRule, passes: Passes, seed: int, max_core_pairs: int, warm: PriceStart | None = None
+    rule: ChoiceRule,
+    passes: Passes,
+    seed: int,
+    max_core_pairs: int,
+    warm: PriceStart | None = None,
+    max_rounds: int = MAX_ROUNDS,
 ) -> ExactSolution:
     """Allocates at the optimum.
 
@@ -69,6 +74,7 @@ def exact_allocation(
         seed: of the sample and of the nudge.
         max_core_pairs: user-fund pairs that the driver may solve at once.
         warm: prices of an earlier run, tried before any sample is drawn.
+        max_rounds: times that the prices get room; each costs a pass.
 
     Raises:
         CoreUnsolvedError: the solver failed.
@@ -82,14 +88,14 @@ def exact_allocation(
         logger.info("the earlier prices do not fit: missed=%d", solution.missed)
     sample = price_sample(rule, passes, seed, max_core_pairs)
     prices = sample.prices
-    for rounds in range(1, MAX_ROUNDS + 1):
+    for rounds in range(1, max_rounds + 1):
         widening = 2 ** (rounds - 1)
         start = PriceStart(prices, sample.room(rule, prices, widening, max_core_pairs), sample.nudge)
         core, solution = _round(rule, passes, start)
         if solution.missed == 0:
             return _solved(rule, start, core, solution, rounds)
         prices = start.prices + solution.change
-    return ExactSolution(None, anchored(rule, prices), start, MAX_ROUNDS, len(core.users.user_id))
+    return ExactSolution(None, anchored(rule, prices), None, max_rounds, 0)
 
 
 def whole_allocation(rule: ChoiceRule, passes: Passes) -> ExactSolution:

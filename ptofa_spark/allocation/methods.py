@@ -104,7 +104,7 @@ def _optimum(
         whole = whole_allocation(rule, passes)
         return Solved((whole.step,) if whole.step else (), prices=whole.prices)
     warm = None if settings.prices is None else read_prices(settings.prices, problem, rule.funds)
-    found = exact_allocation(rule, passes, settings.seed, settings.max_core_pairs, warm)
+    found = exact_allocation(rule, passes, settings.seed, settings.max_core_pairs, warm, settings.max_rounds)
     if found.step is not None:
         return Solved((found.step,), prices=found.prices, start=found.start)
     logger.warning("the optimum was not reached in %d rounds: HA allocates, with its gap certified", found.rounds)

@@ -57,6 +57,9 @@ class AllocateSettings(Settings):
     max_core_pairs: int = Field(
         4_000_000, ge=1_000, description="user-fund pairs that the driver solves at once (exact, and every bound)"
     )
+    max_rounds: int = Field(
+        12, ge=0, description="exact: rounds until HA allocates instead, with the gap that was proved"
+    )
     max_ip_users: int = Field(20_000, ge=1, description="users that method ip accepts")
     ip_seconds: float = Field(600.0, gt=0, description="time limit of method ip")
     max_solver_gb: float = Field(

@@ -119,7 +119,8 @@ class Priced:
         values = self.rule.values(batch.expected_revenue[rows], self.prices) + nudge
         chosen = self.rule.choose(values, batch.class_index[rows])
         told, place = _found(self.undecided, batch.user_id[rows])
-        chosen[told] = self.columns[place]
+        if len(told):
+            chosen[told] = self.columns[place]
         return Ranked(rows, np.zeros(len(rows)), chosen)
 
 

@@ -162,6 +162,11 @@ def test_exact_is_certified_optimal_and_the_same_for_any_partitioning(spark: Spa
         plans.append((campaign.root / "report" / "plan.json").read_text())
     assert plans[0] == plans[1]
     pd.testing.assert_frame_equal(tables[0], tables[1])
+    unproved = allocate(spark, AllocateSettings(**wanted | {"max_rounds": 0}))  # HA allocates, and says how far it got
+    assert (unproved.violations.c1, unproved.violations.c2, unproved.violations.c3) == (0, 0, 0)
+    assert unproved.certified_gap is not None
+    assert 1e-5 < unproved.certified_gap < 0.02
+    allocate(spark, AllocateSettings(**wanted))
     again = AllocateSettings(**wanted | {"prices": str(tmp_path / "report"), "seed": 8})
     assert allocate(spark, again).objective == pytest.approx(summary.objective, rel=1e-9)
 

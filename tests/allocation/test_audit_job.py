@@ -10,6 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ptofa_spark.allocation.allocate import allocate
+from ptofa_spark.allocation.audit import audit
+from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
 from ptofa_spark.allocation.settings import AllocateSettings
 from tests.allocation.instances import feasible_instance
 from tests.allocation.test_allocate_job import LEVELS, Campaign
@@ -81,3 +83,19 @@ def test_a_false_allocation_is_named_for_what_it_is(
         assert part in line
     said = line.split("'spring': ")[1].removesuffix(": allocate it again")
     assert len(said.split(", ")) == len(", ".join(SEEN[how]).split(", "))
+
+
+def test_the_audit_finds_the_same_however_the_users_are_cut_up(
+    allocated: tuple[Campaign, pd.DataFrame], tmp_path: Path
+) -> None:
+    """Many more buckets than some tables have users: buckets without a score, and without a row."""
+    campaign, rows = allocated
+    places = (str(campaign.root / name) for name in ("funds", "demands"))
+    name, funds = read_campaign_funds(campaign.spark, *places, None)
+    scores = read_scores(campaign.spark, str(campaign.root / "pairs"), name, funds)
+    spoiled = campaign.spark.createDataFrame(spoil(rows.copy(), campaign, "a user without a score"))
+    found = [audit(spoiled, scores, funds, 2, about_users=about) for about in (1, 9_000_000)]
+    assert found[0] == found[1]
+    assert (found[0].wrong_rows, found[0].violations.c1, found[0].violations.c3) == (1, 1, 1)
+    nothing = audit(spoiled.limit(0), scores, funds, 2, about_users=300)
+    assert (nothing.users, nothing.users_served, nothing.exposures, nothing.violations.c2) == (300, 0, 0, 600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import permutations
 
@@ -20,7 +21,8 @@ from ptofa_spark.allocation.exact import ExactSolution, PriceStart, exact_alloca
 from ptofa_spark.allocation.nudge import NO_NUDGE
 from ptofa_spark.allocation.passes import DriverPasses
 from ptofa_spark.allocation.residual_prices import worst_cycle
-from ptofa_spark.allocation.steps import replay
+from ptofa_spark.allocation.step_json import step_from_json, step_to_json
+from ptofa_spark.allocation.steps import Assigned, replay
 from tests.allocation.instances import Instance, feasible_instance
 from tests.allocation.test_guarded_sweep import any_instance, assert_exact
 
@@ -277,3 +279,44 @@ def test_or_tools_reports_bad_costs_as_a_status() -> None:
     solver.add_arcs_with_capacity_and_unit_cost(np.array([0]), np.array([1]), np.array([1]), np.array([2**61]))
     solver.set_nodes_supplies(np.array([0, 1]), np.array([1, -1]))
     assert solver.solve() == solver.BAD_COST_RANGE
+
+
+def test_a_plan_of_any_step_reads_back_as_it_was_written() -> None:
+    instance = feasible_instance(np.random.default_rng(3), 200, LEVELS, 2)
+    problem = instance.problem("partial")
+    users = instance.users(problem)
+    _, found, rule = allocate_exactly(instance, EVERYTHING, "partial")
+    assert found.step is not None
+    none_undecided = replace(found.step, undecided=np.zeros(0, np.int64), columns=np.zeros((0, 2), np.int64))
+    some = replace(found.step, undecided=np.array([7, 9]), columns=np.array([[0, 1], [8, 9]]))
+    assigned = Assigned(users.user_id, replay([found.step], users, 2))
+    for step in (found.step, none_undecided, some, assigned):
+        read = step_from_json(json.loads(json.dumps(step_to_json(step))))
+        np.testing.assert_array_equal(replay([read], users, 2), replay([step], users, 2))
+    assert rule.funds == len(LEVELS) + 1
+
+
+def test_when_the_rounds_run_out_there_is_no_allocation_but_there_are_prices() -> None:
+    instance = feasible_instance(np.random.default_rng(14), 20_000, LEVELS, 1)
+    problem = instance.problem()
+    passes = DriverPasses(instance.users(problem), problem.classes)
+    rule = choice_rule(problem)
+    found = exact_allocation(rule, passes, 1, SAMPLED, max_rounds=0)
+    assert found.step is None
+    bound = certify(rule, passes, [], found.prices, float(np.nanmax(instance.expected_revenue))).upper_bound
+    assert instance.optimum(1e8) <= bound <= instance.optimum(1e8) * 1.001
+
+
+def test_two_hundred_funds_and_ten_slots_through_a_sample() -> None:
+    rng = np.random.default_rng(15)
+    instance = feasible_instance(rng, 3_000, np.sort(rng.integers(1, 6, 200)), 10)
+    taken, _, _ = allocate_exactly(instance, 10**6)
+    assert_exact(instance, taken)
+    assert objective(instance, taken) == pytest.approx(instance.optimum(), rel=1e-7)
+
+
+@pytest.mark.parametrize("revenue", [-3.5, 0.0, 1e-12, 1e12])
+def test_one_user_and_one_fund(revenue: float) -> None:
+    taken, found, _ = allocate_exactly(Instance(np.array([[revenue]]), np.array([1]), 1), EVERYTHING)
+    np.testing.assert_array_equal(taken, [[0]])
+    assert found.prices.tolist() == [0.0]
