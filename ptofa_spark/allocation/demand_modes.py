@@ -16,6 +16,11 @@ def with_demand_mode(problem: AllocationProblem) -> AllocationProblem:
     Raises:
         InfeasibleError: the sum of the demands does not fit the slots, with the mode that would accept it.
     """
+    if problem.k > len(problem.funds) and problem.mode != "partial":
+        raise InfeasibleError(
+            f"every user is to get K={problem.k} distinct funds, the campaign has {len(problem.funds)}: lower K, give "
+            "more funds a demand, or choose --demand-mode partial"
+        )
     wanted, slots = int(problem.funds.demand.sum()), problem.slots
     said = f"demands add up to {wanted:,} exposures, the {problem.users:,} users have {slots:,} slots (K={problem.k})"
     if problem.mode == "scale":

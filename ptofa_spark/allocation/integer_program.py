@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import logging
+import multiprocessing
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_matrix
 
-from ptofa_spark.allocation.problem import AllocationProblem, UserBatch
+from ptofa_spark.allocation.problem import AllocationProblem, Bools, Floats, Ints, UserBatch
 from ptofa_spark.allocation.steps import NOTHING, Assigned
 from ptofa_spark.errors import UserError
 
-logger = logging.getLogger(__name__)
-
 _OPTIMAL, _LIMIT = 0, 1
+_NOT_IN_TIME = "not in time"
+_CHILD_START = 10.0  # seconds to start an interpreter and import SciPy
 
 
 def integer_program_allocation(problem: AllocationProblem, users: UserBatch, seconds: float) -> Assigned:
@@ -30,30 +32,85 @@ def integer_program_allocation(problem: AllocationProblem, users: UserBatch, sec
         RuntimeError: HiGHS failed.
     """
     row, fund = np.nonzero(~np.isnan(users.expected_revenue))
-    pairs = np.arange(len(row))
-    per_user = csr_matrix((np.ones(len(row)), (row, pairs)), shape=(len(users.user_id), len(row)))
-    per_fund = csr_matrix((np.ones(len(row)), (fund, pairs)), shape=(len(problem.funds), len(row)))
-    demand = problem.funds.demand
-    result = milp(
-        c=-users.expected_revenue[row, fund],
-        integrality=np.ones(len(row)),
-        bounds=Bounds(0, 1),
-        constraints=[
-            LinearConstraint(per_user, -np.inf if problem.mode == "partial" else problem.k, problem.k),
-            LinearConstraint(per_fund, -np.inf if problem.mode == "at-most" else demand, demand),
-        ],
-        options={"time_limit": seconds, "mip_rel_gap": 0.0},
+    demand, k = problem.funds.demand.astype(np.float64), float(problem.k)
+    program = _Program(
+        cost=-users.expected_revenue[row, fund],
+        row=row,
+        fund=fund,
+        slots=(-np.inf if problem.mode == "partial" else k, k),
+        demand=(np.full(len(demand), -np.inf) if problem.mode == "at-most" else demand, demand),
+        users=len(users.user_id),
+        seconds=seconds,
     )
-    logger.info("highs status=%d message=%s", result.status, result.message)
-    if result.x is None and result.status == _LIMIT:
-        raise UserError(
-            f"the integer program found no allocation in {seconds:g} s: raise --ip-seconds, or use --method exact"
-        )
-    if result.x is None or result.status not in (_OPTIMAL, _LIMIT):
-        raise RuntimeError(f"HiGHS failed: {result.message}")
-    held = result.x > 0.5
+    held = _in_time(program)
     columns = np.full((len(users.user_id), problem.k), NOTHING, dtype=np.int64)
     rows, funds = row[held], fund[held]
     place = np.arange(len(rows)) - np.searchsorted(rows, rows)
     columns[rows, place] = funds
     return Assigned(users.user_id, columns)
+
+
+@dataclass(frozen=True)
+class _Program:
+    """cost, row, fund: (pairs,); slots, demand: least and most, a user and (funds,)."""
+
+    cost: Floats
+    row: Ints
+    fund: Ints
+    slots: tuple[float, float]
+    demand: tuple[Floats, Floats]
+    users: int
+    seconds: float
+
+
+def _in_time(program: _Program) -> Bools:
+    """Which pairs are chosen: (pairs,). HiGHS does not look at its time limit in every phase, so it runs in a child.
+
+    Raises:
+        UserError: no allocation was found in time.
+        RuntimeError: HiGHS failed.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe(duplex=False)
+    child = spawn.Process(target=_child, args=(there, program), daemon=True)
+    child.start()
+    there.close()
+    try:
+        # What HiGHS found by its own limit is worth waiting a little for.
+        answer = here.recv() if here.poll(program.seconds * 1.1 + _CHILD_START) else None
+    except EOFError:
+        answer = (None, "the solver's process ended without an answer")
+    finally:
+        child.kill()
+        child.join()
+    if answer is None or answer == _NOT_IN_TIME:
+        raise UserError(
+            f"the integer program found no allocation in {program.seconds:g} s: raise --ip-seconds, or use --method "
+            "exact"
+        )
+    held, said = answer
+    if held is None:
+        raise RuntimeError(f"HiGHS failed: {said}")
+    chosen: Bools = held
+    return chosen
+
+
+def _child(answer: Connection, program: _Program) -> None:
+    """Solves and sends which pairs are chosen, or None, and what HiGHS said."""
+    pairs = np.arange(len(program.row))
+    ones = np.ones(len(pairs))
+    per_user = csr_matrix((ones, (program.row, pairs)), shape=(program.users, len(pairs)))
+    per_fund = csr_matrix((ones, (program.fund, pairs)), shape=(len(program.demand[1]), len(pairs)))
+    result = milp(
+        c=program.cost,
+        integrality=ones,
+        bounds=Bounds(0, 1),
+        constraints=[LinearConstraint(per_user, *program.slots), LinearConstraint(per_fund, *program.demand)],
+        options={"time_limit": program.seconds, "mip_rel_gap": 0.0},
+    )
+    if result.x is None and result.status == _LIMIT:
+        answer.send(_NOT_IN_TIME)
+    elif result.x is None or result.status not in (_OPTIMAL, _LIMIT):
+        answer.send((None, result.message))
+    else:
+        answer.send((result.x > 0.5, result.message))

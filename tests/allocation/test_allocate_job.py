@@ -354,6 +354,7 @@ def test_bad_input_is_one_line_that_names_it_and_nothing_is_written(
         (["--method", "mincostflow", "--max-solver-gb", "0.0001"], "on the driver for 3,200 pairs"),
         (["--method", "exact", "--prices", "/nowhere"], "prices /nowhere cannot be read"),
         (["--k", "0"], "allocate: k = '0'"),
+        (["--k", "9"], "every user is to get K=9 distinct funds, the campaign has 8: lower K"),
         (["--funds", "/nowhere/funds"], "table /nowhere/funds does not exist"),
         (["--campaign-id", "summer"], "has no campaign 'summer'; it has spring"),
         (["--colour", "red"], "--colour"),
