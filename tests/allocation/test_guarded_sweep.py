@@ -107,7 +107,7 @@ def test_phases_equal_the_paper_loop_over_users_with_slack_counters(seed: int) -
 
 
 def loop_over_users(instance: Instance, levels: np.ndarray) -> np.ndarray:
-    """SPEC's reading of algorithm 1 for K = 1, written as the paper writes it, in exact arithmetic."""
+    """The guarded reading of algorithm 1 for K = 1, written as the paper writes it, in exact arithmetic."""
     users, funds = instance.expected_revenue.shape
     tolerance = np.array([levels[row].max(initial=0) for row in instance.eligible])
     demand = [int(d) for d in instance.demand]

@@ -16,7 +16,7 @@ from ptofa_spark.tables.writing import write_table
 
 SEED = 11
 CAMPAIGN = "bench"
-# Declared tolerances 2 to 5 in the shares of a real bank's customers (SPEC, FAR-Trans): conservative to aggressive.
+# Declared tolerances 2 to 5 in the shares of a real bank's customers (FAR-Trans): conservative to aggressive.
 _TOLERANCE_SHARES = np.array([2_857, 9_179, 7_194, 2_399]) / 21_629
 _TASTE = {"loose": 0.0, "tight": 4.0}
 
