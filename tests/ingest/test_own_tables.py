@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.ingest.own_tables import load_own_tables
@@ -64,15 +64,24 @@ def write(spark: SparkSession, tables: dict[str, pd.DataFrame], root: Path, form
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "delta"])
-def test_the_same_tables_come_from_every_format(
-    spark: SparkSession, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+def test_the_same_tables_come_from_every_format(spark: SparkSession, tmp_path: Path, form: str) -> None:
+    tables = load_own_tables(spark, write(spark, raw_tables(), tmp_path / "raw", form))
+    assert_as_given({name: getattr(tables, name) for name in RAW_TABLES})
+
+
+def test_the_ingested_tables_are_the_given_ones(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = raw_tables()
-    source = write(spark, given, tmp_path / "raw", form)
+    source = write(spark, raw_tables(), tmp_path / "raw", "parquet")
     code, _ = run_job("ingest", "--source", source, "--warehouse", str(tmp_path / "w"), capsys=capsys)
     assert code == 0
+    assert_as_given({name: spark.read.format("delta").load(str(tmp_path / "w" / name)) for name in RAW_TABLES})
+
+
+def assert_as_given(tables: dict[str, DataFrame]) -> None:
+    given = raw_tables()
     for name, schema in RAW_TABLES.items():
-        written = spark.read.format("delta").load(str(tmp_path / "w" / name))
+        written = tables[name]
         assert [field.dataType for field in written.schema][: len(schema)] == [field.dataType for field in schema]
         rows = written.toPandas().sort_values(schema.names[:3]).reset_index(drop=True)
         wanted = given[name].sort_values(schema.names[:3]).reset_index(drop=True)
