@@ -42,7 +42,8 @@ def heuristic_allocation(
         while state.users[: len(problem.classes)].sum() > 0:
             waiting.drop_served()
             phase = _open_phase(sweep, waiting.passes, waiting.done, state, grid)
-            search = Search(waiting.passes, waiting.done, phase, problem.k, len(sweep.columns), max_sweep_rows)
+            left = int(state.users[: len(problem.classes)].sum())
+            search = Search(waiting.passes, waiting.done, phase, problem.k, len(sweep.columns), left, max_sweep_rows)
             found = search.first(lambda running, now=state: sweep.first_event(running, now))  # type: ignore[misc]
             phase, state = sweep.closed(phase, state, found)
             waiting.add(phase)

@@ -36,7 +36,7 @@ def manual_allocation(
         if demand == 0:
             continue
         take = Take(int(fund))
-        found = Search(passes, steps, take, problem.k, len(problem.funds), max_sweep_rows).first(
+        found = Search(passes, steps, take, problem.k, len(problem.funds), problem.users, max_sweep_rows).first(
             lambda running, fund=fund, demand=demand: _filled_at(running, fund, demand)  # type: ignore[misc]
         )
         steps.append(take if found is None else replace(take, cut=Cut(found.value, found.user_id)))
