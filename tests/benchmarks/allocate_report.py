@@ -50,7 +50,7 @@ def _page(rows: pd.DataFrame) -> str:
     parts = [
         "# Benchmarks",
         "",
-        "Made by `make bench-allocate`; two cores, a 6 GiB driver heap, "
+        "Made by `make bench-allocate`, or by parts of it (`BENCH=...`); two cores, a 6 GiB driver heap, "
         f"Python {platform.python_version()}, Spark {version('pyspark')}, Delta {version('delta-spark')}, "
         f"OR-Tools {version('ortools')}, SciPy {version('scipy')}. Campaigns of 8 funds are made by "
         "tests/benchmarks/campaigns.py; in `tight` the cautious users only just find enough low-risk funds.",
