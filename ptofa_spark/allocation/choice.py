@@ -38,22 +38,26 @@ def top_k(order: Ints, open_pairs: Bools, ranks: Ints, k: int) -> Ints:
     return taken
 
 
-def heuristic_scores(expected_revenue: Floats, order: Ints, open_pairs: Bools, alpha: Floats) -> Floats:
-    """h_u = sum_{j>=2} alpha_{f_(j-1)} * (E[u, f_(j-1)] - E[u, f_j]) over the user's open funds (paper, eq. 7).
+def heuristic_scores(expected_revenue: Floats, order: Ints, open_pairs: Bools, alpha: Floats, reach: int = 1) -> Floats:
+    """h_u = sum_j alpha_{f_j} * (E[u, f_j] - E[u, f_(j+reach)]) over the user's open funds (paper, eq. 7 with reach 1).
 
-    The sum runs over finite steps only: a step to a closed or ineligible fund counts nothing. It is added up fund by
-    fund, so that a user's score does not depend on which other users are in the batch.
+    A fund that closes to a user of K funds is replaced by the K-th after it, hence a reach of K. The sum runs over
+    finite steps only: the last open fund stands in for those that are closed, ineligible or not there. It is added up
+    fund by fund, so that a user's score does not depend on which other users are in the batch.
 
     Args:
         expected_revenue: (users, funds), money.
         order: (users, funds), from `preference`.
         open_pairs: (users, funds).
         alpha: (funds,), consumption speed.
+        reach: how many funds further down the one stands that would replace a fund.
     """
     scores = np.zeros(len(order))
     rows = np.arange(len(order))
-    for step in range(1, order.shape[1]):
-        upper, lower = order[:, step - 1], order[:, step]
-        gain = alpha[upper] * (expected_revenue[rows, upper] - expected_revenue[rows, lower])
-        scores += np.where(open_pairs[rows, lower], gain, 0.0)
+    last_open = np.maximum(open_pairs.sum(axis=1) - 1, 0)
+    for step in range(order.shape[1] - 1):
+        fund = order[:, step]
+        instead = order[rows, np.minimum(step + reach, last_open)]
+        loss = alpha[fund] * (expected_revenue[rows, fund] - expected_revenue[rows, instead])
+        scores += np.where(step < last_open, loss, 0.0)
     return scores

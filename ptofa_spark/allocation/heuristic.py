@@ -64,6 +64,7 @@ def _open_phase(sweep: _Sweep, passes: Passes, done: list[Phase], state: Network
         alpha=np.concatenate([alpha, nothing]),
         ranks=ranks[sweep.columns],
         open=opened[:, sweep.columns],
+        reach=sweep.problem.k,
     )
 
 

@@ -32,7 +32,7 @@ def literal_allocation(
             waiting.drop_served()
             open_pairs = problem.classes.eligible & (demand > 0)
             alpha = fund_alphas(waiting.passes, waiting.done, problem.k, open_pairs, demand, grid)
-            phase = Phase(problem.k, funds, alpha, np.zeros(funds, dtype=np.int64), open_pairs)
+            phase = Phase(problem.k, funds, alpha, np.zeros(funds, dtype=np.int64), open_pairs, reach=1)
             search = Search(waiting.passes, waiting.done, phase, problem.k, funds, problem.users, max_sweep_rows)
             left, is_open = demand.copy(), demand > 0
             found = search.first(lambda running, left=left, is_open=is_open: _exhausted_at(running, left, is_open))  # type: ignore[misc]

@@ -58,6 +58,7 @@ class Phase:
     """A phase of HA: users by heuristic score, each taking the top K of the funds open to his class.
 
     alpha, ranks: (columns,); open: (classes, columns). A column is a fund; in mode partial, K more stand for "nothing".
+    reach: see `heuristic_scores`.
     exceptions: users whose own choice would have left others unserved, and what they take instead.
     """
 
@@ -66,6 +67,7 @@ class Phase:
     alpha: Floats
     ranks: Ints
     open: Bools
+    reach: int
     cut: Cut | None = None
     exceptions: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
@@ -81,7 +83,7 @@ class Phase:
         chosen = top_k(order, open_pairs, self.ranks, self.k)
         for user_id, columns in self.exceptions:
             chosen[batch.user_id[rows] == user_id] = columns
-        return Ranked(rows, heuristic_scores(revenue, order, open_pairs, self.alpha), chosen)
+        return Ranked(rows, heuristic_scores(revenue, order, open_pairs, self.alpha, self.reach), chosen)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ptofa_spark.allocation.choice import heuristic_scores, preference
 from ptofa_spark.allocation.class_flow import class_network, saturating_flow
 from ptofa_spark.allocation.heuristic import heuristic_allocation
 from ptofa_spark.allocation.passes import DriverPasses
@@ -175,6 +176,18 @@ def test_partial_meets_every_demand_and_fills_at_most_k_slots() -> None:
     rows, places = np.nonzero(real)
     assert modest.eligible[rows, taken[rows, places]].all()
     assert all(len(set(row[held])) == held.sum() for row, held in zip(taken, real, strict=True))
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_h_is_what_a_user_loses_when_the_kth_next_fund_replaces_each_of_his_own(k: int) -> None:
+    rng = np.random.default_rng(k)
+    revenue, is_open = rng.normal(size=(40, 5)), rng.random((40, 5)) < 0.7
+    alpha = rng.random(5)
+    score = heuristic_scores(np.where(is_open, revenue, np.nan), preference(revenue, is_open), is_open, alpha, k)
+    for user in range(40):
+        funds = sorted(np.flatnonzero(is_open[user]), key=lambda f, u=user: -revenue[u, f])
+        loss = [revenue[user, f] - revenue[user, funds[min(j + k, len(funds) - 1)]] for j, f in enumerate(funds)]
+        assert score[user] == pytest.approx(sum(alpha[f] * lost for f, lost in zip(funds, loss, strict=True)))
 
 
 def test_two_hundred_funds_and_ten_slots() -> None:
