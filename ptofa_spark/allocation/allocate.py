@@ -67,7 +67,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
                 _require_promises(truth, problem, settings)
             with seconds.of("write"):
                 where = f"campaign_id = {sql_string(campaign)}"
-                write_table(rows, settings.output, replace_where=where, built_from=sources)
+                write_table(rows, settings.output, kind="allocation", replace_where=where, built_from=sources)
         finally:
             rows.unpersist()
             scores.unpersist()

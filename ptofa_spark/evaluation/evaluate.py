@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -24,6 +25,7 @@ from ptofa_spark.splits import TEST
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, EXAMPLES, TRUTH
+from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.training.artifact import read_artifact
 
 EVALUATION_JSON = "evaluation.json"
@@ -38,7 +40,7 @@ def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
     summaries = {name: AllocationSummary.read(str(Path(settings.report) / name)) for name in settings.names()}
     model = read_artifact(settings.model_dir).name
     with stage("evaluate", model=model, allocations=settings.allocations) as progress:
-        tables = _Tables(spark, settings.warehouse)
+        tables = _Tables(spark, settings.warehouse, settings.snapshot_date)
         seen = test_set(tables.tested, settings.model_dir, model, tables.truth, settings.max_rows)
         judged = tuple(_judged(name, summary, tables, settings) for name, summary in summaries.items())
         found = _evaluation(seen, judged, settings)
@@ -50,10 +52,10 @@ def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
 class _Tables:
     """The tables that an evaluation reads; truth is None where the data are no simulation."""
 
-    def __init__(self, spark: SparkSession, warehouse: str) -> None:
+    def __init__(self, spark: SparkSession, warehouse: str, snapshot_date: date | None) -> None:
         self.spark, self.warehouse = spark, warehouse
         examples = read_table(spark, in_warehouse(warehouse, "examples"), EXAMPLES, keep_extra=True)
-        self.tested = examples.where(F.col("split") == TEST)
+        self.tested = of_snapshot(examples, "examples", snapshot_date).where(F.col("split") == TEST)
         truth = in_warehouse(warehouse, "truth")
         self.truth = read_table(spark, truth, TRUTH) if table_exists(spark, truth) else None
         self.randomised = self.tested.where(F.col("propensity").isNull()).isEmpty()

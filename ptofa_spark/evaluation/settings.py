@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from pydantic import Field
 
 from ptofa_spark.config import Settings
@@ -11,6 +13,7 @@ class EvaluateSettings(Settings):
     """Settings of `evaluate`. Allocation N is table `allocation_N` of the warehouse, reported in `report/N`."""
 
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
+    snapshot_date: date | None = Field(None, description="snapshot of the feature tables to read; the newest if empty")
     model_dir: str = Field("warehouse/model", min_length=1, description="folder of the trained model")
     report: str = Field("reports", min_length=1, description="directory for report.html and evaluation.json")
     allocations: str = Field("manual,ha", pattern=r"^\w+(,\w+)*$", description="names of the allocations to compare")

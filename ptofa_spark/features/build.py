@@ -2,106 +2,113 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from datetime import UTC, datetime
 
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.features.examples import examples, laid_out
+from ptofa_spark.features.examples import examples
 from ptofa_spark.features.fund import fund_features, fund_types
+from ptofa_spark.features.history import History
+from ptofa_spark.features.quarantine import RowCounts, count_key_faults, count_own_faults, write_quarantine
+from ptofa_spark.features.raw import Raw, read_raw
+from ptofa_spark.features.records import user_records
 from ptofa_spark.features.settings import BuildFeaturesSettings
-from ptofa_spark.features.user import user_attributes, with_history
-from ptofa_spark.features.windows import events, user_windows
+from ptofa_spark.features.user import user_features
 from ptofa_spark.progress import stage
 from ptofa_spark.splits import TEST, user_split
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import TableVersion, delta_version, read_table
-from ptofa_spark.tables.schemas import OPEN_TABLES, RAW_TABLES, USER_FEATURES
+from ptofa_spark.tables.reading import sources_of
+from ptofa_spark.tables.snapshots import SNAPSHOT_DATE, snapshot_predicate
 from ptofa_spark.tables.writing import write_table
 
-# Row groups are what the reader shuffles: with a dozen files a split, an epoch mixes well and each file is still large.
-_FILES = 24
-
-
-@dataclass(frozen=True)
-class Raw:
-    """The raw tables, each at the version that was the newest when the job began."""
-
-    frames: dict[str, DataFrame]
-    versions: tuple[TableVersion, ...]
+logger = logging.getLogger(__name__)
 
 
 def build_features(spark: SparkSession, settings: BuildFeaturesSettings) -> None:
-    """Writes user_features, fund_features and examples, each in one transaction.
+    """Writes user_features, fund_features and examples of one snapshot date, each in one transaction.
 
-    The target campaign is the one that starts last; its users and funds are what scoring reads.
+    The target campaign is the last that starts on the snapshot date; its users and funds are what scoring reads. Rows
+    of other snapshots stay. Bad rows of the raw tables go to `<table>_quarantine`.
 
     Raises:
-        TableError: a raw table is missing or breaks its contract, or there is no exposure to learn from.
+        TableError: a raw table is missing, has other columns or too many bad rows, or there is no exposure to learn
+            from.
     """
     with stage("build_features", split_by=settings.split_by) as report:
-        raw = _read(spark, settings.warehouse)
-        target, tested = _campaigns(raw, settings)
-        campaigns = raw.frames["campaigns"]
-        happened = events(
-            raw.frames["transactions"], raw.frames["exposures"], campaigns, fund_types(raw.frames["funds"])
-        )
-        # Both tables of users read the windows; made once, they are shuffled once.
-        windows = user_windows(happened, campaigns).persist(StorageLevel.DISK_ONLY)
-        users = user_attributes(raw.frames["users"])
-        funds = fund_features(raw.frames["funds"], campaigns, happened).localCheckpoint()
-        _write(_target_users(users, windows, target, settings), settings, "user_features", raw)
-        _write(funds, settings, "fund_features", raw)
-        rows = examples(raw.frames["exposures"], users, windows, funds, _split(settings, tested))
-        _write(laid_out(rows, _FILES), settings, "examples", raw)
-        windows.unpersist()
-        report.counts |= {"target": target, "tested": tested or "users"}
+        raw = _read(spark, settings)
+        with stage("count_rows"):
+            counts = count_own_faults(raw)
+        records = user_records(raw, counts.records()).persist(StorageLevel.DISK_ONLY)
+        try:
+            with stage("shuffle_users", rows=counts.records()):
+                count_key_faults(records, counts)
+            _set_aside(raw, records, counts, settings)
+            tested = _tested(raw, settings)
+            history = History.of(raw, fund_types(raw.good("funds")), records.schema)
+            funds = fund_features(records, history, raw).localCheckpoint()
+            _write(funds, "fund_features", raw, settings)
+            users = user_features(records, history, raw, _user_split(settings, tested))
+            _write(users, "user_features", raw, settings)
+            _write(examples(records, history, raw, funds, _split(settings, tested)), "examples", raw, settings, "split")
+        finally:
+            records.unpersist()
+        report.counts |= {"snapshot": raw.snapshot_date, "target": raw.target, "tested": tested or "users"}
 
 
-def _read(spark: SparkSession, warehouse: str) -> Raw:
-    names = {name: in_warehouse(warehouse, name) for name in RAW_TABLES}
-    versions = {name: delta_version(spark, table) for name, table in names.items()}
-    frames = {
-        name: read_table(spark, names[name], schema, keep_extra=name in OPEN_TABLES, version=versions[name].version)
-        for name, schema in RAW_TABLES.items()
-    }
-    return Raw(frames, tuple(versions.values()))
+def _read(spark: SparkSession, settings: BuildFeaturesSettings) -> Raw:
+    versions = None
+    if settings.rebuild_version is not None:
+        versions = sources_of(spark, in_warehouse(settings.warehouse, "examples"), settings.rebuild_version)
+    return read_raw(spark, settings.warehouse, settings.snapshot_date, datetime.now(UTC), versions)
 
 
-def _campaigns(raw: Raw, settings: BuildFeaturesSettings) -> tuple[str, str | None]:
-    """The target campaign, and, where the split is by campaign, the one that tests."""
-    starts = raw.frames["campaigns"].orderBy(F.desc("start_date"), F.desc("campaign_id")).collect()
-    if not starts:
+def _set_aside(raw: Raw, records: DataFrame, counts: RowCounts, settings: BuildFeaturesSettings) -> None:
+    """Keeps the bad rows where they can be seen, whether the share of them is allowed or not."""
+    for line in counts.shown():
+        logger.warning(line)
+    with stage("write-quarantine", rows=sum(faults.total() for faults in counts.faults.values())):
+        write_quarantine(raw, records, counts, settings.warehouse)
+    counts.require_few(settings.max_quarantined_share)
+
+
+def _tested(raw: Raw, settings: BuildFeaturesSettings) -> str | None:
+    """The campaign that tests, where the split is by campaign: the last with exposures."""
+    known = [campaign for campaign, _ in raw.campaigns]
+    shown = raw.good("exposures").where(F.col("campaign_id").isin(known)).select("campaign_id").distinct()
+    exposed = {row[0] for row in shown.collect()}
+    if not exposed:
         raise TableError(
-            f"table {in_warehouse(settings.warehouse, 'campaigns')} is empty: there is nothing to plan for"
+            f"table {in_warehouse(settings.warehouse, 'exposures')} has no exposure of a campaign up to "
+            f"{raw.snapshot_date}: there is nothing to learn from"
         )
-    exposed = {row["campaign_id"] for row in raw.frames["exposures"].select("campaign_id").distinct().collect()}
-    if not exposed & {row["campaign_id"] for row in starts}:
-        raise TableError(f"table {in_warehouse(settings.warehouse, 'exposures')} has no exposure of a known campaign")
     if settings.split_by == "user":
-        return starts[0]["campaign_id"], None
-    tested = next(row["campaign_id"] for row in starts if row["campaign_id"] in exposed)
+        return None
     if len(exposed) < 2:
         raise TableError("only one campaign has exposures, and it cannot both train and test: choose --split-by user")
-    return starts[0]["campaign_id"], tested
+    return next(campaign for campaign in reversed(known) if campaign in exposed)
+
+
+def _user_split(settings: BuildFeaturesSettings, tested: str | None) -> Column:
+    test_share = settings.test_share if tested is None else 0.0
+    return user_split(F.col("user_id"), settings.seed, test_share, settings.validation_share)
 
 
 def _split(settings: BuildFeaturesSettings, tested: str | None) -> Column:
-    test_share = settings.test_share if tested is None else 0.0
-    by_user = user_split(F.col("user_id"), settings.seed, test_share, settings.validation_share)
+    by_user = _user_split(settings, tested)
     return by_user if tested is None else F.when(F.col("campaign_id") == tested, TEST).otherwise(by_user)
 
 
-def _target_users(users: DataFrame, windows: DataFrame, target: str, settings: BuildFeaturesSettings) -> DataFrame:
-    test_share = settings.test_share if settings.split_by == "user" else 0.0
-    split = user_split(F.col("user_id"), settings.seed, test_share, settings.validation_share)
-    rows = with_history(users.withColumn("campaign_id", F.lit(target)), windows).withColumn("split", split)
-    further = sorted(name for name in rows.columns if name not in USER_FEATURES.names)
-    return rows.select(*USER_FEATURES.names, *further)
-
-
-def _write(rows: DataFrame, settings: BuildFeaturesSettings, name: str, raw: Raw) -> None:
+def _write(rows: DataFrame, name: str, raw: Raw, settings: BuildFeaturesSettings, *partition_by: str) -> None:
     with stage(f"write-{name}"):
-        write_table(rows, in_warehouse(settings.warehouse, name), built_from=raw.versions)
+        write_table(
+            rows,
+            in_warehouse(settings.warehouse, name),
+            kind=name,
+            replace_where=snapshot_predicate(raw.snapshot_date),
+            built_from=raw.versions,
+            partition_by=(SNAPSHOT_DATE, *partition_by),
+        )

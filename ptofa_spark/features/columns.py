@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, NumericType, StringType, StructType
+
+from ptofa_spark.tables.names import quoted
 
 logger = logging.getLogger(__name__)
 
@@ -27,17 +29,20 @@ def is_categorical(schema: StructType, name: str) -> bool:
     return isinstance(schema[name].dataType, StringType)
 
 
-def attributes(frame: DataFrame, keys: tuple[str, ...], prefix: str) -> list[Column]:
-    """A table's further columns as features: words stay, numbers and booleans become doubles, the rest is left out."""
-    columns = []
-    for field in frame.schema:
+def attributes(schema: StructType, keys: tuple[str, ...], prefix: str, within: str = "") -> dict[str, Column]:
+    """A table's further columns as features, by their names: words stay, numbers and booleans become doubles.
+
+    Columns of other types are left out, and the log says so. within: the path of the struct that holds the columns.
+    """
+    columns: dict[str, Column] = {}
+    for field in schema:
         if field.name in keys:
             continue
-        column = F.col(f"`{field.name}`")
+        column = F.col(within + quoted(field.name))
         if isinstance(field.dataType, StringType):
-            columns.append(column.alias(prefix + field.name))
+            columns[prefix + field.name] = column
         elif isinstance(field.dataType, NumericType | BooleanType):
-            columns.append(column.cast("double").alias(prefix + field.name))
+            columns[prefix + field.name] = column.cast("double")
         else:
             logger.info("left_out=%s type=%s", field.name, field.dataType.simpleString())
     return columns

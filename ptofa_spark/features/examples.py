@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from ptofa_spark.features.columns import FUND, USER, feature_names
-from ptofa_spark.features.pair import PAIR_FEATURES, pair_columns
-from ptofa_spark.features.user import with_history
+from ptofa_spark.features.columns import FUND, feature_names
+from ptofa_spark.features.history import EXAMPLE_COLUMNS, WINDOW_COLUMNS, History
+from ptofa_spark.features.pair import pair_columns
+from ptofa_spark.features.raw import Raw
+from ptofa_spark.features.records import map_users
+from ptofa_spark.features.user import user_attributes
 from ptofa_spark.tables.schemas import EXAMPLES
 
 
-def examples(exposures: DataFrame, users: DataFrame, windows: DataFrame, funds: DataFrame, split: Column) -> DataFrame:
+def examples(records: DataFrame, history: History, raw: Raw, funds: DataFrame, split: Column) -> DataFrame:
     """One row an exposure: EXAMPLES columns, then u_*, f_* and p_*, point-in-time correct.
 
     Args:
-        exposures: EXPOSURES rows.
-        users: from `user.user_attributes`.
-        windows: from `windows.user_windows`, as of each campaign.
+        records: from `records.user_records`.
+        history: of the same raw tables.
+        raw: the raw tables.
         funds: from `fund.fund_features`, as of each campaign.
         split: the split of a row, of its user_id and campaign_id.
     """
-    with_users = exposures.join(users, on="user_id", how="inner")
-    with_past = with_history(with_users, windows)
-    whole = with_past.join(F.broadcast(funds), on=["campaign_id", "fund_id"], how="inner")
-    if "f_fund_type" not in whole.columns:
-        whole = whole.withColumn("_fund_type", F.lit(None).cast("string"))
-    fund_type = "f_fund_type" if "f_fund_type" in whole.columns else "_fund_type"
-    labels = {name: F.col(name).cast("double") for name in ("click", "conversion", "revenue")}
-    made = {"split": split, **labels}
-    fixed = [made.get(name, F.col(name)).alias(name) for name in EXAMPLES.names]
-    features = [*feature_names(whole.schema, USER), *feature_names(whole.schema, FUND)]
-    return whole.select(*fixed, *[F.col(f"`{name}`") for name in features], *pair_columns(fund_type))
+    past = map_users(records, EXAMPLE_COLUMNS, history.examples, history.examples_schema())
+    user = {name: F.col(name) for name in WINDOW_COLUMNS} | user_attributes(past.schema)
+    named = past.select(
+        "user_id",
+        _name("campaign", [campaign for campaign, _ in raw.campaigns]).alias("campaign_id"),
+        _name("fund", raw.funds).alias("fund_id"),
+        "propensity",
+        *[F.col(name).cast("double").alias(name) for name in ("click", "conversion", "revenue")],
+        F.col("user.risk_tolerance").alias("risk_tolerance"),
+        "bought_fund",
+        "bought_type",
+        "bought",
+        *[user[name].alias(name) for name in sorted(user)],
+    )
+    whole = named.join(F.broadcast(funds), on=["campaign_id", "fund_id"], how="inner")
+    made = {"split": split, "snapshot_date": F.lit(raw.snapshot_date)}
+    return whole.select(
+        *[made.get(name, F.col(name)).alias(name) for name in EXAMPLES.names],
+        *[F.col(f"`{name}`") for name in (*sorted(user), *feature_names(funds.schema, FUND))],
+        *pair_columns(),
+    )
 
 
-def laid_out(rows: DataFrame, files: int) -> DataFrame:
-    """The rows spread over files by a hash of split and user, each file sorted: the same files for any partitioning.
-
-    Training reads the files in order, so the same rows in the same files give the same weights.
-    """
-    keys = ["split", "user_id", "campaign_id", "fund_id"]
-    return rows.repartition(files, "split", F.pmod(F.xxhash64("user_id"), F.lit(files))).sortWithinPartitions(*keys)
-
-
-def feature_columns(rows: DataFrame) -> list[str]:
-    """All features of the examples, in their order in the table."""
-    user_and_fund = feature_names(rows.schema, USER) + feature_names(rows.schema, FUND)
-    return user_and_fund + list(PAIR_FEATURES)
+def _name(place: str, names: Sequence[str]) -> Column:
+    return F.array(*[F.lit(name) for name in names])[F.col(place)]

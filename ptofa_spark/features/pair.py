@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-PairFeature = Callable[[Column, Column, Column], Column]
+
+@dataclass(frozen=True)
+class Pair:
+    """What is known of one user and one fund, as columns: the user's tolerance, the fund's level, and how often the
+    user had bought this fund, funds of its type, and any fund before the campaign.
+    """
+
+    risk_tolerance: Column
+    risk_level: Column
+    bought_fund: Column
+    bought_type: Column
+    bought: Column
 
 
-def _risk_gap(fund_id: Column, fund_type: Column, risk_level: Column) -> Column:
-    return F.col("risk_tolerance").cast("double") - risk_level.cast("double")
-
-
-def _bought_fund(fund_id: Column, fund_type: Column, risk_level: Column) -> Column:
-    return F.log1p(_times("purchases_by_fund", fund_id))
-
-
-def _bought_type(fund_id: Column, fund_type: Column, risk_level: Column) -> Column:
-    return F.log1p(_times("purchases_by_type", fund_type))
-
-
-def _type_share(fund_id: Column, fund_type: Column, risk_level: Column) -> Column:
-    bought = F.aggregate(F.map_values("purchases_by_fund"), F.lit(0.0), lambda total, times: total + times)
-    return _times("purchases_by_type", fund_type) / F.greatest(bought, F.lit(1.0))
-
-
-def _times(tally: str, key: Column) -> Column:
-    return F.coalesce(F.try_element_at(tally, key), F.lit(0.0))
-
-
-# Each a function of the fund's fund_id, fund_type and risk_level, and of the user's columns risk_tolerance,
-# purchases_by_fund and purchases_by_type, which stand in the row.
-PAIR_FEATURES: dict[str, PairFeature] = {
-    "p_bought_fund": _bought_fund,
-    "p_bought_type": _bought_type,
-    "p_risk_gap": _risk_gap,
-    "p_type_share": _type_share,
+PAIR_FEATURES: dict[str, Callable[[Pair], Column]] = {
+    "p_bought_fund": lambda pair: F.log1p(pair.bought_fund),
+    "p_bought_type": lambda pair: F.log1p(pair.bought_type),
+    "p_risk_gap": lambda pair: pair.risk_tolerance.cast("double") - pair.risk_level.cast("double"),
+    "p_type_share": lambda pair: pair.bought_type / F.greatest(pair.bought, F.lit(1.0)),
 }
 
 
-def pair_columns(fund_type: str) -> list[Column]:
-    """The p_* columns of rows that hold one user and one fund; `fund_type` names the column with the fund's type."""
-    fund = (F.col("fund_id"), F.col(fund_type), F.col("risk_level"))
-    return [feature(*fund).alias(name) for name, feature in PAIR_FEATURES.items()]
+def pair_columns() -> list[Column]:
+    """The p_* columns of rows that hold one user and one fund: a column of each name of `Pair`."""
+    pair = Pair(*[F.col(field.name) for field in fields(Pair)])
+    return [feature(pair).alias(name) for name, feature in PAIR_FEATURES.items()]
 
 
 def pair_arrays(users: DataFrame, funds: Sequence[Row]) -> DataFrame:
@@ -54,12 +43,11 @@ def pair_arrays(users: DataFrame, funds: Sequence[Row]) -> DataFrame:
         users: risk_tolerance, purchases_by_fund and purchases_by_type beside anything else.
         funds: rows of `fund_features` of one campaign; f_fund_type may be missing.
     """
-    kinds = {fund["fund_id"]: fund.asDict().get("f_fund_type") for fund in funds}
     literals = F.array(
         *[
             F.struct(
                 F.lit(fund["fund_id"]).alias("fund_id"),
-                F.lit(kinds[fund["fund_id"]]).cast("string").alias("fund_type"),
+                F.lit(fund.asDict().get("f_fund_type")).cast("string").alias("fund_type"),
                 F.lit(fund["risk_level"]).alias("risk_level"),
             )
             for fund in funds
@@ -68,5 +56,15 @@ def pair_arrays(users: DataFrame, funds: Sequence[Row]) -> DataFrame:
     return users.withColumns({name: F.transform(literals, _of_fund(f)) for name, f in PAIR_FEATURES.items()})
 
 
-def _of_fund(feature: PairFeature) -> Callable[[Column], Column]:
-    return lambda fund: feature(fund["fund_id"], fund["fund_type"], fund["risk_level"])
+def _of_fund(feature: Callable[[Pair], Column]) -> Callable[[Column], Column]:
+    bought = F.aggregate(F.map_values("purchases_by_fund"), F.lit(0.0), lambda total, times: total + times)
+
+    def of_fund(fund: Column) -> Column:
+        by_fund, by_type = _times("purchases_by_fund", fund["fund_id"]), _times("purchases_by_type", fund["fund_type"])
+        return feature(Pair(F.col("risk_tolerance"), fund["risk_level"], by_fund, by_type, bought))
+
+    return of_fund
+
+
+def _times(tally: str, key: Column) -> Column:
+    return F.coalesce(F.try_element_at(tally, key), F.lit(0.0))

@@ -4,36 +4,50 @@ from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DoubleType, MapType
+from pyspark.sql.types import StructType
 
 from ptofa_spark.features.columns import USER, attributes
+from ptofa_spark.features.history import USER_COLUMNS, WINDOW_COLUMNS, History
+from ptofa_spark.features.raw import Raw
+from ptofa_spark.features.records import map_users
+from ptofa_spark.tables.schemas import USER_FEATURES
 
-KEYS = ("user_id", "risk_tolerance")
-# Known only of users who bought; the others' are null, not 0.
-_NULL_WITHOUT_PURCHASE = ("u_purchase_recency", "u_log_amount_mean", "u_log_amount_sd")
-
-
-def user_attributes(users: DataFrame) -> DataFrame:
-    """user_id, risk_tolerance and the attributes as u_*; the tolerance is a feature too."""
-    tolerance = F.col("risk_tolerance").cast("double").alias("u_risk_tolerance")
-    return users.select(*KEYS, tolerance, *attributes(users, KEYS, USER))
+_TALLIES = ("purchases_by_fund", "purchases_by_type")
 
 
-def with_history(rows: DataFrame, windows: DataFrame) -> DataFrame:
-    """Rows of (campaign_id, user_id, ...) with the windows' columns; a user without events has counts of 0."""
-    joined = rows.join(windows, on=["campaign_id", "user_id"], how="left")
-    names = [name for name in windows.columns if name not in ("campaign_id", "user_id")]
-    kinds = {field.name: field.dataType for field in windows.schema}
-    filled = [
-        (F.col(name) if name in _NULL_WITHOUT_PURCHASE else F.coalesce(name, _nothing(kinds[name]))).alias(name)
-        for name in names
-    ]
-    return joined.select(*[name for name in rows.columns], *filled)
+def user_features(records: DataFrame, history: History, raw: Raw, split: Column) -> DataFrame:
+    """One row a user, as of the target campaign: USER_FEATURES columns, u_*, and the purchases by fund and by type.
+
+    Args:
+        records: from `records.user_records`.
+        history: of the same raw tables.
+        raw: the raw tables.
+        split: the split of a user, of user_id.
+    """
+    past = map_users(records, USER_COLUMNS, history.users, history.users_schema())
+    columns = {name: F.col(name) for name in (*WINDOW_COLUMNS, *_TALLIES)}
+    columns |= user_attributes(past.schema)
+    fixed = {
+        "snapshot_date": F.lit(raw.snapshot_date),
+        "campaign_id": F.lit(raw.target),
+        "user_id": F.col("user_id"),
+        "risk_tolerance": F.col("user.risk_tolerance"),
+        "split": split,
+    }
+    return past.select(
+        *[fixed[name].alias(name) for name in USER_FEATURES.names],
+        *[columns[name].alias(name) for name in sorted(columns)],
+    )
 
 
-def _nothing(kind: object) -> Column:
-    if isinstance(kind, MapType):
-        return F.create_map().cast("map<string,double>")
-    if isinstance(kind, DoubleType):
-        return F.lit(0.0)
-    raise TypeError(f"a window column of type {kind} has no neutral value")
+def user_attributes(records: StructType) -> dict[str, Column]:
+    """The u_* columns of the struct `user`, a user's raw row, by name; the tolerance is a feature too."""
+    tolerance = {"u_risk_tolerance": F.col("user.risk_tolerance").cast("double")}
+    return tolerance | attributes(_raw_user(records), ("risk_tolerance",), USER, "user.")
+
+
+def _raw_user(records: StructType) -> StructType:
+    kind = records["user"].dataType
+    if not isinstance(kind, StructType):
+        raise TypeError(f"column user is {kind.simpleString()}, no struct")
+    return kind

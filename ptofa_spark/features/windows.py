@@ -1,97 +1,165 @@
-"""What a user did before a campaign: counts and sums over windows, by kind of event, in one aggregation by user."""
+"""What a user did before a moment: counts and sums over windows, by kind of event. NumPy, no Spark.
+
+An event at the moment itself, or later, counts nothing. Counts and sums enter as log(1 + x), since their tails are
+long. Sums are of whole 1e-4 of money and whole 1e-8 of log money, so that no order of the rows changes them.
+"""
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql.types import DecimalType
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 WINDOW_DAYS = (7, 30, 90, 365)
-PURCHASE, EXPOSURE, CLICK, CONVERSION = "purchase", "exposure", "click", "conversion"
-# Sums of decimals do not depend on the order of the rows, sums of doubles do.
-_MONEY = DecimalType(24, 4)
-_LOG = DecimalType(18, 8)
+DAY = 86_400
+# Columns that are null, not 0, for a user who never bought.
+NULL_WITHOUT_PURCHASE = ("u_purchase_recency", "u_log_amount_mean", "u_log_amount_sd")
+_SPAN = 2**33  # seconds from 1970 to 2242: a user's events, and a user's and fund's, are sorted as one number
+_MONEY, _LOG = 1e4, 1e8
 
 
-def events(transactions: DataFrame, exposures: DataFrame, campaigns: DataFrame, fund_types: DataFrame) -> DataFrame:
-    """Everything that happened: user_id, at (timestamp), kind, fund_id, fund_type, amount (money; purchases only).
+@dataclass(frozen=True)
+class Shown:
+    """Exposures of some users, sorted by user and time: each (exposures,). at: seconds since 1970."""
 
-    Args:
-        transactions: TRANSACTIONS rows.
-        exposures: EXPOSURES rows; an exposure happens at the start of its campaign, its click and conversion with it.
-        campaigns: CAMPAIGNS rows.
-        fund_types: fund_id, fund_type.
+    user: Ints
+    at: Ints
+    click: Bools
+    conversion: Bools
+
+
+@dataclass(frozen=True)
+class Bought:
+    """Purchases of some users, sorted by user and time: each (purchases,). at: seconds since 1970; amount: money.
+
+    fund: its place among the platform's funds; kind: (funds,), the type of each fund, -1 where it has none.
     """
-    starts = campaigns.select("campaign_id", F.col("start_date").cast("timestamp").alias("at"))
-    shown = exposures.join(F.broadcast(starts), on="campaign_id", how="inner")
-    nothing = F.lit(None).cast("double")
-    purchases = transactions.select(
-        "user_id", F.col("transacted_at").alias("at"), F.lit(PURCHASE).alias("kind"), "fund_id", "amount"
-    )
-    kinds = F.array(
-        F.lit(EXPOSURE), F.when(F.col("click"), F.lit(CLICK)), F.when(F.col("conversion"), F.lit(CONVERSION))
-    )
-    responses = shown.select(
-        "user_id", "at", F.explode(F.array_compact(kinds)).alias("kind"), "fund_id", nothing.alias("amount")
-    )
-    return purchases.unionByName(responses).join(F.broadcast(fund_types), on="fund_id", how="left")
+
+    user: Ints
+    at: Ints
+    fund: Ints
+    amount: Floats
+    kind: Ints
+
+    @property
+    def kinds(self) -> int:
+        """How many types there are."""
+        return int(self.kind.max(initial=-1)) + 1
 
 
-def user_windows(events: DataFrame, campaigns: DataFrame) -> DataFrame:
-    """One row a (campaign_id, user_id) with an event before the campaign's start, by one shuffle for all windows.
+@dataclass(frozen=True)
+class Moments:
+    """What is asked: each (moments,), a user and the seconds since 1970 before which events count."""
 
-    An event counts for every campaign that starts after it; events at the start or later move nothing. Counts and sums
-    enter as log(1 + x), since their tails are long. purchases_by_fund, purchases_by_type: how often, for the pairs.
+    user: Ints
+    at: Ints
+
+
+def window_features(shown: Shown, bought: Bought, moments: Moments) -> dict[str, Floats]:
+    """The u_* columns of each moment, (moments,) each, NaN where a column is null.
+
+    u_purchases_7d ... u_conversions_365d, u_amount_7d ... u_amount_365d, u_purchase_recency (days),
+    u_log_amount_mean, u_log_amount_sd, u_types_bought.
     """
-    starts = campaigns.select("campaign_id", F.col("start_date").cast("timestamp").alias("start"))
-    before = F.broadcast(starts)
-    seen = events.join(before, on=F.col("at") < F.col("start"), how="inner").withColumn(
-        "age_days", (F.col("start").cast("long") - F.col("at").cast("long")) / F.lit(86_400.0)
-    )
-    return seen.groupBy("campaign_id", "user_id").agg(
-        *[_count(kind, days) for kind in (PURCHASE, EXPOSURE, CLICK, CONVERSION) for days in WINDOW_DAYS],
-        *[_amount(days) for days in WINDOW_DAYS],
-        F.log1p(F.min(F.when(_is(PURCHASE), F.col("age_days")))).alias("u_purchase_recency"),
-        *_log_amount_moments(),
-        F.size(F.collect_set(F.when(_is(PURCHASE), F.col("fund_type")))).cast("double").alias("u_types_bought"),
-        _tally("fund_id").alias("purchases_by_fund"),
-        _tally("fund_type").alias("purchases_by_type"),
-    )
+    one = np.ones(len(shown.user), dtype=np.int64)
+    purchases = _Past(bought.user, bought.at, moments)
+    exposures = _Past(shown.user, shown.at, moments)
+    columns: dict[str, Floats] = {}
+    columns |= _by_window("purchases", purchases, np.ones(len(bought.user), dtype=np.int64), 1.0)
+    columns |= _by_window("exposures", exposures, one, 1.0)
+    columns |= _by_window("clicks", exposures, shown.click.astype(np.int64), 1.0)
+    columns |= _by_window("conversions", exposures, shown.conversion.astype(np.int64), 1.0)
+    columns |= _by_window("amount", purchases, np.rint(bought.amount * _MONEY).astype(np.int64), _MONEY)
+    columns["u_purchase_recency"] = _recency(bought, purchases, moments)
+    columns |= _log_moments(bought, purchases)
+    counts = times_by_kind(bought, moments)
+    columns["u_types_bought"] = (counts > 0).sum(axis=1).astype(np.float64)
+    return columns
 
 
-def _is(kind: str) -> Column:
-    return F.col("kind") == kind
+def times_of_fund(bought: Bought, moments: Moments, fund: Ints) -> Ints:
+    """How often each moment's user had bought a fund, one fund a moment: (moments,)."""
+    funds = len(bought.kind)
+    return _times(bought.user * funds + bought.fund, bought.at, moments.user * funds + fund, moments.at)
 
 
-def _within(days: int) -> Column:
-    return F.col("age_days") <= days
+def times_by_fund(bought: Bought, moments: Moments) -> Ints:
+    """How often each moment's user had bought each fund: (moments, funds)."""
+    funds = len(bought.kind)
+    cells = moments.user[:, None] * funds + np.arange(funds)
+    at = np.broadcast_to(moments.at[:, None], cells.shape)
+    return _times(bought.user * funds + bought.fund, bought.at, cells.ravel(), at.ravel()).reshape(cells.shape)
 
 
-def _count(kind: str, days: int) -> Column:
-    counted = F.count(F.when(_is(kind) & _within(days), 1))
-    return F.log1p(counted.cast("double")).alias(f"u_{kind}s_{days}d")
+def times_by_kind(bought: Bought, moments: Moments) -> Ints:
+    """How often each moment's user had bought each type of fund: (moments, types)."""
+    typed = bought.kind[bought.fund] >= 0 if len(bought.fund) else np.zeros(0, dtype=bool)
+    kind = bought.kind[bought.fund[typed]]
+    cells = moments.user[:, None] * bought.kinds + np.arange(bought.kinds)
+    at = np.broadcast_to(moments.at[:, None], cells.shape)
+    keys = bought.user[typed] * bought.kinds + kind
+    return _times(keys, bought.at[typed], cells.ravel(), at.ravel()).reshape(cells.shape)
 
 
-def _amount(days: int) -> Column:
-    total = F.sum(F.when(_is(PURCHASE) & _within(days), F.col("amount").cast(_MONEY)))
-    return F.log1p(F.coalesce(total.cast("double"), F.lit(0.0))).alias(f"u_amount_{days}d")
+def times_bought(bought: Bought, moments: Moments) -> Ints:
+    """How many purchases each moment's user had made: (moments,)."""
+    past = _Past(bought.user, bought.at, moments)
+    return past.end - past.first
 
 
-def _log_amount_moments() -> list[Column]:
-    """Mean and standard deviation of log amount; null without a purchase, the deviation 0 with one."""
-    log = F.when(_is(PURCHASE), F.log("amount"))
-    count = F.count(log)
-    mean = F.sum(log.cast(_LOG)).cast("double") / count
-    square = F.sum((log * log).cast(_LOG)).cast("double") / count
-    return [
-        F.when(count > 0, mean).alias("u_log_amount_mean"),
-        F.when(count > 0, F.sqrt(F.greatest(square - mean * mean, F.lit(0.0)))).alias("u_log_amount_sd"),
-    ]
+class _Past:
+    """Where each moment's past lies among events sorted by user and time: from `first`, before `end`."""
+
+    def __init__(self, user: Ints, at: Ints, moments: Moments) -> None:
+        self._keys = _keys(user, at)
+        self._moments = moments
+        self.first = np.searchsorted(self._keys, moments.user * _SPAN)
+        self.end = np.searchsorted(self._keys, _keys(moments.user, moments.at))
+
+    def since(self, days: int) -> Ints:
+        """The first event of the window."""
+        start: Ints = np.searchsorted(self._keys, _keys(self._moments.user, self._moments.at - days * DAY))
+        return start
+
+    def sums(self, values: Ints, first: Ints) -> Ints:
+        """Sum of the values of the events from `first` on; whole numbers, so that no rounding adds up."""
+        total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(values)])
+        difference: Ints = total[self.end] - total[first]
+        return difference
 
 
-def _tally(column: str) -> Column:
-    """A map from each value among the purchases to how often it stands there."""
-    values = F.collect_list(F.when(_is(PURCHASE), F.col(column)))
-    keys = F.array_sort(F.array_distinct(values))
-    counts = F.transform(keys, lambda key: F.size(F.filter(values, lambda value: value == key)).cast("double"))
-    return F.map_from_arrays(keys, counts)
+def _keys(group: Ints, at: Ints) -> Ints:
+    keys: Ints = group * _SPAN + np.clip(at, 0, _SPAN - 1)
+    return keys
+
+
+def _times(group: Ints, at: Ints, asked: Ints, asked_at: Ints) -> Ints:
+    """Events of the asked group before the asked time."""
+    keys = np.sort(_keys(group, at))
+    counts: Ints = np.searchsorted(keys, _keys(asked, asked_at)) - np.searchsorted(keys, asked * _SPAN)
+    return counts
+
+
+def _by_window(name: str, past: _Past, values: Ints, unit: float) -> dict[str, Floats]:
+    return {f"u_{name}_{days}d": np.log1p(past.sums(values, past.since(days)) / unit) for days in WINDOW_DAYS}
+
+
+def _recency(bought: Bought, past: _Past, moments: Moments) -> Floats:
+    has = past.end > past.first
+    last = bought.at[np.maximum(past.end - 1, 0)] if len(bought.at) else np.zeros(len(moments.at), dtype=np.int64)
+    return np.where(has, np.log1p(np.where(has, moments.at - last, 0) / DAY), np.nan)
+
+
+def _log_moments(bought: Bought, past: _Past) -> dict[str, Floats]:
+    """Mean and standard deviation of log amount over the whole past; the deviation of one purchase is 0."""
+    log = np.log(bought.amount)
+    count = past.end - past.first
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = past.sums(np.rint(log * _LOG).astype(np.int64), past.first) / _LOG / count
+        square = past.sums(np.rint(log * log * _LOG).astype(np.int64), past.first) / _LOG / count
+    return {"u_log_amount_mean": mean, "u_log_amount_sd": np.sqrt(np.maximum(square - mean * mean, 0.0))}

@@ -26,7 +26,7 @@ _SEED_STRIDE = 100_003
 class ExamplesFeed:
     """Batches of the training and of the validation split of one snapshot; knows no Spark.
 
-    train_files, validation_files: URLs that hold the split's rows, perhaps beside others; encoding: of the feature
+    train_files, validation_files: URLs of the files with the split's rows; encoding: of the feature
     columns; train_rows, validation_rows: rows of the splits, as Spark counts them; batch_size: rows of a training
     batch; buffer_rows: rows of the shuffling buffer; seed: of the order of rows, another order each epoch.
     """
@@ -44,25 +44,25 @@ class ExamplesFeed:
         """The training split in the epoch's own order; the last batch holds what is left."""
         order_seed = self.seed * _SEED_STRIDE + epoch
         generator = torch.Generator().manual_seed(order_seed)
-        groups = _all_of(encoded_rows(self.train_files, TRAIN, self.encoding, order_seed), TRAIN, self.train_rows)
+        groups = _all_of(encoded_rows(self.train_files, self.encoding, order_seed), TRAIN, self.train_rows)
         for rows in cut(shuffled(groups, self.buffer_rows, generator), self.batch_size):
             yield self.encoding.widths.batch(rows)
 
     def validation(self) -> Iterator[Batch]:
         """The validation split in the order of the files."""
-        groups = encoded_rows(self.validation_files, VALIDATION, self.encoding, None)
+        groups = encoded_rows(self.validation_files, self.encoding, None)
         for rows in cut(_all_of(groups, VALIDATION, self.validation_rows), _EVALUATION_ROWS):
             yield self.encoding.widths.batch(rows)
 
 
-def encoded_rows(files: Sequence[str], split: str, encoding: FeatureEncoding, order_seed: int | None) -> Iterator[Rows]:
-    """The split's rows of the files, a row group at a time; only the columns that the model uses are read."""
+def encoded_rows(files: Sequence[str], encoding: FeatureEncoding, order_seed: int | None) -> Iterator[Rows]:
+    """The rows of the files, a row group at a time; only the columns that the model uses are read."""
     transform = RowGroupTransform(
-        lambda group: _encoded_split(group, split, encoding),
+        lambda group: _encoded(group, encoding),
         {name: np.int64 for name in encoding.code_names}
         | {name: np.float32 for name in (*LABELS, *encoding.number_names)},
     )
-    for group in read_row_groups(files, ("split", *LABELS, *encoding.columns), transform, order_seed):
+    for group in read_row_groups(files, (*LABELS, *encoding.columns), transform, order_seed):
         rows = len(group["revenue"])
         yield Rows(
             codes=_side_by_side([group[name] for name in encoding.code_names], rows, np.int64),
@@ -80,9 +80,8 @@ def _all_of(groups: Iterator[Rows], split: str, wanted: int) -> Iterator[Rows]:
         raise RuntimeError(f"Petastorm read {rows} rows of split {split}, Spark counted {wanted}")
 
 
-def _encoded_split(group: pd.DataFrame, split: str, encoding: FeatureEncoding) -> pd.DataFrame:
-    """The rows of one split of a row group, encoded; runs on the reader's thread, beside the training step."""
-    rows = group[group["split"] == split]
+def _encoded(rows: pd.DataFrame, encoding: FeatureEncoding) -> pd.DataFrame:
+    """A row group, encoded; runs on the reader's thread, beside the training step."""
     codes, numbers = encoding.encode(rows)
     columns: dict[str, object] = {name: rows[name].to_numpy(np.float32) for name in LABELS}
     columns |= {name: codes[:, place] for place, name in enumerate(encoding.code_names)}

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
+from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.tables.names import TableName
 from ptofa_spark.tables.reading import TableVersion, delta_version, read_table
 from ptofa_spark.tables.schemas import EXAMPLES
+from ptofa_spark.tables.snapshots import SNAPSHOT_DATE, of_snapshot
+
+_LAYOUT = (SNAPSHOT_DATE, "split")
 
 
 @dataclass(frozen=True)
@@ -20,8 +26,8 @@ class Snapshot:
     frame: DataFrame
 
 
-def pin_snapshot(spark: SparkSession, argument: str) -> Snapshot:
-    """Pins the newest version of the examples table.
+def pin_snapshot(spark: SparkSession, argument: str, snapshot_date: date | None = None) -> Snapshot:
+    """Pins the newest version of the examples table, and one snapshot in it, the newest if no date is asked for.
 
     Raises:
         TableError: no such table, or it is no Delta table, or it breaks its contract.
@@ -30,13 +36,13 @@ def pin_snapshot(spark: SparkSession, argument: str) -> Snapshot:
     frame = read_table(spark, argument, EXAMPLES, keep_extra=True, version=table.version)
     if table.version is None:
         raise TableError(f"table {argument} is no Delta table, whose version training pins: run build_features")
-    return Snapshot(table, frame)
+    if tuple(_partition_columns(spark, argument)) != _LAYOUT:
+        raise TableError(f"table {argument} is not laid out by {' and '.join(_LAYOUT)}: run build_features")
+    return Snapshot(table, of_snapshot(frame, argument, snapshot_date))
 
 
 def split_files(snapshot: Snapshot, split: str) -> tuple[str, ...]:
-    """URLs of the snapshot's own Parquet files that may hold rows of the split, sorted; no copy is made.
-
-    Delta's file statistics leave out the files without such rows; a file that stays may hold other rows beside them.
+    """URLs of the snapshot's own Parquet files that hold the split's rows and no others, sorted; no copy is made.
 
     Raises:
         TableError: no file holds a row of the split, or the path is one that Petastorm cannot open.
@@ -45,6 +51,13 @@ def split_files(snapshot: Snapshot, split: str) -> tuple[str, ...]:
     if not files:
         raise TableError(f"table {snapshot.table.name} has no rows of split {split!r}: see build_features' shares")
     return tuple(sorted(petastorm_url(file) for file in files))
+
+
+def _partition_columns(spark: SparkSession, argument: str) -> list[str]:
+    name = TableName.parse(argument)
+    table = DeltaTable.forName(spark, name.sql()) if name.in_catalog else DeltaTable.forPath(spark, argument)
+    columns: list[str] = table.detail().collect()[0]["partitionColumns"]
+    return columns
 
 
 def petastorm_url(file: str) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.ingest.raw_tables import RawTables
+from ptofa_spark.tables.domains import DOMAINS, Domain
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import OPEN_TABLES, RAW_TABLES
@@ -74,29 +75,10 @@ def check_raw_tables(tables: RawTables) -> None:
         _require_unique(frames[name], name, key)
     for (name, column), known in _REFERENCES.items():
         _require_known(frames[name], name, column, frames[known], known)
-    for name, column, good, wanted in _domains():
-        _require_all(frames[name], name, column, good, wanted)
+    for name, frame in frames.items():
+        for domain in DOMAINS.get(name, ()):
+            _require_all(frame, name, domain)
     _require_target(frames["campaigns"], frames["demands"])
-
-
-def _domains() -> list[tuple[str, str, Column, str]]:
-    """table, column, condition of a good row, and the condition in words."""
-    revenue, amount, propensity = F.col("revenue"), F.col("amount"), F.col("propensity")
-    return [
-        ("users", "risk_tolerance", F.col("risk_tolerance").between(1, 5), "1 to 5"),
-        ("funds", "risk_level", F.col("risk_level").between(1, 5), "1 to 5"),
-        ("demands", "demand", F.col("demand") >= 0, "0 or more"),
-        ("exposures", "revenue", _finite(revenue) & (revenue >= 0), "finite and 0 or more"),
-        ("exposures", "revenue", F.col("conversion") | (revenue == 0), "0 where conversion is false"),
-        ("exposures", "click", F.col("click") | ~F.col("conversion"), "true where conversion is true"),
-        (
-            "exposures",
-            "propensity",
-            propensity.isNull() | (_finite(propensity) & (propensity > 0) & (propensity <= 1)),
-            "above 0 and at most 1, or null",
-        ),
-        ("transactions", "amount", _finite(amount) & (amount > 0), "finite and above 0"),
-    ]
 
 
 def _place(spark: SparkSession, source: str, name: str) -> str | None:
@@ -124,10 +106,13 @@ def _require_known(frame: DataFrame, name: str, column: str, known: DataFrame, k
         )
 
 
-def _require_all(frame: DataFrame, name: str, column: str, good: Column, wanted: str) -> None:
-    bad = frame.where(~good).orderBy(column).first()
+def _require_all(frame: DataFrame, name: str, domain: Domain) -> None:
+    bad = frame.where(~F.expr(domain.holds)).orderBy(domain.column).first()
     if bad is not None:
-        raise TableError(f"table {name}: column {column} holds {bad[column]}, expected {wanted}: correct the row")
+        raise TableError(
+            f"table {name}: column {domain.column} holds {bad[domain.column]}, expected {domain.wanted}: "
+            "correct the row"
+        )
 
 
 def _require_target(campaigns: DataFrame, demands: DataFrame) -> None:
@@ -139,7 +124,3 @@ def _require_target(campaigns: DataFrame, demands: DataFrame) -> None:
         raise TableError(
             f"table demands: column campaign_id lacks {target['campaign_id']!r}, the latest campaign: add its demands"
         )
-
-
-def _finite(column: Column) -> Column:
-    return ~F.isnan(column) & (F.abs(column) != float("inf"))

@@ -36,7 +36,7 @@ def write_raw_tables(tables: RawTables, warehouse: str) -> None:
     """
     for field in fields(tables):
         with stage(f"ingest_{field.name}"):
-            write_table(getattr(tables, field.name), in_warehouse(warehouse, field.name))
+            write_table(getattr(tables, field.name), in_warehouse(warehouse, field.name), kind=field.name)
 
 
 def require_no_truth(spark: SparkSession, warehouse: str) -> None:

@@ -24,6 +24,7 @@ from ptofa_spark.splits import TEST
 from ptofa_spark.tables.names import in_warehouse, sql_string
 from ptofa_spark.tables.reading import TableVersion, delta_version, read_table
 from ptofa_spark.tables.schemas import FUND_FEATURES, USER_FEATURES
+from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.tables.writing import write_table
 from ptofa_spark.training.artifact import Artifact, read_artifact, unpack
 
@@ -43,11 +44,12 @@ def score(spark: SparkSession, settings: ScoreSettings) -> str:
     with stage("score", model=artifact.name, audience=settings.audience) as report:
         sources = [delta_version(spark, table) for table in (user_table, fund_table)]
         users = read_table(spark, user_table, USER_FEATURES, keep_extra=True, version=sources[0].version)
+        users = of_snapshot(users, user_table, settings.snapshot_date)
         if settings.audience == TEST:
             users = users.where(F.col("split") == TEST)
         campaign = _campaign(users, user_table, settings.audience)
         funds = read_table(spark, fund_table, FUND_FEATURES, keep_extra=True, version=sources[1].version)
-        funds = funds.where(F.col("campaign_id") == campaign)
+        funds = of_snapshot(funds, fund_table, settings.snapshot_date).where(F.col("campaign_id") == campaign)
         scores = scored_users(users, funds, artifact)
         output = settings.output or in_warehouse(settings.warehouse, "scores")
         _write(scores, output, campaign, sources)
@@ -97,7 +99,7 @@ def _write(scores: DataFrame, output: str, campaign: str, sources: list[TableVer
     where = f"campaign_id = {sql_string(campaign)}"
     try:
         with _without_task_traces(scores.sparkSession):
-            write_table(finite_or_fail(scores), output, replace_where=where, built_from=sources)
+            write_table(finite_or_fail(scores), output, kind="scores", replace_where=where, built_from=sources)
     except (PySparkException, Py4JJavaError) as error:
         if is_not_finite_failure(error):
             raise not_finite_error(scores) from error

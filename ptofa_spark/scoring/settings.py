@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import ConfigDict, Field
@@ -15,6 +16,7 @@ class ScoreSettings(Settings):
     model_config = ConfigDict(protected_namespaces=())
 
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
+    snapshot_date: date | None = Field(None, description="snapshot of the feature tables to read; the newest if empty")
     model_dir: str = Field("model", min_length=1, description="folder that train wrote")
     audience: Literal["all", "test"] = Field(
         "all", description="users to score: all, or those of the test split (for campaigns that have exposures)"

@@ -68,15 +68,15 @@ def generate_platform(spark: SparkSession, settings: GeneratePlatformSettings) -
         ids = user_ids(spark, settings.users)
         for name, frame in platform_tables(world, ids).items():
             with stage(f"generate_{name}"):
-                write_table(frame, in_warehouse(settings.warehouse, name))
+                write_table(frame, in_warehouse(settings.warehouse, name), kind=name)
         # From the table just written: making the exposures twice costs more than reading them.
         exposures = read_table(spark, in_warehouse(settings.warehouse, "exposures"), EXPOSURES)
         with stage("generate_transactions"):
             bought = carried(world, ids, batches.transaction_batches, TRANSACTIONS)
             all_bought = bought.unionByName(converted_transactions(world, exposures))
-            write_table(all_bought, in_warehouse(settings.warehouse, "transactions"))
+            write_table(all_bought, in_warehouse(settings.warehouse, "transactions"), kind="transactions")
         with stage("generate_demands"):
-            write_table(demands(world, ids, exposures), in_warehouse(settings.warehouse, "demands"))
+            write_table(demands(world, ids, exposures), in_warehouse(settings.warehouse, "demands"), kind="demands")
         report.counts |= {"funds": settings.fund_count, "campaigns": settings.weeks + 1}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +48,13 @@ class TableVersion:
 
 
 def read_table(
-    spark: SparkSession, argument: str, schema: StructType, *, keep_extra: bool = False, version: int | None = None
+    spark: SparkSession,
+    argument: str,
+    schema: StructType,
+    *,
+    keep_extra: bool = False,
+    version: int | None = None,
+    allow_null: bool = False,
 ) -> DataFrame:
     """Reads the table and returns its contract's columns, in the contract's order and types.
 
@@ -57,6 +64,7 @@ def read_table(
         schema: the contract; a column that is not nullable there must hold no null.
         keep_extra: keep further columns, after the contract's, sorted by name.
         version: Delta version to read; the newest if None.
+        allow_null: whether the caller deals with nulls where the contract has none.
 
     Raises:
         TableError: no such table, no known content, or a value that does not fit its column's type.
@@ -73,7 +81,7 @@ def read_table(
     if not is_csv:
         for field in schema:
             _require_readable(argument, field, found[field.name])
-    _require_values(frame, schema, argument)
+    _require_values(frame, schema, argument, allow_null)
     return frame.select(
         *[F.col(quoted(field.name)).cast(field.dataType).alias(field.name) for field in schema],
         *[F.col(quoted(column)) for column in extra],
@@ -95,6 +103,23 @@ def delta_version(spark: SparkSession, argument: str) -> TableVersion:
         return TableVersion(argument, None)
     table = DeltaTable.forName(spark, name.sql()) if name.in_catalog else DeltaTable.forPath(spark, argument)
     return TableVersion(argument, int(table.history(1).select("version").collect()[0][0]))
+
+
+def sources_of(spark: SparkSession, argument: str, version: int) -> dict[str, int | None]:
+    """The tables, and their versions, that a version of a table was built from, as its commit says.
+
+    Raises:
+        TableError: the table has no such version, or it says nothing of its sources.
+    """
+    name = TableName.parse(argument)
+    if not name.in_catalog and not DeltaTable.isDeltaTable(spark, argument):
+        raise TableError(f"table {argument} is no Delta table: it has no versions to build again")
+    table = DeltaTable.forName(spark, name.sql()) if name.in_catalog else DeltaTable.forPath(spark, argument)
+    commits = table.history().where(F.col("version") == version).select("userMetadata").collect()
+    if not commits or not commits[0][0]:
+        raise TableError(f"table {argument} says nothing of what its version {version} was built from: name another")
+    sources: dict[str, int | None] = json.loads(commits[0][0])
+    return sources
 
 
 def _open(spark: SparkSession, name: TableName, schema: StructType, version: int | None) -> tuple[DataFrame, bool]:
@@ -192,11 +217,11 @@ def _require_readable(table: str, field: StructField, found: DataType) -> None:
     raise ColumnTypeError(table, field.name, found.simpleString(), wanted.simpleString())
 
 
-def _require_values(frame: DataFrame, schema: StructType, table: str) -> None:
+def _require_values(frame: DataFrame, schema: StructType, table: str, allow_null: bool) -> None:
     """One pass that counts, a column, nulls that may not be there and values that do not fit the type."""
     found = {field.name: field for field in frame.schema}
     other_type = [field for field in schema if found[field.name].dataType != field.dataType]
-    must_hold = [field for field in schema if not field.nullable and found[field.name].nullable]
+    must_hold = [field for field in schema if not (allow_null or field.nullable) and found[field.name].nullable]
     if not other_type and not must_hold:
         return
     checks = [

@@ -30,6 +30,7 @@ FUND_ID = _column("fund_id", StringType(), "the fund")
 CAMPAIGN_ID = _column("campaign_id", StringType(), "the campaign")
 RISK_TOLERANCE = _column("risk_tolerance", IntegerType(), "risk the user declared to bear, 1 (least) to 5")
 RISK_LEVEL = _column("risk_level", IntegerType(), "risk of the fund, 1 (least) to 5")
+SNAPSHOT = _column("snapshot_date", DateType(), "start of the campaign that the snapshot was built for, UTC")
 SPLIT = _column("split", StringType(), "train, validation or test")
 
 # Raw tables: what a platform has.
@@ -71,10 +72,11 @@ TRUTH = StructType(
 )
 
 # Features: further columns are features, listed with their kinds in features/columns.py.
-USER_FEATURES = StructType([CAMPAIGN_ID, USER_ID, RISK_TOLERANCE, SPLIT])
-FUND_FEATURES = StructType([CAMPAIGN_ID, FUND_ID, RISK_LEVEL])
+USER_FEATURES = StructType([SNAPSHOT, CAMPAIGN_ID, USER_ID, RISK_TOLERANCE, SPLIT])
+FUND_FEATURES = StructType([SNAPSHOT, CAMPAIGN_ID, FUND_ID, RISK_LEVEL])
 EXAMPLES = StructType(
     [
+        SNAPSHOT,
         CAMPAIGN_ID,
         USER_ID,
         FUND_ID,

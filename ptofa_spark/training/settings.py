@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from pydantic import ConfigDict, Field
 
 from ptofa_spark.models.settings import ModelSettings
@@ -13,6 +15,7 @@ class TrainSettings(ModelSettings):
     model_config = ConfigDict(protected_namespaces=())
 
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
+    snapshot_date: date | None = Field(None, description="snapshot of the feature tables to read; the newest if empty")
     model_dir: str = Field("model", min_length=1, description="folder to write the trained model to")
     model: str = Field(
         "ptofa", description="model by name: ptofa, ziln, mtl_mse, mmoe, shared_bottom, esmm, dnn_c or dnn_r"

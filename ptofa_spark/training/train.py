@@ -55,7 +55,7 @@ def train(spark: SparkSession, settings: TrainSettings) -> TrainedModel:
     require_model(settings.model)
     require_place(settings.model_dir)
     with stage("train", model=settings.model) as report:
-        snapshot = pin_snapshot(spark, in_warehouse(settings.warehouse, "examples"))
+        snapshot = pin_snapshot(spark, in_warehouse(settings.warehouse, "examples"), settings.snapshot_date)
         labels = split_labels(snapshot.frame, snapshot.table.name)
         encoding = fit_encoding(snapshot.frame)
         feed = ExamplesFeed(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import random
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -14,61 +13,17 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.features.build import build_features
 from ptofa_spark.features.encoders import NULL, UNKNOWN, Encoders
+from ptofa_spark.features.examples import examples
 from ptofa_spark.features.fitting import fit_encoders
-from ptofa_spark.features.fund import fund_types
+from ptofa_spark.features.history import History
 from ptofa_spark.features.pair import PAIR_FEATURES, pair_arrays, pair_columns
-from ptofa_spark.features.settings import BuildFeaturesSettings
-from ptofa_spark.features.windows import events, user_windows
-from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, TRANSACTIONS
+from ptofa_spark.features.raw import read_raw
+from ptofa_spark.features.records import user_records
+from ptofa_spark.features.user import user_features
+from ptofa_spark.tables.schemas import TRANSACTIONS
+from tests.features.platform import FUNDS, STARTS, USERS, built, raw_tables, written
 from tests.same_table import assert_same_table
-
-STARTS = {"c1": date(2025, 3, 3), "c2": date(2025, 3, 10), "c3": date(2025, 3, 17)}
-FUNDS = [("f1", 1, "bond"), ("f2", 3, "équity"), ("f3", 5, "équity")]
-USERS = 60
-
-
-def raw_tables(spark: SparkSession) -> dict[str, DataFrame]:
-    rng = random.Random(5)
-    users = [
-        (u, rng.choice([1, 3, 5]), rng.choice(["Paris", "東京", None]), rng.choice([1e4, 2.5e4, None]), None)
-        for u in range(USERS)
-    ]
-    midnight = datetime(2025, 3, 17)
-    bought = [
-        (rng.randrange(USERS - 5), rng.choice(FUNDS)[0], midnight - timedelta(hours=rng.randrange(1, 400 * 24)), amount)
-        for amount in (round(rng.lognormvariate(6, 1), 2) for _ in range(400))
-    ]
-    shown = []
-    for campaign in ("c1", "c2"):
-        for user in range(0, USERS, 2):
-            click = rng.random() < 0.5
-            won = click and rng.random() < 0.5
-            fund = rng.choice(FUNDS)[0]
-            shown.append((campaign, user, fund, 1 / 3, click, won, 100.0 if won else 0.0))
-    return {
-        "users": spark.createDataFrame(
-            users, "user_id bigint, risk_tolerance int, city string, income double, nothing double"
-        ),
-        "funds": spark.createDataFrame(FUNDS, "fund_id string, risk_level int, fund_type string"),
-        "campaigns": spark.createDataFrame(list(STARTS.items()), CAMPAIGNS),
-        "transactions": spark.createDataFrame(bought, TRANSACTIONS),
-        "exposures": spark.createDataFrame(shown, EXPOSURES),
-        "demands": spark.createDataFrame([("c3", "f1", USERS)], DEMANDS),
-    }
-
-
-def written(tables: dict[str, DataFrame], warehouse: str, partitions: int = 1) -> str:
-    for name, frame in tables.items():
-        frame.repartition(partitions).write.format("delta").mode("overwrite").save(f"{warehouse}/{name}")
-    return warehouse
-
-
-def built(spark: SparkSession, warehouse: str, split_by: str = "campaign") -> dict[str, DataFrame]:
-    build_features(spark, BuildFeaturesSettings(warehouse=warehouse, split_by=split_by))
-    names = ("user_features", "fund_features", "examples")
-    return {name: spark.read.format("delta").load(f"{warehouse}/{name}") for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +99,21 @@ def test_events_at_and_after_the_start_move_no_feature(
 
 
 def test_all_windows_take_one_shuffle(platform: tuple[str, dict[str, DataFrame]], spark: SparkSession) -> None:
-    tables = raw_tables(spark)
-    happened = events(tables["transactions"], tables["exposures"], tables["campaigns"], fund_types(tables["funds"]))
-    plan = user_windows(happened, tables["campaigns"])._jdf.queryExecution().executedPlan().toString()
-    assert plan.count("Exchange hashpartitioning") == 1
+    """Windows of users and of examples, duplicates and unknown users: one exchange by user_id, and maps over it."""
+    raw = read_raw(spark, platform[0], None, datetime.now(UTC))
+    records = user_records(raw, 1_000)
+    history = History.of(raw, ["bond", "équity", "équity"], records.schema)
+    users = user_features(records, history, raw, F.lit("train"))
+    shown = examples(records, history, raw, platform[1]["fund_features"].drop("snapshot_date"), F.lit("train"))
+    for frame in (users, shown):
+        plan = frame._jdf.queryExecution().executedPlan().toString()
+        exchanges = [
+            line.strip() for line in plan.splitlines() if "Exchange" in line and "BroadcastExchange" not in line
+        ]
+        assert len(exchanges) == 1, plan
+        assert "Exchange hashpartitioning(user_id" in exchanges[0]
+        assert "Window" not in plan
+        assert plan.count("MapInArrow") == 1
 
 
 def test_split_by_user_holds_out_about_its_share(spark: SparkSession, warehouse: str) -> None:
@@ -162,8 +128,15 @@ def test_pair_features_are_the_same_for_one_pair_and_for_all(platform: tuple[str
     tables = platform[1]
     funds = tables["fund_features"].where("campaign_id = 'c3'").orderBy("fund_id").collect()
     users = tables["user_features"].orderBy("user_id")
-    long = users.drop("campaign_id").crossJoin(tables["fund_features"].where("campaign_id = 'c3'"))
-    single = long.select("user_id", "fund_id", *pair_columns("f_fund_type")).orderBy("user_id", "fund_id").toPandas()
+    funds_of = tables["fund_features"].where("campaign_id = 'c3'").drop("snapshot_date", "campaign_id")
+    long = users.crossJoin(funds_of).withColumns(
+        {
+            "bought_fund": F.coalesce(F.try_element_at("purchases_by_fund", "fund_id"), F.lit(0.0)),
+            "bought_type": F.coalesce(F.try_element_at("purchases_by_type", "f_fund_type"), F.lit(0.0)),
+            "bought": F.aggregate(F.map_values("purchases_by_fund"), F.lit(0.0), lambda total, times: total + times),
+        }
+    )
+    single = long.select("user_id", "fund_id", *pair_columns()).orderBy("user_id", "fund_id").toPandas()
     arrays = pair_arrays(users, funds).orderBy("user_id").toPandas()
     for name in PAIR_FEATURES:
         assert single[name].tolist() == [value for row in arrays[name] for value in row]

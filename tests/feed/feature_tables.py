@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.schemas import EXAMPLES
 from ptofa_spark.tables.writing import write_table
 
+SNAPSHOT_DATE = date(2025, 3, 3)
 FUNDS = pd.DataFrame(
     {
         "campaign_id": "target",
@@ -74,10 +76,15 @@ def write_feature_tables(
     split = user_split(F.col("user_id"), seed, 0.25, 0.2)
     user_features = spark.createDataFrame(people.replace({np.nan: None}), USER_SCHEMA).withColumn("split", split)
     fund_features = _funds(spark)
-    write_table(user_features, in_warehouse(warehouse, "user_features"))
-    write_table(fund_features, in_warehouse(warehouse, "fund_features"))
-    write_table(_examples(spark, shows, user_features, fund_features), in_warehouse(warehouse, "examples"))
+    write_table(_dated(user_features), in_warehouse(warehouse, "user_features"))
+    write_table(_dated(fund_features), in_warehouse(warehouse, "fund_features"))
+    rows = _examples(spark, shows, user_features, fund_features)
+    write_table(rows, in_warehouse(warehouse, "examples"), partition_by=("snapshot_date", "split"))
     return FeatureTables(warehouse, shows.assign(p_c=p_c))
+
+
+def _dated(frame: DataFrame) -> DataFrame:
+    return frame.withColumn("snapshot_date", F.lit(SNAPSHOT_DATE))
 
 
 def _funds(spark: SparkSession) -> DataFrame:
@@ -90,9 +97,14 @@ def _examples(spark: SparkSession, shows: pd.DataFrame, users: DataFrame, funds:
     joined = (
         spark.createDataFrame(shows)
         .withColumn("campaign_id", F.lit("past"))
+        .withColumn("snapshot_date", F.lit(SNAPSHOT_DATE))
         .join(users.drop("campaign_id"), "user_id", how="inner")
         .join(funds.drop("campaign_id"), "fund_id", how="inner")
+        .withColumn("bought", F.coalesce(F.try_element_at("purchases_by_fund", F.lit("cash")), F.lit(0.0)))
         .repartition(3, "user_id")
     )
     features = [name for name in joined.columns if name.startswith(("u_", "f_"))]
-    return joined.select(*EXAMPLES.names, *features, *pair_columns("f_fund_type"))
+    of_type = F.when(F.col("f_fund_type") == "fixed", F.col("bought")).otherwise(0.0)
+    of_fund = F.when(F.col("fund_id") == "cash", F.col("bought")).otherwise(0.0)
+    rows = joined.withColumns({"bought_type": F.coalesce(of_type, F.lit(0.0)), "bought_fund": of_fund})
+    return rows.select(*EXAMPLES.names, *features, *pair_columns())

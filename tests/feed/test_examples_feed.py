@@ -48,7 +48,7 @@ def test_each_split_gives_its_own_rows_as_the_encoders_encode_them(
     snapshot: Snapshot, feed: ExamplesFeed, split: str
 ) -> None:
     encoding = feed.encoding
-    read = Rows.joined(list(encoded_rows(split_files(snapshot, split), split, encoding, None)))
+    read = Rows.joined(list(encoded_rows(split_files(snapshot, split), encoding, None)))
     wanted = snapshot.frame.where(f"split = '{split}'").toPandas()
     codes, numbers = encoding.encode(wanted)
     labels = wanted[["conversion", "click", "revenue"]].to_numpy(np.float32)
@@ -66,7 +66,7 @@ def test_each_split_gives_its_own_rows_as_the_encoders_encode_them(
 def test_a_missing_word_is_not_the_word_none(snapshot: Snapshot, feed: ExamplesFeed) -> None:
     """Petastorm alone would turn a null string into the string None, which is also a city here."""
     encoding = feed.encoding
-    rows = Rows.joined(list(encoded_rows(split_files(snapshot, "train"), "train", encoding, None)))
+    rows = Rows.joined(list(encoded_rows(split_files(snapshot, "train"), encoding, None)))
     place = encoding.user.encoders.columns.index("u_city")
     word = encoding.encoders.vocabularies["u_city"].index("None") + 2
     counted = snapshot.frame.where("split = 'train'").groupBy("u_city").count().collect()

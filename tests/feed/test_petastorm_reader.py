@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import warnings
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,14 @@ def write_examples(spark: SparkSession, path: str, first: int, rows: int, partit
     users = spark.range(first, first + rows, 1, partitions).withColumnRenamed("id", "user_id")
     constants = {name: F.lit(1.0) for name in ("propensity", "click", "conversion")}
     frame = users.withColumns(constants | {"revenue": F.col("user_id").cast("double") * 0.5, "u_extra": F.rand(1)})
-    for name, value in {"campaign_id": "c", "fund_id": "f", "split": "train"}.items():
+    for name, value in {
+        "campaign_id": "c",
+        "fund_id": "f",
+        "split": "train",
+        "snapshot_date": date(2025, 3, 3),
+    }.items():
         frame = frame.withColumn(name, F.lit(value))
-    write_table(frame.select(*EXAMPLES.names, "u_extra"), path)
+    write_table(frame.select(*EXAMPLES.names, "u_extra"), path, partition_by=("snapshot_date", "split"))
 
 
 def keep(group: pd.DataFrame) -> pd.DataFrame:

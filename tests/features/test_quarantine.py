@@ -1,0 +1,147 @@
+"""Bad rows of the raw tables: each is set aside with its reason, none disappears, and too many stop the job."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ptofa_spark.errors import TableError
+from ptofa_spark.tables.schemas import EXPOSURES, FUNDS, TRANSACTIONS
+from tests.features.platform import USERS, built, raw_tables, written
+from tests.same_table import assert_same_table
+
+T0 = datetime(2025, 2, 1)
+INF, NAN = float("inf"), float("nan")
+BAD_PURCHASES = {
+    "user_id is null": (None, "f1", T0, 5.0),
+    "amount is null": (1, "f1", T0, None),
+    "transacted_at is null": (1, "f1", None, 5.0),
+    "amount: expected above 0 and at most 1e12": (1, "f1", T0, -5.0),
+    "fund_id is not in funds": (1, "nowhere", T0, 5.0),
+    "transacted_at lies in the future": (1, "f1", datetime.now() + timedelta(days=2), 5.0),
+    "user_id is not in users": (999, "f1", T0, 5.0),
+}
+NOT_FINITE = [(1, "f1", T0, value) for value in (NAN, INF, -INF, 0.0, 1e13)]
+BAD_EXPOSURES = {
+    "campaign_id is not in campaigns": ("none", 1, "f1", 0.5, False, False, 0.0),
+    "fund_id is not in funds": ("c1", 1, "nowhere", 0.5, False, False, 0.0),
+    "click: expected true where conversion is true": ("c1", 1, "f1", 0.5, False, True, 3.0),
+    "conversion: expected true where there is revenue": ("c1", 1, "f1", 0.5, True, False, 3.0),
+    "revenue: expected 0 to 1e12": ("c1", 1, "f1", 0.5, True, True, NAN),
+    "propensity: expected above 0 and at most 1, or null": ("c1", 1, "f1", 1.5, True, True, 1.0),
+    "user_id is not in users": ("c1", 999, "f1", 0.5, False, False, 0.0),
+}
+AGAIN, OTHERWISE = "the same row again", "another row of the same key says otherwise"
+
+
+def nullable(frame: DataFrame) -> str:
+    return ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in frame.schema)
+
+
+def spoilt(spark: SparkSession, tables: dict[str, DataFrame]) -> dict[str, DataFrame]:
+    """The good tables with every kind of bad row beside them."""
+    spoilt = dict(tables)
+    purchases = [*BAD_PURCHASES.values(), *NOT_FINITE]
+    spoilt["transactions"] = tables["transactions"].unionByName(
+        spark.createDataFrame(purchases, nullable(tables["transactions"]))
+    )
+    twice = tables["exposures"].where("campaign_id = 'c1' AND user_id = 4")
+    other = ("c1", 99, "f2", 0.5, True, False, 0.0), ("c1", 99, "f2", 0.25, True, False, 0.0)
+    spoilt["exposures"] = (
+        tables["exposures"]
+        .unionByName(spark.createDataFrame(list(BAD_EXPOSURES.values()), EXPOSURES))
+        .unionByName(twice)
+        .unionByName(twice)
+        .unionByName(spark.createDataFrame(other, EXPOSURES))
+    )
+    columns = nullable(tables["users"])
+    spoilt["users"] = (
+        tables["users"]
+        .unionByName(tables["users"].where("user_id = 7"))
+        .unionByName(spark.createDataFrame([(None, 3, "Paris", 1.0, None), (77, 9, "Paris", 1.0, None)], columns))
+        .unionByName(spark.createDataFrame([(99, 1, "a", 1.0, None), (99, 5, "a", 1.0, None)], columns))
+    )
+    odd = spark.createDataFrame([("f9", 6, "bond"), ("f1", 1, "bond")], nullable(tables["funds"]))
+    spoilt["funds"] = tables["funds"].unionByName(odd)
+    return spoilt
+
+
+def reasons(spark: SparkSession, warehouse: str, table: str) -> dict[str, int]:
+    rows = spark.read.format("delta").load(f"{warehouse}/{table}_quarantine")
+    return {row["reason"]: row["count"] for row in rows.groupBy("reason").count().collect()}
+
+
+@pytest.mark.parametrize("partitions", [1, 5])
+def test_bad_rows_are_set_aside_with_their_reason_and_move_nothing(
+    spark: SparkSession, tmp_path: Path, partitions: int
+) -> None:
+    clean = built(spark, written(raw_tables(spark), f"{tmp_path}/clean"))
+    raw = spoilt(spark, raw_tables(spark))
+    dirty = built(spark, written(raw, f"{tmp_path}/dirty", partitions), max_quarantined_share=0.5)
+    purchases = dict.fromkeys(BAD_PURCHASES, 1)
+    purchases["amount: expected above 0 and at most 1e12"] += len(NOT_FINITE)
+    assert reasons(spark, f"{tmp_path}/dirty", "transactions") == purchases
+    # The two that contradict each other are of a user whose own rows do: he is unknown.
+    exposures = dict.fromkeys(BAD_EXPOSURES, 1) | {AGAIN: 2, "user_id is not in users": 3}
+    assert reasons(spark, f"{tmp_path}/dirty", "exposures") == exposures
+    users = {"user_id is null": 1, "risk_tolerance: expected 1 to 5": 1, AGAIN: 1, OTHERWISE: 2}
+    assert reasons(spark, f"{tmp_path}/dirty", "users") == users
+    assert reasons(spark, f"{tmp_path}/dirty", "funds") == {"risk_level: expected 1 to 5": 1, AGAIN: 1}
+    for name in ("user_features", "fund_features", "examples"):
+        without_maps = [c for c in clean[name].columns if not c.startswith("purchases_by")]
+        assert_same_table(dirty[name].select(without_maps), clean[name].select(without_maps))
+    assert dirty["user_features"].count() == USERS
+
+
+def test_rows_in_are_rows_kept_and_rows_set_aside(spark: SparkSession, tmp_path: Path) -> None:
+    raw = spoilt(spark, raw_tables(spark))
+    tables = built(spark, written(raw, str(tmp_path)), max_quarantined_share=0.5)
+    aside = {name: sum(reasons(spark, str(tmp_path), name).values()) for name in ("users", "exposures", "transactions")}
+    assert tables["user_features"].count() + aside["users"] == raw["users"].count()
+    assert tables["examples"].count() + aside["exposures"] == raw["exposures"].count()
+    bought = tables["user_features"].select(
+        F.aggregate(F.map_values("purchases_by_fund"), F.lit(0.0), lambda a, b: a + b)
+    )
+    kept = raw_tables(spark)["transactions"].where("transacted_at < '2025-03-17'").count()
+    assert sum(row[0] for row in bought.collect()) == kept
+    assert kept + aside["transactions"] == raw["transactions"].count()
+    kept_rows = spark.read.format("delta").load(f"{tmp_path}/transactions_quarantine")
+    assert kept_rows.columns == ["snapshot_date", "run_id", "reason", *TRANSACTIONS.names]
+    stray = kept_rows.where("reason = 'user_id is not in users'").collect()
+    assert [(row["user_id"], row["fund_id"], row["transacted_at"], row["amount"]) for row in stray] == [
+        (999, "f1", T0, 5.0)
+    ]
+    assert {row["snapshot_date"] for row in kept_rows.collect()} == {date(2025, 3, 17)}
+
+
+def test_building_again_replaces_the_quarantine_of_the_snapshot(spark: SparkSession, tmp_path: Path) -> None:
+    warehouse = written(spoilt(spark, raw_tables(spark)), str(tmp_path))
+    for _ in range(2):
+        built(spark, warehouse, max_quarantined_share=0.5)
+        assert reasons(spark, warehouse, "users")[OTHERWISE] == 2
+    written(raw_tables(spark), warehouse)
+    built(spark, warehouse)
+    assert reasons(spark, warehouse, "users") == {}
+
+
+def test_too_many_bad_rows_are_one_line_and_no_features(spark: SparkSession, tmp_path: Path) -> None:
+    warehouse = written(spoilt(spark, raw_tables(spark)), str(tmp_path))
+    with pytest.raises(TableError, match=r"2 of 5 rows are bad, more than max_quarantined_share = 0.01 allows"):
+        built(spark, warehouse)
+    assert not (tmp_path / "user_features").exists()
+    assert not (tmp_path / "examples").exists()
+    assert reasons(spark, warehouse, "funds") == {"risk_level: expected 1 to 5": 1, AGAIN: 1}
+
+
+def test_conflicting_funds_leave_no_row(spark: SparkSession, tmp_path: Path) -> None:
+    tables = raw_tables(spark)
+    tables["funds"] = (
+        tables["funds"].select(*FUNDS.names).union(spark.createDataFrame([("f3", 2)], "fund_id string, risk_level int"))
+    )
+    with pytest.raises(TableError, match="table funds: 2 of 4 rows are bad.*says otherwise: 2"):
+        built(spark, written(tables, str(tmp_path)), max_quarantined_share=0.3)
+    assert reasons(spark, str(tmp_path), "funds") == {OTHERWISE: 2}
