@@ -43,7 +43,7 @@ def heuristic_scores(expected_revenue: Floats, order: Ints, open_pairs: Bools, a
 
     A fund that closes to a user of K funds is replaced by the K-th after it, hence a reach of K. The sum runs over
     finite steps only: the last open fund stands in for those that are closed, ineligible or not there. It is added up
-    fund by fund, so that a user's score does not depend on which other users are in the batch.
+    fund by fund (a running sum), so that a user's score does not depend on which other users are in the batch.
 
     Args:
         expected_revenue: (users, funds), money.
@@ -52,12 +52,10 @@ def heuristic_scores(expected_revenue: Floats, order: Ints, open_pairs: Bools, a
         alpha: (funds,), consumption speed.
         reach: how many funds further down the one stands that would replace a fund.
     """
-    scores = np.zeros(len(order))
-    rows = np.arange(len(order))
-    last_open = np.maximum(open_pairs.sum(axis=1) - 1, 0)
-    for step in range(order.shape[1] - 1):
-        fund = order[:, step]
-        instead = order[rows, np.minimum(step + reach, last_open)]
-        loss = alpha[fund] * (expected_revenue[rows, fund] - expected_revenue[rows, instead])
-        scores += np.where(step < last_open, loss, 0.0)
+    falling = np.take_along_axis(expected_revenue, order, axis=1)
+    last_open = np.maximum(open_pairs.sum(axis=1) - 1, 0)[:, None]
+    place = np.arange(order.shape[1])
+    instead = np.take_along_axis(falling, np.minimum(place + reach, last_open), axis=1)
+    loss = np.where(place < last_open, alpha[order] * (falling - instead), 0.0)
+    scores: Floats = loss.cumsum(axis=1)[:, -1]
     return scores

@@ -26,8 +26,8 @@ _TOP_BIT = np.uint64(1 << 63)
 # (which key, shift, bits): the value's 64 bits, then the user's.
 _DIGITS = tuple((key, shift, 17 if shift != 0 else 13) for key in (0, 1) for shift in (47, 30, 13, 0))
 _MERGE_EVERY = 32
-# Users times columns that the driver sweeps without counting bins first: half a million users of 8 funds, some 100 MB.
-_AT_ONCE = 4_000_000
+# Users times columns that the driver sweeps without counting bins first, some 25 bytes each.
+_AT_ONCE = 20_000_000
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from ptofa_spark.allocation.eligibility import class_index, eligible_pairs
 from ptofa_spark.allocation.problem import Classes, Floats, Ints, UserBatch
 from ptofa_spark.allocation.steps import FREE, Step, replay
 
+_PAIRS_A_BATCH = 200_000
+
 Kernel = Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]
 
 
@@ -52,7 +54,15 @@ class DriverPasses:
 
     def collect(self, kernel: Kernel, schema: pa.Schema) -> pa.Table:
         """See `Passes`."""
-        return pa.Table.from_batches(list(kernel(iter([self.users]))), schema=schema)
+        return pa.Table.from_batches(list(kernel(self._batches())), schema=schema)
+
+    def _batches(self) -> Iterator[UserBatch]:
+        """The users some thousand at a time: what a kernel makes of them stays small, and in the processor's cache."""
+        rows = max(1, _PAIRS_A_BATCH // max(1, self.users.expected_revenue.shape[1]))
+        for start in range(0, max(1, len(self.users.user_id)), rows):
+            part = slice(start, start + rows)
+            users = self.users
+            yield UserBatch(users.user_id[part], users.class_index[part], users.expected_revenue[part])
 
 
 class ScorePasses:

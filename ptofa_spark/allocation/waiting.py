@@ -22,7 +22,7 @@ class Waiting(Generic[AnyStep]):
         self.passes = passes
         self._k = k
         self._dropped = 0
-        self._kept: list[Passes] = []
+        self._kept: list[Passes] = []  # the newest two: the last is made of the one before
 
     @property
     def done(self) -> list[AnyStep]:
@@ -38,6 +38,8 @@ class Waiting(Generic[AnyStep]):
         if len(self.done) >= self.passes.trim_after:
             self.passes = self.passes.left_after(self.done, self._k)
             self._kept.append(self.passes)
+            if len(self._kept) > 2:  # many passes have been made since over the users that the oldest gave
+                self._kept.pop(0).release()
             self._dropped = len(self.steps)
 
     def __enter__(self) -> Self:
