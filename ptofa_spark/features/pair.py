@@ -11,8 +11,9 @@ from pyspark.sql import functions as F
 
 @dataclass(frozen=True)
 class Pair:
-    """What is known of one user and one fund, as columns: the user's tolerance, the fund's level, and how often the
-    user had bought this fund, funds of its type, and any fund before the campaign.
+    """What is known of one user and one fund, as columns.
+
+    bought_fund, bought_type, bought: how often he had bought this fund, funds of its type, any fund before the campaign.
     """
 
     risk_tolerance: Column

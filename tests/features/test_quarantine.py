@@ -142,6 +142,6 @@ def test_conflicting_funds_leave_no_row(spark: SparkSession, tmp_path: Path) -> 
     tables["funds"] = (
         tables["funds"].select(*FUNDS.names).union(spark.createDataFrame([("f3", 2)], "fund_id string, risk_level int"))
     )
-    with pytest.raises(TableError, match="table funds: 2 of 4 rows are bad.*says otherwise: 2"):
+    with pytest.raises(TableError, match=r"table funds: 2 of 4 rows are bad.*says otherwise: 2"):
         built(spark, written(tables, str(tmp_path)), max_quarantined_share=0.3)
     assert reasons(spark, str(tmp_path), "funds") == {OTHERWISE: 2}
