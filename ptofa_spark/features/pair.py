@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 class Pair:
     """What is known of one user and one fund, as columns.
 
-    bought_fund, bought_type, bought: how often he had bought this fund, funds of its type, any fund before the campaign.
+    bought_fund, bought_type, bought: purchases of this fund, of its type and of any fund before the campaign.
     """
 
     risk_tolerance: Column
