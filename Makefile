@@ -14,7 +14,7 @@ LOCKS := requirements-build.lock requirements.lock
 # Named after the locks' content: the same locks install nothing again, other locks install anew.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test bench-allocate lint format package clean lock install check-machine
+.PHONY: help demo test bench-allocate bench-features lint format package clean lock install check-machine
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -29,7 +29,12 @@ test: check-machine $(INSTALLED) ## run all tests
 
 bench-allocate: check-machine $(INSTALLED) ## time every allocation method, 5 thousand to 10 million users; an hour or two
 	@OMP_NUM_THREADS=1 PYTHONPATH=. $(PY) tests/benchmarks/allocate.py $(BENCH)
-	@PYTHONPATH=. $(PY) tests/benchmarks/allocate_report.py
+	@PYTHONPATH=. $(PY) tests/benchmarks/report.py
+
+bench-features: check-machine $(INSTALLED) ## time build_features at 1 and 10 million users, and the reader's row groups
+	@PYTHONPATH=. $(PY) tests/benchmarks/features.py $(BENCH)
+	@OMP_NUM_THREADS=1 PYTHONPATH=. $(PY) tests/benchmarks/row_groups.py
+	@PYTHONPATH=. $(PY) tests/benchmarks/report.py
 
 lint: $(INSTALLED) ## check style, types and the direction of imports
 	@$(VENV)/bin/ruff check .

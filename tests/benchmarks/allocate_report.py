@@ -1,9 +1,7 @@
-"""Figure 4 and its table from the lines that `allocate.py` kept: docs/figure4.svg and docs/benchmarks.md."""
+"""Figure 4 and its tables from the lines that `allocate.py` kept."""
 
 from __future__ import annotations
 
-import json
-import platform
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,23 +11,20 @@ import pandas as pd
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
-ROOT = Path(__file__).parents[2]
-LINES = ROOT / "warehouse" / "bench" / "allocate.jsonl"
 _MANY_FUNDS_K = 10  # of the campaign of 200 funds
 COLOURS = {"manual": "#999999", "ha": "#d97706", "exact": "#2563eb", "mincostflow": "#059669", "ip": "#b91c1c"}
 
 
-def main() -> None:
-    """Writes the figure and the page."""
-    rows = pd.DataFrame([json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()])
-    rows = rows.drop_duplicates(["users", "k", "shape", "method"], keep="last").sort_values(
+def section(lines: pd.DataFrame, docs: Path) -> str:
+    """The section on allocation; draws its figure into `docs`. A run that was done again counts as it was last."""
+    rows = lines.drop_duplicates(["users", "k", "shape", "method"], keep="last").sort_values(
         ["k", "shape", "users", "method"]
     )
-    _figure(rows[(rows["k"] == 1) & (rows["shape"] == "loose")])
-    (ROOT / "docs" / "benchmarks.md").write_text(_page(rows), encoding="utf-8")
+    _figure(rows[(rows["k"] == 1) & (rows["shape"] == "loose")], docs / "figure4.svg")
+    return _page(rows)
 
 
-def _figure(rows: pd.DataFrame) -> None:
+def _figure(rows: pd.DataFrame, place: Path) -> None:
     """As in the paper: objective and seconds by the number of users; and the certified gap."""
     figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
     for method, colour in COLOURS.items():
@@ -44,15 +39,14 @@ def _figure(rows: pd.DataFrame) -> None:
         axis.set(title=title, xlabel="users", xscale="log", yscale="log")
         axis.grid(alpha=0.3)
     axes[0].legend()
-    figure.savefig(ROOT / "docs" / "figure4.svg", metadata={"Date": None})
+    figure.savefig(place, metadata={"Date": None})
 
 
 def _page(rows: pd.DataFrame) -> str:
     parts = [
-        "# Benchmarks",
+        "## Allocation",
         "",
-        "Made by `make bench-allocate`, or by parts of it (`BENCH=...`); two cores, a 6 GiB driver heap, "
-        f"Python {platform.python_version()}, Spark {version('pyspark')}, Delta {version('delta-spark')}, "
+        "`make bench-allocate`, or parts of it (`BENCH=...`); two cores, a 6 GiB driver heap, "
         f"OR-Tools {version('ortools')}, SciPy {version('scipy')}. Campaigns of 8 funds are made by "
         "tests/benchmarks/campaigns.py; in `tight` the cautious users only just find enough low-risk funds.",
         "",
@@ -61,13 +55,13 @@ def _page(rows: pd.DataFrame) -> str:
     for (k, shape), part in rows.groupby(["k", "shape"]):
         parts += [
             "",
-            f"## K = {k}, {shape} risk{', 200 funds' if k == _MANY_FUNDS_K else ''}",
+            f"### K = {k}, {shape} risk{', 200 funds' if k == _MANY_FUNDS_K else ''}",
             "",
             _small_table(part),
             "",
             _large_table(part),
         ]
-    return "\n".join(parts).rstrip() + "\n"
+    return "\n".join(parts).rstrip()
 
 
 def _small_table(rows: pd.DataFrame) -> str:
@@ -102,7 +96,3 @@ def _large_table(rows: pd.DataFrame) -> str:
         ratio = f"{row.whole / bare[row.users]:.2f}" if row.users in bare else "-"
         lines.append(f"| {row.users:,} | {row.method} | {row.whole:.1f} | {ratio} | {memory} |")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,39 @@
+"""The yardstick of `build_features`: a bare Spark job that reads the same raw tables and writes as many bytes.
+
+Every column of every row of users, exposures and transactions is read into a hash, and a row is written for each: so
+many 64-bit hashes, which no codec makes smaller, that the files come to the number of bytes asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from ptofa_spark.session import SparkSettings, spark_session
+
+_BYTES = 8
+_PARTS = 1_000
+
+
+def _hashes(rows: DataFrame, per_row: float) -> DataFrame:
+    """`per_row` hashes of each row: whole ones in columns, a fraction as a column that is null in the other rows."""
+    every = F.xxhash64(*[F.col(name) for name in rows.columns])
+    hashes: list[Column] = [F.xxhash64(every, F.lit(place)).alias(f"h{place}") for place in range(int(per_row))]
+    share = int((per_row - int(per_row)) * _PARTS)
+    return rows.select(*hashes, F.when(F.pmod(every, F.lit(_PARTS)) < share, every).alias("some"))
+
+
+if __name__ == "__main__":
+    warehouse, written, cores, heap = sys.argv[1:]
+    with spark_session(SparkSettings(master=f"local[{cores}]", driver_memory=heap, shuffle_partitions=8)) as spark:
+        started = time.perf_counter()
+        names = ("users", "exposures", "transactions")
+        tables = [spark.read.format("delta").load(f"{warehouse}/{name}") for name in names]
+        per_row = int(written) / _BYTES / sum(table.count() for table in tables)
+        rows = reduce(DataFrame.unionByName, [_hashes(table, per_row) for table in tables])
+        rows.write.format("delta").mode("overwrite").save(f"{warehouse}/bare")
+        print(f"{time.perf_counter() - started:.2f}")

@@ -1,0 +1,95 @@
+"""Which row groups suit the training feed: the same examples written with several sizes, and read for one epoch each.
+
+Spark writes the copies and fits the encoders; each epoch is a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import torch
+
+from ptofa_spark.feed.encoding import FeatureEncoding, fit_encoding
+from ptofa_spark.feed.examples import ExamplesFeed
+from ptofa_spark.feed.snapshot import petastorm_url, pin_snapshot
+from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.splits import TRAIN
+
+ROOT = Path(__file__).parents[2]
+_MIB = 2**20
+
+
+def main() -> None:
+    """Writes the copies, reads each in a process of its own, and appends their lines."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--warehouse", type=Path, default=ROOT / "warehouse" / "bench" / "features" / "1000000", help="with examples"
+    )
+    parser.add_argument("--sizes", default="1,4,16,64,128", help="MiB")
+    parser.add_argument("--out", type=Path, default=ROOT / "warehouse" / "bench" / "row_groups.jsonl")
+    parser.add_argument("--read", type=Path, help="read this copy and print its line")
+    args = parser.parse_args()
+    copies = args.warehouse / "row_groups"
+    if args.read is not None:
+        print(json.dumps(_epoch(args.read)))
+        return
+    sizes = [int(size) for size in args.sizes.split(",")]
+    _write(args.warehouse, copies, sizes)
+    for size in sizes:
+        words = [sys.executable, __file__, "--read", str(copies / str(size))]
+        read = subprocess.run(words, check=True, capture_output=True, text=True)
+        line = {"row_group_mib": size, **json.loads(read.stdout.splitlines()[-1])}
+        print(json.dumps(line), flush=True)
+        with args.out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _write(warehouse: Path, copies: Path, sizes: list[int]) -> None:
+    settings = SparkSettings(master="local[2]", driver_memory="6g", shuffle_partitions=8)
+    with spark_session(settings) as spark:
+        snapshot = pin_snapshot(spark, str(warehouse / "examples"))
+        train = snapshot.frame.where(f"split = '{TRAIN}'")
+        files = len(train.inputFiles())
+        for size in sizes:
+            writer = train.coalesce(files).write.mode("overwrite").option("parquet.block.size", size * _MIB)
+            writer.parquet(str(copies / str(size)))
+        (copies / "encoders.json").write_text(fit_encoding(snapshot.frame).to_json(), encoding="utf-8")
+
+
+def _epoch(copy: Path) -> dict[str, float]:
+    torch.set_num_threads(1)
+    files = sorted(copy.glob("*.parquet"))
+    groups = [pq.ParquetFile(file).metadata for file in files]
+    rows = sum(meta.num_rows for meta in groups)
+    feed = ExamplesFeed(
+        train_files=tuple(petastorm_url(f"file:{file}") for file in files),
+        validation_files=(),
+        encoding=FeatureEncoding.from_json((copy.parent / "encoders.json").read_text(encoding="utf-8")),
+        train_rows=rows,
+        validation_rows=0,
+        batch_size=512,
+        buffer_rows=100_000,
+        seed=7,
+    )
+    started = time.perf_counter()
+    read = sum(len(batch) for batch in feed.train(0))
+    seconds = time.perf_counter() - started
+    assert read == rows
+    return {
+        "rows": rows,
+        "rows_a_group": rows / sum(meta.num_row_groups for meta in groups),
+        "seconds": round(seconds, 2),
+        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "file_bytes": sum(file.stat().st_size for file in files),
+    }
+
+
+if __name__ == "__main__":
+    main()
