@@ -32,6 +32,10 @@ setup(
         "ortools==9.14.*",
         "scikit-learn",
         "safetensors",
+        # MLflow without its server, and what it needs to keep runs in SQLite.
+        "mlflow-skinny==3.*",
+        "sqlalchemy",
+        "alembic",
         "matplotlib",
         "jinja2",
         "tqdm",

@@ -155,5 +155,8 @@ def _add_options(parser: argparse.ArgumentParser, settings_class: type[Settings]
             f"--{prefix}{name.replace('_', '-')}",
             dest=f"{prefix}{name}",
             metavar="VALUE",
+            # `--grid` alone says yes.
+            nargs="?" if field.annotation is bool else None,
+            const="true" if field.annotation is bool else None,
             help=f"{field.description or name.replace('_', ' ')} ({default})".replace("%", "%%"),
         )

@@ -14,8 +14,7 @@ from pyspark.sql import SparkSession
 from ptofa_spark import progress
 from ptofa_spark.allocation.audit import Audit, audit
 from ptofa_spark.allocation.certificate import Certificate
-from ptofa_spark.allocation.demand_modes import with_demand_mode
-from ptofa_spark.allocation.feasibility import require_feasible
+from ptofa_spark.allocation.feasibility import as_its_mode_reads, require_feasible
 from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
 from ptofa_spark.allocation.methods import Solved, certificate, keeps_every_demand, solve
 from ptofa_spark.allocation.passes import ScorePasses
@@ -49,9 +48,8 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id)
             scores = read_scores(spark, settings.expected_revenue, campaign, funds)
             found = profile(scores, funds, settings.max_classes)
-            problem = with_demand_mode(
-                AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)
-            )
+            asked = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)
+            problem = as_its_mode_reads(asked, settings.report)
             if keeps_every_demand(settings):
                 require_feasible(problem, settings.report)
             passes = ScorePasses(scores, problem.funds.risk_levels, problem.classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from ptofa_spark.allocation.class_flow import (
     nearest_feasible_demand,
     saturating_flow,
 )
+from ptofa_spark.allocation.demand_modes import with_demand_mode
 from ptofa_spark.allocation.problem import AllocationProblem, Bools
 from ptofa_spark.errors import InfeasibleError
 
@@ -25,8 +26,8 @@ class Infeasibility:
     """Why a problem cannot be solved, as in infeasible.json.
 
     users: how many are in the cut; tolerance: lowest and highest they declared; needed: exposures they must get; funds:
-    those they may see; offered: exposures that these can give them; short: needed - offered; repair: change of demand
-    by fund, empty if no change of demands would do.
+    those they may see; offered: exposures that these can give them; short: needed - offered, negative where more is
+    offered than they can take; repair: change of demand by fund, empty if no change of demands would do.
     """
 
     reason: str
@@ -44,20 +45,27 @@ def is_feasible(problem: AllocationProblem) -> bool:
     return saturating_flow(*class_network(problem)) is not None
 
 
+def as_its_mode_reads(problem: AllocationProblem, report: str) -> AllocationProblem:
+    """The problem with the demands as its mode reads them; writes `report/infeasible.json` where their sum forbids it.
+
+    Raises:
+        InfeasibleError: the sum of the demands does not fit the slots, with the smallest change of them that would.
+    """
+    Path(report, INFEASIBLE_JSON).unlink(missing_ok=True)
+    try:
+        return with_demand_mode(problem)
+    except InfeasibleError as error:
+        raise _told(_of_the_sum(problem, str(error)), report) from error
+
+
 def require_feasible(problem: AllocationProblem, report: str) -> None:
     """Passes if an allocation exists; writes `report/infeasible.json` and raises if none does.
 
     Raises:
         InfeasibleError: with the violated cut and the smallest change of demands that mends it.
     """
-    Path(report, INFEASIBLE_JSON).unlink(missing_ok=True)
-    if is_feasible(problem):
-        return
-    why = explain(problem)
-    Path(report).mkdir(parents=True, exist_ok=True)
-    text = json.dumps(asdict(why), indent=2, ensure_ascii=False) + "\n"
-    Path(report, INFEASIBLE_JSON).write_text(text, encoding="utf-8")
-    raise InfeasibleError(why.reason)
+    if not is_feasible(problem):
+        raise _told(explain(problem), report)
 
 
 def explain(problem: AllocationProblem) -> Infeasibility:
@@ -71,12 +79,42 @@ def explain(problem: AllocationProblem) -> Infeasibility:
     seen = problem.classes.eligible[classes].any(axis=0) & (funds if problem.k == 1 else True)
     low = int(problem.classes.tolerance_low[classes].min()) if classes.any() else 0
     high = int(problem.classes.tolerance_high[classes].max()) if classes.any() else 0
-    repaired = nearest_feasible_demand(network, state)
-    change = (repaired - state.demand)[: len(problem.funds)] if repaired is not None else np.zeros(0, dtype=np.int64)
-    repair = {problem.funds.ids[f]: int(change[f]) for f in np.flatnonzero(change)}
+    repair = _repair(problem)
     ids = tuple(problem.funds.ids[f] for f in np.flatnonzero(seen))
     reason = _in_words(problem, classes, needed, ids, short, (low, high), repair)
     return Infeasibility(reason, int(members.sum()), (low, high), needed, ids, needed - short, short, repair)
+
+
+def _told(why: Infeasibility, report: str) -> InfeasibleError:
+    Path(report).mkdir(parents=True, exist_ok=True)
+    text = json.dumps(asdict(why), indent=2, ensure_ascii=False) + "\n"
+    Path(report, INFEASIBLE_JSON).write_text(text, encoding="utf-8")
+    return InfeasibleError(why.reason)
+
+
+def _of_the_sum(problem: AllocationProblem, reason: str) -> Infeasibility:
+    """The cut of all users against all funds."""
+    repair = _repair(replace(problem, mode="exact")) if problem.k <= len(problem.funds) else {}
+    if repair:
+        reason += f"; the smallest change: {_changes(repair)}"
+    wanted, classes = int(problem.funds.demand.sum()), problem.classes
+    tolerance = (int(classes.tolerance_low.min()), int(classes.tolerance_high.max()))
+    short = problem.slots - wanted
+    return Infeasibility(reason, problem.users, tolerance, problem.slots, problem.funds.ids, wanted, short, repair)
+
+
+def _repair(problem: AllocationProblem) -> dict[str, int]:
+    """The smallest change of demands that makes the problem feasible; empty if none does."""
+    network, state = class_network(problem)
+    repaired = nearest_feasible_demand(network, state)
+    if repaired is None:
+        return {}
+    change = (repaired - state.demand)[: len(problem.funds)]
+    return {problem.funds.ids[f]: int(change[f]) for f in np.flatnonzero(change)}
+
+
+def _changes(repair: dict[str, int]) -> str:
+    return ", ".join(f"{fund} {change:+,}" for fund, change in repair.items())
 
 
 def _in_words(
@@ -99,9 +137,9 @@ def _in_words(
         return "no allocation meets the demands, the slots and the risk limits, and no change of demands alone would"
     lowest, highest = tolerance
     span = f"tolerance {lowest}" if lowest == highest else f"tolerance {lowest} to {highest}"
-    changes = ", ".join(f"{fund} {change:+,}" for fund, change in repair.items())
     shown = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
     return (
         f"the {int(problem.classes.users[classes].sum()):,} users of {span} need {needed:,} exposures; the funds "
-        f"they may see ({shown}) can give them {needed - short:,}, {short:,} short: change the demands by {changes}"
+        f"they may see ({shown}) can give them {needed - short:,}, {short:,} short: "
+        f"change the demands by {_changes(repair)}"
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -67,3 +68,12 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.labels.revenue)
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on the device; itself if it is there."""
+        if self.labels.revenue.device == device:
+            return self
+        blocks = (self.features.user, self.features.fund, self.features.pair)
+        features = Features(*[Block(block.codes.to(device), block.numbers.to(device)) for block in blocks])
+        labels = self.labels
+        return Batch(features, Labels(*[each.to(device) for each in (labels.conversion, labels.click, labels.revenue)]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import torch
 from ptofa_spark.feed.batches import LABELS, Rows, cut, shuffled
 from ptofa_spark.feed.blocks import Batch
 from ptofa_spark.feed.encoding import FeatureEncoding
-from ptofa_spark.feed.petastorm_reader import RowGroupTransform, read_row_groups
+from ptofa_spark.feed.petastorm_reader import WHOLE, RowGroupTransform, Shard, read_row_groups
 from ptofa_spark.splits import TRAIN, VALIDATION
 
 # Rows of a batch where nothing is learnt: few enough to stay in the processor's cache.
@@ -28,7 +28,8 @@ class ExamplesFeed:
 
     train_files, validation_files: URLs of the files with the split's rows; encoding: of the feature
     columns; train_rows, validation_rows: rows of the splits, as Spark counts them; batch_size: rows of a training
-    batch; buffer_rows: rows of the shuffling buffer; seed: of the order of rows, another order each epoch.
+    batch; buffer_rows: rows of the shuffling buffer; seed: of the order of rows, another order each epoch; shard: which
+    of the row groups are read.
     """
 
     train_files: tuple[str, ...]
@@ -39,30 +40,47 @@ class ExamplesFeed:
     batch_size: int
     buffer_rows: int
     seed: int
+    shard: Shard = WHOLE
 
     def train(self, epoch: int) -> Iterator[Batch]:
         """The training split in the epoch's own order; the last batch holds what is left."""
         order_seed = self.seed * _SEED_STRIDE + epoch
         generator = torch.Generator().manual_seed(order_seed)
-        groups = _all_of(encoded_rows(self.train_files, self.encoding, order_seed), TRAIN, self.train_rows)
+        groups = self._rows(self.train_files, order_seed, TRAIN, self.train_rows)
         for rows in cut(shuffled(groups, self.buffer_rows, generator), self.batch_size):
             yield self.encoding.widths.batch(rows)
 
     def validation(self) -> Iterator[Batch]:
         """The validation split in the order of the files."""
-        groups = encoded_rows(self.validation_files, self.encoding, None)
-        for rows in cut(_all_of(groups, VALIDATION, self.validation_rows), _EVALUATION_ROWS):
+        groups = self._rows(self.validation_files, None, VALIDATION, self.validation_rows)
+        for rows in cut(groups, _EVALUATION_ROWS):
             yield self.encoding.widths.batch(rows)
 
+    def nothing(self) -> Batch:
+        """A batch of no rows."""
+        widths = self.encoding.widths
+        codes = torch.empty((0, sum(widths.codes)), dtype=torch.int64)
+        return widths.batch(Rows(codes, torch.empty((0, len(LABELS) + sum(widths.numbers)))))
 
-def encoded_rows(files: Sequence[str], encoding: FeatureEncoding, order_seed: int | None) -> Iterator[Rows]:
+    def of_process(self, place: int, count: int, batch_size: int) -> ExamplesFeed:
+        """One training process's part of the feed, in batches of its own size."""
+        return replace(self, shard=Shard(place, count), batch_size=batch_size)
+
+    def _rows(self, files: tuple[str, ...], order_seed: int | None, split: str, wanted: int) -> Iterator[Rows]:
+        groups = encoded_rows(files, self.encoding, order_seed, self.shard)
+        return _all_of(groups, split, wanted) if self.shard == WHOLE else groups
+
+
+def encoded_rows(
+    files: Sequence[str], encoding: FeatureEncoding, order_seed: int | None, shard: Shard = WHOLE
+) -> Iterator[Rows]:
     """The rows of the files, a row group at a time; only the columns that the model uses are read."""
     transform = RowGroupTransform(
         lambda group: _encoded(group, encoding),
         {name: np.int64 for name in encoding.code_names}
         | {name: np.float32 for name in (*LABELS, *encoding.number_names)},
     )
-    for group in read_row_groups(files, (*LABELS, *encoding.columns), transform, order_seed):
+    for group in read_row_groups(files, (*LABELS, *encoding.columns), transform, order_seed, shard):
         rows = len(group["revenue"])
         yield Rows(
             codes=_side_by_side([group[name] for name in encoding.code_names], rows, np.int64),

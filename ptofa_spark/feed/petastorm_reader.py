@@ -6,14 +6,27 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from petastorm import TransformSpec, make_batch_reader
+from petastorm.errors import NoDataAvailableError
 from petastorm.reader import Reader
 
 Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` parts of the row groups, as even as whole row groups can be. place: from 0."""
+
+    place: int
+    count: int
+
+
+WHOLE = Shard(0, 1)
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,11 @@ class RowGroupTransform:
 
 
 def read_row_groups(
-    files: Sequence[str], columns: Sequence[str], transform: RowGroupTransform, order_seed: int | None
+    files: Sequence[str],
+    columns: Sequence[str],
+    transform: RowGroupTransform,
+    order_seed: int | None,
+    shard: Shard = WHOLE,
 ) -> Iterator[dict[str, Array]]:
     """Transformed row groups, one at a time, a few read ahead by one thread beside the consumer's.
 
@@ -37,6 +54,8 @@ def read_row_groups(
         columns: the only columns that are read.
         transform: applied to each row group on the reader's thread.
         order_seed: shuffles the row groups, the same seed alike; None: in the order of the files.
+        shard: which of the row groups are read. Where there are fewer of them than shards, the first shard has them
+            all.
 
     Yields:
         Column name to (rows,), for row groups from which the transform left a row.
@@ -47,7 +66,8 @@ def read_row_groups(
         edit_fields=[(name, kind, (), False) for name, kind in transform.outputs.items()],
         selected_fields=list(transform.outputs),
     )
-    reader = make_batch_reader(
+    read = partial(
+        make_batch_reader,
         list(files),
         schema_fields=[f"^{re.escape(column)}$" for column in columns],
         # One thread: with several, the row groups' order, and so the trained weights, would be decided by a race.
@@ -60,6 +80,9 @@ def read_row_groups(
         transform_spec=spec,
         convert_early_to_numpy=True,
     )
+    reader = _sharded(read, shard)
+    if reader is None:
+        return
     try:
         for arrays in _every_group(reader):
             if len(next(iter(arrays.values()))):
@@ -68,6 +91,16 @@ def read_row_groups(
         # Not `with reader`: its exit prints a line on standard output.
         reader.stop()
         reader.join()
+
+
+def _sharded(read: Callable[..., Reader], shard: Shard) -> Reader | None:
+    """The shard's reader; None where it is empty."""
+    if shard == WHOLE:
+        return read()
+    try:
+        return read(cur_shard=shard.place, shard_count=shard.count)
+    except NoDataAvailableError:  # Petastorm has no empty shards
+        return read() if shard.place == 0 else None
 
 
 def _every_group(reader: Reader) -> Iterator[dict[str, Array]]:

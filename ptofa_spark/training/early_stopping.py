@@ -14,11 +14,17 @@ class EarlyStopping:
     patience: int
     best_loss: float = float("inf")
     best_epoch: int = -1
+    last_epoch: int = -1
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def enough(self, epoch: int, loss: float, model: nn.Module) -> bool:
-        """Notes the epoch's loss, copies the weights if it is the best so far, and says whether to stop."""
+    @property
+    def enough(self) -> bool:
+        """Whether the last epochs, as many as the patience, brought nothing better."""
+        return self.last_epoch - self.best_epoch >= self.patience
+
+    def note(self, epoch: int, loss: float, model: nn.Module) -> None:
+        """Notes the epoch's loss, and copies the weights if it is the best so far."""
+        self.last_epoch = epoch
         if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, epoch
-            self.best_weights = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
-        return epoch - self.best_epoch >= self.patience
+            self.best_weights = {name: weight.detach().cpu().clone() for name, weight in model.state_dict().items()}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from ptofa_spark.models.settings import ModelSettings
+
+NUMBERS = r"^[0-9.e-]+(,[0-9.e-]+)*$"
 
 
 class TrainSettings(ModelSettings):
@@ -27,3 +30,18 @@ class TrainSettings(ModelSettings):
     patience: int = Field(2, ge=1, description="epochs without a better validation loss before training stops")
     clip_norm: float = Field(5.0, gt=0, description="greatest norm of the gradient of a step")
     shuffle_rows: int = Field(100_000, ge=1, description="rows of the shuffling buffer")
+    grid: bool = Field(False, description="try every learning rate and dropout of the grid, and keep the best")
+    grid_learning_rates: str = Field(".01,.02,.04,.06", pattern=NUMBERS, description="of the grid (the paper's)")
+    grid_dropouts: str = Field(".1,.3,.5", pattern=NUMBERS, description="of the grid (the paper's)")
+    processes: int = Field(1, ge=1, le=1_024, description="training processes, started by Spark if several")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="what trains: cpu, or cuda, a GPU a process")
+    checkpoint_steps: int = Field(5_000, ge=0, description="steps between checkpoints beside model_dir; 0: none")
+    tracking: bool = Field(False, description="log the run to MLflow")
+    tracking_uri: str = Field(
+        "sqlite:///mlflow.db", min_length=1, description="MLflow's tracking server or database; databricks works too"
+    )
+    experiment: str = Field("ptofa", min_length=1, description="MLflow's experiment")
+
+    def of_model(self) -> ModelSettings:
+        """The model's own settings."""
+        return ModelSettings(**self.model_dump(include=set(ModelSettings.model_fields)))

@@ -1,4 +1,4 @@
-"""The epoch loop: any model, any source of batches."""
+"""The epoch loop: any model, any source of batches, one process or several."""
 
 from __future__ import annotations
 
@@ -8,84 +8,98 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from ptofa_spark.errors import UserError
 from ptofa_spark.feed.blocks import Batch
 from ptofa_spark.models.prediction import RevenueModel
+from ptofa_spark.training.checkpoint import NO_CHECKPOINT, Checkpoint
 from ptofa_spark.training.early_stopping import EarlyStopping
+from ptofa_spark.training.group import ALONE, Group
+from ptofa_spark.training.history import Epoch, Progress
 from ptofa_spark.training.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
+# Steps between two looks at the loss, for the progress bar.
+_STEPS_A_SIGN = 50
 
 
 class Source(Protocol):
-    """Where batches come from. train_rows: rows of an epoch, for the progress bar."""
+    """Where a process's batches come from. train_rows, validation_rows: rows of the splits, of all processes."""
 
     @property
     def train_rows(self) -> int:
         """Rows of the training split."""
 
+    @property
+    def validation_rows(self) -> int:
+        """Rows of the validation split."""
+
     def train(self, epoch: int) -> Iterator[Batch]:
-        """The training split, in an order of the epoch's own."""
+        """This process's part of the training split, in an order of the epoch's own."""
 
     def validation(self) -> Iterator[Batch]:
-        """The validation split."""
+        """This process's part of the validation split."""
 
-
-@dataclass(frozen=True)
-class Epoch:
-    """What an epoch came to: mean losses an example, examples trained on, seconds of training and of validation."""
-
-    number: int
-    train_loss: float
-    validation_loss: float
-    rows: int
-    seconds: float
+    def nothing(self) -> Batch:
+        """A batch of no rows: what a process adds to a step when its own rows are used up."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A finished run; the model holds the best epoch's weights."""
+    """A finished run. weights: those of the best epoch, on the CPU; history: all epochs."""
 
     best_epoch: int
     history: tuple[Epoch, ...]
+    weights: dict[str, Tensor]
 
 
-def fit(model: RevenueModel[Any], source: Source, settings: TrainSettings) -> Fitted:
-    """Minimises the model's mean loss by Adam until the validation loss stops falling.
+def fit(
+    model: RevenueModel[Any],
+    source: Source,
+    settings: TrainSettings,
+    group: Group = ALONE,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
+) -> Fitted:
+    """Minimises the model's mean loss by Adam until the validation loss stops falling; the model holds the best epoch.
 
+    Each step takes one batch from every process, and every row of it counts alike, however the processes share them.
     Dropout draws from torch's own generator: call it inside `seeded_single_thread`.
 
     Raises:
         UserError: the loss is no longer finite.
     """
-    history: list[Epoch] = []
     stopping = EarlyStopping(settings.patience)
+    model.to(group.device)
     # Fused: one pass over the weights a step, twice the rows a second of the plain implementation.
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
-    for number in range(settings.epochs):
-        started = time.perf_counter()
-        loss, rows = _train_epoch(model, source, optimizer, settings, number)
-        epoch = Epoch(number, loss, mean_loss(model, source.validation()), rows, time.perf_counter() - started)
-        history.append(epoch)
-        logger.info(
-            "epoch=%d train_loss=%.6f validation_loss=%.6f rows=%d seconds=%.1f",
-            number, epoch.train_loss, epoch.validation_loss, rows, epoch.seconds,
-        )  # fmt: skip
-        if stopping.enough(number, epoch.validation_loss, model):
-            break
-    model.load_state_dict(stopping.best_weights)
+    progress = checkpoint.resume(stopping, model, optimizer, group)
+    if progress.epoch or progress.steps:
+        logger.info("resumed epoch=%d steps=%d", progress.epoch, progress.steps)
+    run = _Run(model, group.synchronised(model), source, optimizer, settings, group, checkpoint, stopping)
+    while progress.epoch < settings.epochs and not stopping.enough:
+        epoch = run.epoch(progress)
+        stopping.note(epoch.number, epoch.validation_loss, model)
+        progress.end_epoch(epoch)
+        checkpoint.save(progress, stopping, model, optimizer, group)
+        if group.rank == 0:
+            logger.info(
+                "epoch=%d train_loss=%.6f validation_loss=%.6f rows=%d seconds=%.1f rows_per_second=%.0f waited=%.2f",
+                epoch.number, epoch.train_loss, epoch.validation_loss, epoch.rows, epoch.seconds,
+                epoch.rows / epoch.seconds, epoch.waited,
+            )  # fmt: skip
+    model.to("cpu").load_state_dict(stopping.best_weights)
     model.eval()
-    return Fitted(stopping.best_epoch, tuple(history))
+    return Fitted(stopping.best_epoch, tuple(progress.history), stopping.best_weights)
 
 
-def mean_loss(model: RevenueModel[Any], batches: Iterator[Batch]) -> float:
-    """Mean loss an example, without dropout.
+def mean_loss(model: RevenueModel[Any], source: Source, group: Group = ALONE) -> float:
+    """Mean loss an example of the validation split, without dropout.
 
     Raises:
         UserError: it is not finite.
@@ -93,10 +107,11 @@ def mean_loss(model: RevenueModel[Any], batches: Iterator[Batch]) -> float:
     model.eval()
     total, rows = 0.0, 0
     with torch.inference_mode():
-        for batch in batches:
+        for batch in source.validation():
+            batch = batch.to(group.device)
             total += float(model.loss(model(batch.features), batch.labels).double().sum())
             rows += len(batch)
-    return _finite(total / rows)
+    return _finite(group.total(total) / _all_rows(rows, source.validation_rows, group))
 
 
 @contextmanager
@@ -115,24 +130,97 @@ def seeded_single_thread(seed: int) -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-def _train_epoch(
-    model: RevenueModel[Any], source: Source, optimizer: torch.optim.Optimizer, settings: TrainSettings, number: int
-) -> tuple[float, int]:
-    model.train()
-    parameters = list(model.parameters())
-    total, rows = torch.zeros((), dtype=torch.float64), 0
-    with tqdm(total=source.train_rows, desc=f"epoch {number}", unit=" rows", unit_scale=True, disable=None) as bar:
-        for batch in source.train(number):
-            loss = model.loss(model(batch.features), batch.labels).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
-            optimizer.step()
-            total += loss.detach().double() * len(batch)
-            rows += len(batch)
-            bar.set_postfix(loss=f"{float(total) / rows:.5f}", refresh=False)
-            bar.update(len(batch))
-    return _finite(float(total) / rows), rows
+@dataclass(frozen=True)
+class _Run:
+    """What stays the same from epoch to epoch. synchronised: the model, as steps of training call it."""
+
+    model: RevenueModel[Any]
+    synchronised: nn.Module
+    source: Source
+    optimizer: torch.optim.Optimizer
+    settings: TrainSettings
+    group: Group
+    checkpoint: Checkpoint
+    stopping: EarlyStopping
+
+    def epoch(self, progress: Progress) -> Epoch:
+        """The rest of the epoch that the run stands in, and its validation."""
+        model, group, done = self.model, self.group, progress.steps
+        model.train()
+        parameters = list(model.parameters())
+        # In float64, and on the device: it is not read in every step, which would wait for it.
+        total = torch.tensor(progress.loss, dtype=torch.float64, device=group.device)
+        waiting = _Waiting(self.source.train(progress.epoch))
+        started = time.perf_counter()
+        with tqdm(
+            total=self.source.train_rows,
+            initial=progress.rows,
+            desc=f"epoch {progress.epoch}",
+            unit=" rows",
+            unit_scale=True,
+            disable=None if group.rank == 0 else True,
+        ) as bar:
+            for mine, rows in islice(_steps(waiting, self.source.nothing(), group), done, None):
+                batch = mine.to(group.device)
+                loss = model.loss(self.synchronised(batch.features), batch.labels).sum()
+                self.optimizer.zero_grad()
+                # The processes' gradients are averaged: times their number, over all rows, gives the mean of all rows.
+                (loss * (group.size / rows)).backward()
+                nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
+                self.optimizer.step()
+                total += loss.detach().double()
+                progress.steps, progress.rows = progress.steps + 1, progress.rows + len(batch)
+                if progress.steps % _STEPS_A_SIGN == 1:
+                    bar.set_postfix(loss=f"{float(total) / max(1, progress.rows):.5f}", refresh=False)
+                bar.update(rows)
+                if self.checkpoint.due(progress.steps):
+                    progress.loss = float(total)
+                    self.checkpoint.save(progress, self.stopping, model, self.optimizer, group)
+        trained = time.perf_counter() - started
+        every = _all_rows(progress.rows, self.source.train_rows, group)
+        loss_of_all = _finite(group.total(float(total)) / every)
+        validation_loss = mean_loss(model, self.source, group)
+        return Epoch(
+            number=progress.epoch,
+            train_loss=loss_of_all,
+            validation_loss=validation_loss,
+            rows=every,
+            seconds=time.perf_counter() - started,
+            waited=waiting.seconds / trained,
+        )
+
+
+class _Waiting(Iterator[Batch]):
+    """The batches, and the seconds that their taker waited for them."""
+
+    def __init__(self, batches: Iterator[Batch]) -> None:
+        self._batches = batches
+        self.seconds = 0.0
+
+    def __next__(self) -> Batch:
+        asked = time.perf_counter()
+        try:
+            return next(self._batches)
+        finally:
+            self.seconds += time.perf_counter() - asked
+
+
+def _steps(batches: Iterator[Batch], nothing: Batch, group: Group) -> Iterator[tuple[Batch, int]]:
+    """This process's batch of each step, and the rows of all processes' together, until all are used up."""
+    while True:
+        batch = next(batches, nothing)
+        rows = int(group.total(len(batch)))
+        if rows == 0:
+            return
+        yield batch, rows
+
+
+def _all_rows(mine: int, wanted: int, group: Group) -> int:
+    """The rows of all processes together. A model of half the data looks like any: so a missing row is an error."""
+    rows = int(group.total(mine))
+    if rows != wanted:
+        raise RuntimeError(f"the training processes read {rows} rows where Spark counted {wanted}")
+    return rows
 
 
 def _finite(loss: float) -> float:

@@ -290,6 +290,25 @@ def test_an_infeasible_campaign_names_the_cut_and_the_repair_and_writes_no_table
     assert not (tmp_path / "report" / "infeasible.json").exists()
 
 
+@pytest.mark.parametrize(("demand", "changes"), [([28, 32], "{high} -10"), ([30, 11], "{high} +9")])
+def test_demands_that_do_not_add_up_are_told_with_the_smallest_change(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str], demand: list[int], changes: str
+) -> None:
+    revenue = np.array([[1.0, np.nan]] * 28 + [[1.0, 2.0]] * 22)
+    campaign = Campaign(spark, tmp_path, Instance(revenue, np.array(demand), 1))
+    code, line = run_job("allocate", *campaign.words(), capsys=capsys)
+    assert code == 2
+    low, high = campaign.ids
+    assert line.endswith(f"; the smallest change: {changes.format(high=high)}")
+    told = json.loads((tmp_path / "report" / "infeasible.json").read_text())
+    assert (told["users"], told["needed"], told["offered"]) == (50, 50, sum(demand))
+    assert told["short"] == 50 - sum(demand)
+    assert told["funds"] == [low, high]
+    campaign.demands["demand"] += campaign.demands["fund_id"].map(told["repair"]).fillna(0).astype("int64")
+    campaign.write()
+    assert run_job("allocate", *campaign.words(), capsys=capsys)[0] == 0
+
+
 def spoil(campaign: Campaign, how: str) -> None:
     if how == "unknown fund":
         campaign.demands.loc[0, "fund_id"] = "nowhere"

@@ -14,7 +14,7 @@ def section(lines: pd.DataFrame) -> str:
         "## Feature tables",
         "",
         "`make bench-features`; two cores, an 8 GiB driver heap, whole jobs, cold JVM included. The bare job reads "
-        "the same raw tables and writes as many bytes in as many rows. Rows are those of users, exposures and transactions.",
+        "the same raw tables and writes as many bytes in as many rows. Rows: of users, exposures and transactions.",
         "",
         "| users | weeks | raw rows | seconds | rows a second | x bare job | shuffled MiB | spilled to disk MiB | "
         "read MiB | written MiB | bare s | bare written MiB | JVM GiB | workers GiB |",

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.feed.petastorm_reader import RowGroupTransform, read_row_groups
+from ptofa_spark.feed.petastorm_reader import WHOLE, RowGroupTransform, Shard, read_row_groups
 from ptofa_spark.feed.snapshot import petastorm_url, pin_snapshot, split_files
 from ptofa_spark.tables.reading import read_table
 from ptofa_spark.tables.schemas import EXAMPLES
@@ -46,8 +46,9 @@ KEEP = RowGroupTransform(keep, {"user_id": np.int64, "revenue": np.float32})
 COLUMNS = ("user_id", "revenue")
 
 
-def users_read(files: tuple[str, ...], order_seed: int | None = None) -> list[int]:
-    return [int(user) for group in read_row_groups(files, COLUMNS, KEEP, order_seed) for user in group["user_id"]]
+def users_read(files: tuple[str, ...], order_seed: int | None = None, shard: Shard = WHOLE) -> list[int]:
+    groups = read_row_groups(files, COLUMNS, KEEP, order_seed, shard)
+    return [int(user) for group in groups for user in group["user_id"]]
 
 
 def test_exactly_the_rows_of_the_pinned_version_are_read(spark: SparkSession, warehouse: str) -> None:
@@ -160,3 +161,15 @@ def test_a_split_without_rows_a_foreign_table_and_an_impossible_path_are_refused
         pin_snapshot(spark, f"{warehouse}/nothing")
     with pytest.raises(TableError, match=r"keep \?, # and ; out"):
         petastorm_url("file:/a#b/part-0.parquet")
+
+
+@pytest.mark.parametrize(("files", "shards"), [(4, 2), (3, 2), (4, 3), (1, 2), (2, 5)])
+@pytest.mark.parametrize("order_seed", [None, 3])
+def test_shards_have_every_row_once_even_where_some_are_empty(
+    spark: SparkSession, warehouse: str, files: int, shards: int, order_seed: int | None
+) -> None:
+    write_examples(spark, f"{warehouse}/examples", 0, 600, partitions=files)
+    pinned = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
+    parts = [users_read(pinned, order_seed, Shard(place, shards)) for place in range(shards)]
+    assert sorted(user for part in parts for user in part) == list(range(600))
+    assert all(parts) == (files >= shards)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +17,9 @@ from ptofa_spark.models.heads import LabelMoments
 from ptofa_spark.models.likelihoods import Counterfactual
 from ptofa_spark.models.ptofa import Ptofa
 from ptofa_spark.models.settings import ModelSettings
+from ptofa_spark.training.checkpoint import NO_CHECKPOINT, Checkpoint
 from ptofa_spark.training.early_stopping import EarlyStopping
+from ptofa_spark.training.group import ALONE, Group
 from ptofa_spark.training.labels import SplitLabels
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.trainer import Fitted, fit, mean_loss, seeded_single_thread
@@ -45,6 +49,13 @@ class InMemory:
         order = torch.randperm(self.train_rows, generator=torch.Generator().manual_seed(epoch))
         return (self.batch(rows) for rows in order.split(256))
 
+    @property
+    def validation_rows(self) -> int:
+        return len(self.x) - self.train_rows
+
+    def nothing(self) -> Batch:
+        return self.batch(torch.arange(0))
+
     def validation(self) -> Iterator[Batch]:
         return iter([self.batch(torch.arange(self.train_rows, len(self.x)))])
 
@@ -57,7 +68,9 @@ def exposures(rows: int, rate: float, seed: int = 0) -> InMemory:
     return InMemory(x, torch.where(torch.rand(rows, generator=generator) < p, money, 0.0))
 
 
-def fitted(source: InMemory, **more: object) -> tuple[Ptofa, Fitted]:
+def fitted(
+    source: InMemory, checkpoint: Checkpoint = NO_CHECKPOINT, group: Group = ALONE, **more: object
+) -> tuple[Ptofa, Fitted]:
     settings = TrainSettings.model_validate({"epochs": 4, "learning_rate": 0.003, **more})
     revenue = source.revenue[: source.train_rows]
     log_revenue = torch.log(revenue[revenue > 0])
@@ -67,7 +80,7 @@ def fitted(source: InMemory, **more: object) -> tuple[Ptofa, Fitted]:
         kept = settings.model_dump(include=set(ModelSettings.model_fields))
         model = Ptofa(LAYOUT, ModelSettings(**kept))
         model.start_at(labels.moments())
-        return model, fit(model, source, settings)
+        return model, fit(model, source, settings, group, checkpoint)
 
 
 @pytest.mark.parametrize("form", ["density", "mass"])
@@ -125,20 +138,81 @@ def test_training_leaves_the_process_as_it_was() -> None:
     assert torch.get_num_threads() == threads
 
 
+class Killed(Exception):
+    pass
+
+
+class CutOff(InMemory):
+    """Dies after a number of batches, counted over the epochs."""
+
+    left = 10**9
+
+    def train(self, epoch: int) -> Iterator[Batch]:
+        for batch in super().train(epoch):
+            if CutOff.left == 0:
+                raise Killed
+            CutOff.left -= 1
+            yield batch
+
+
+@pytest.mark.parametrize("batches", [1, 5, 9, 12, 13, 26])
+def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tmp_path: Path, batches: int) -> None:
+    whole = exposures(3_000, 0.2)  # 9 batches an epoch
+    cut_off = CutOff(whole.x, whole.revenue)
+    quick = {"epochs": 4, "patience": 4, "dropout": 0.3}
+    wanted, undisturbed = fitted(whole, **quick)
+    checkpoint = Checkpoint(tmp_path / "folder" / "run.safetensors", 4)
+    CutOff.left = batches
+    with pytest.raises(Killed):
+        fitted(cut_off, checkpoint, **quick)
+    CutOff.left = 10**9
+    model, run = fitted(cut_off, checkpoint, **quick)
+    assert all(torch.equal(weight, model.state_dict()[name]) for name, weight in wanted.state_dict().items())
+    assert [epoch.train_loss for epoch in run.history] == [epoch.train_loss for epoch in undisturbed.history]
+    assert [epoch.validation_loss for epoch in run.history] == [e.validation_loss for e in undisturbed.history]
+    assert [entry.name for entry in (tmp_path / "folder").iterdir()] == ["run.safetensors"]
+    # The finished run's file leads to its end, without a step.
+    CutOff.left = 0
+    again, _ = fitted(cut_off, checkpoint, **quick)
+    assert all(torch.equal(weight, again.state_dict()[name]) for name, weight in wanted.state_dict().items())
+
+
+def test_a_checkpoint_that_is_no_whole_file_is_started_anew(tmp_path: Path) -> None:
+    source = exposures(600, 0.2)
+    wanted, _ = fitted(source, epochs=1)
+    path = tmp_path / "run.safetensors"
+    path.write_bytes(b"half a file")
+    model, _ = fitted(source, Checkpoint(path, 1), epochs=1)
+    assert all(torch.equal(weight, model.state_dict()[name]) for name, weight in wanted.state_dict().items())
+
+
+def test_a_source_that_loses_rows_is_an_error() -> None:
+    class Forgetful(InMemory):
+        def train(self, epoch: int) -> Iterator[Batch]:
+            return islice(super().train(epoch), 1)
+
+    source = exposures(1_000, 0.2)
+    with pytest.raises(RuntimeError, match=r"read 256 rows where Spark counted 750"):
+        fitted(Forgetful(source.x, source.revenue))
+
+
 def test_the_best_epochs_weights_are_kept() -> None:
     source = exposures(600, 0.1, seed=4)
     model, run = fitted(source, epochs=12, patience=4, learning_rate=0.03, dropout=0.0)
     losses = [epoch.validation_loss for epoch in run.history]
     assert run.best_epoch == losses.index(min(losses))
     assert len(losses) == min(12, run.best_epoch + 5)
-    assert mean_loss(model, source.validation()) == pytest.approx(min(losses), rel=1e-9)
+    assert mean_loss(model, source) == pytest.approx(min(losses), rel=1e-9)
     assert losses[-1] > min(losses)
 
 
 def test_stopping_waits_for_its_patience() -> None:
     stopping = EarlyStopping(patience=2)
     model = torch.nn.Linear(1, 1)
-    enough = [stopping.enough(epoch, loss, model) for epoch, loss in enumerate([3.0, 2.0, 2.5, 1.9, 2.0, 2.1])]
+    enough = []
+    for epoch, loss in enumerate([3.0, 2.0, 2.5, 1.9, 2.0, 2.1]):
+        stopping.note(epoch, loss, model)
+        enough.append(stopping.enough)
     assert enough == [False, False, False, False, False, True]
     assert (stopping.best_epoch, stopping.best_loss) == (3, 1.9)
 

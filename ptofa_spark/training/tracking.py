@@ -1,0 +1,65 @@
+"""A training run in MLflow: its settings, its figures by epoch, and the model's folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+from ptofa_spark.errors import UserError
+from ptofa_spark.training.grid import Chosen
+from ptofa_spark.training.settings import TrainSettings
+from ptofa_spark.training.validation import ValidationMetrics
+
+_SQLITE = "sqlite:///"
+_NOT_OF_THE_RUN = {"tracking", "tracking_uri", "experiment"}
+
+
+def open_experiment(settings: TrainSettings) -> None:
+    """Makes sure that the run can be tracked at its end; asked before training, not after it.
+
+    Artefacts of an SQLite database lie beside it in `mlartifacts`; elsewhere the server says where.
+
+    Raises:
+        UserError: the tracking server or database cannot be reached.
+    """
+    if not settings.tracking:
+        return
+    try:
+        mlflow.set_tracking_uri(settings.tracking_uri)
+        if mlflow.get_experiment_by_name(settings.experiment) is None:
+            beside = None
+            if settings.tracking_uri.startswith(_SQLITE):
+                database = Path(settings.tracking_uri.removeprefix(_SQLITE)).absolute()
+                beside = (database.parent / "mlartifacts").as_uri()
+            mlflow.create_experiment(settings.experiment, artifact_location=beside)
+        mlflow.set_experiment(settings.experiment)
+    except MlflowException as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"tracking_uri {settings.tracking_uri} cannot be used ({reason}): name another, or leave tracking off"
+        ) from error
+
+
+def track(chosen: Chosen, validation: ValidationMetrics, model_dir: str, versions: dict[str, int | None]) -> None:
+    """Logs the run, after `open_experiment`; the points of a grid are runs inside it."""
+    settings = chosen.settings
+    if not settings.tracking:
+        return
+    with mlflow.start_run(run_name=settings.model):
+        mlflow.log_params(settings.model_dump(mode="json", exclude=_NOT_OF_THE_RUN))
+        mlflow.set_tags({f"version of {table}": str(version) for table, version in versions.items()})
+        for epoch in chosen.fitted.history:
+            figures = {name: float(value) for name, value in asdict(epoch).items() if name != "number"}
+            mlflow.log_metrics(figures, step=epoch.number)
+        found = {f"validation_{name}": float(value) for name, value in asdict(validation).items() if value is not None}
+        mlflow.log_metrics(found, step=chosen.fitted.best_epoch)
+        mlflow.log_artifacts(model_dir, "model")
+        for point in chosen.grid:
+            name = f"learning_rate={point.learning_rate:g} dropout={point.dropout:g}"
+            with mlflow.start_run(run_name=name, nested=True):
+                mlflow.log_params({"learning_rate": point.learning_rate, "dropout": point.dropout})
+                if point.validation_loss is not None:
+                    mlflow.log_metric("validation_loss", point.validation_loss)

@@ -1,0 +1,99 @@
+"""The grid keeps the best of its points, and MLflow gets what a run was and what came of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mlflow
+import pytest
+from pyspark.sql import SparkSession
+
+from ptofa_spark.errors import ConfigError, UserError
+from ptofa_spark.training.artifact import read_artifact
+from ptofa_spark.training.settings import TrainSettings
+from ptofa_spark.training.train import TrainedModel, train
+from tests.feed.feature_tables import FeatureTables, write_feature_tables
+from tests.run_job import run_job
+
+
+@pytest.fixture(scope="module")
+def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> FeatureTables:
+    return write_feature_tables(spark, str(tmp_path_factory.mktemp("warehouse")), users=3_000)
+
+
+def grid_run(spark: SparkSession, tables: FeatureTables, model_dir: Path, **more: object) -> TrainedModel:
+    given = {"warehouse": tables.warehouse, "model_dir": str(model_dir), "epochs": 2, "seed": 5, "grid": True, **more}
+    return train(spark, TrainSettings.model_validate(given))
+
+
+def test_the_grid_keeps_the_point_of_the_least_validation_loss(
+    spark: SparkSession, tables: FeatureTables, tmp_path: Path
+) -> None:
+    done = grid_run(
+        spark, tables, tmp_path / "grid", grid_learning_rates=".00001,.01,1e30", grid_dropouts=".1,.3", clip_norm=1e30
+    )
+    points = {(point.learning_rate, point.dropout): point.validation_loss for point in done.chosen.grid}
+    assert list(points) == [(rate, dropout) for rate in (0.00001, 0.01, 1e30) for dropout in (0.1, 0.3)]
+    assert points[1e30, 0.1] is None
+    losses = {point: loss for point, loss in points.items() if loss is not None}
+    best = min(losses, key=lambda point: losses[point])
+    assert best[0] == 0.01
+    assert (done.chosen.settings.learning_rate, done.chosen.settings.dropout) == best
+    assert "learning rate 0.01 and dropout" in done.line()
+    kept = json.loads((tmp_path / "grid" / "metrics.json").read_text(encoding="utf-8"))
+    assert [point["validation_loss"] for point in kept["grid"]] == list(points.values())
+    alone = TrainSettings(
+        warehouse=tables.warehouse, model_dir=str(tmp_path / "alone"), epochs=2, seed=5, clip_norm=1e30,
+        learning_rate=best[0], dropout=best[1],
+    )  # fmt: skip
+    train(spark, alone)
+    assert read_artifact(str(tmp_path / "alone")) == read_artifact(str(tmp_path / "grid"))
+
+
+def test_a_grid_that_cannot_be_trained_says_so(spark: SparkSession, tables: FeatureTables, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"diverged at every point of the grid"):
+        grid_run(spark, tables, tmp_path / "m", grid_learning_rates="1e30", grid_dropouts=".1", clip_norm=1e30)
+    with pytest.raises(ConfigError, match=r"dropout = '1.5'"):
+        grid_run(spark, tables, tmp_path / "m", grid_dropouts="1.5")
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_run_is_found_again_in_mlflow(spark: SparkSession, tables: FeatureTables, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/runs.db"
+    done = grid_run(
+        spark, tables, tmp_path / "model", grid_learning_rates=".001,.01", grid_dropouts=".1", tracking=True,
+        tracking_uri=uri, experiment="a test",
+    )  # fmt: skip
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("a test")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    parent = next(run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    assert len(runs) == 3
+    chosen = done.chosen
+    assert parent.data.params["learning_rate"] == str(chosen.settings.learning_rate)
+    assert parent.data.tags[f"version of {tables.warehouse}/examples"] == "0"
+    losses = client.get_metric_history(parent.info.run_id, "validation_loss")
+    assert [(found.step, found.value) for found in sorted(losses, key=lambda found: found.step)] == [
+        (epoch.number, epoch.validation_loss) for epoch in chosen.fitted.history
+    ]
+    assert parent.data.metrics["validation_auc"] == done.validation.auc
+    stored = sorted(file.path for file in client.list_artifacts(parent.info.run_id, "model"))
+    assert stored == [f"model/{name}" for name in ("encoders.json", "metrics.json", "model.json", "model.safetensors")]
+    assert (tmp_path / "mlartifacts").is_dir()
+    nested = {run.info.run_name: run.data.metrics["validation_loss"] for run in runs if run is not parent}
+    assert nested == {
+        f"learning_rate={point.learning_rate:g} dropout={point.dropout:g}": point.validation_loss
+        for point in chosen.grid
+    }
+
+
+def test_a_tracking_server_out_of_reach_is_said_before_training(
+    tables: FeatureTables, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--warehouse", tables.warehouse, "--model-dir", str(tmp_path / "m"), "--tracking"]
+    code, line = run_job("train", *words, "--tracking-uri", "nowhere://host", capsys=capsys)
+    assert code == 2
+    assert "tracking_uri nowhere://host cannot be used" in line
+    assert not (tmp_path / "m").exists()
