@@ -12,14 +12,27 @@ from ptofa_spark.evaluation.figures import (
     revenue_by_fund,
     score_distribution,
 )
-from ptofa_spark.evaluation.metrics import Metrics, Predicted
+from ptofa_spark.evaluation.intervals import Ends
+from ptofa_spark.evaluation.metrics import FundCalibration, Metrics, Predicted
 from ptofa_spark.evaluation.report import Figure, Table
 from ptofa_spark.evaluation.results import AllocationEvaluation, Evaluation
 from ptofa_spark.evaluation.text_table import text_table
 
 _ALLOCATION_HEAD = ("allocation", "objective", "gap", "users served", "C1", "C2", "C3", "CPME", "RPME", "measured by")
 _LOGGED_HEAD = ("allocation - logged policy", "CPME", "RPME", "conversions behind it", "effective exposures")
-_MODEL_HEAD = ("predictor", "AUC", "MSE", "MAE", "MAE money", "Gini", "pred/act conv.", "pred/act rev.")
+_MODEL_HEAD = ("predictor", "AUC", "MSE", "MAE", "MAE money", "Gini", "pred/act conv.", "pred/act rev.", "ECE of p")
+# The figures of a row, in the order of the head, as they are shown.
+_FORMS = {
+    "auc": ".4f",
+    "mse": ".5f",
+    "mae": ".5f",
+    "mae_money": ",.3f",
+    "gini": ".4f",
+    "conversion_ratio": ".3f",
+    "revenue_ratio": ".3f",
+    "calibration_error": ".6f",
+}
+_BY_FUND_HEAD = ("fund", "exposures", "conversions", "predicted", "revenue", "predicted", "pred/act rev.")
 
 
 def terminal_table(found: Evaluation) -> str:
@@ -50,10 +63,12 @@ def report_tables(found: Evaluation) -> list[Table]:
             "Predictions on held-out exposures",
             f"{found.exposures:,} exposures with {found.conversions:,} conversions. MSE and MAE are of log10(1 + "
             "revenue), predicted by its mean; predicting zero wins MAE on mostly zero labels, so it stands here too. "
-            f"Calibration error of the conversion rate: {_shown(found.calibration_error, '.6f')}.",
+            "In brackets 95 % intervals, by bootstrap over users. Less 1, the ratios are the label-mean bias; ECE: "
+            "mean distance of predicted and actual conversion rate over tenths of the exposures.",
             _MODEL_HEAD,
-            tuple(_model_row(row) for row in found.metrics),
+            tuple(_model_row(row, found.intervals[row.name]) for row in found.metrics),
         ),
+        Table("Predictions by fund", "Sums over the held-out exposures.", _BY_FUND_HEAD, _fund_rows(found.by_fund)),
     ]
     if any(each.logged for each in found.allocations):
         tables.append(
@@ -128,16 +143,34 @@ def _logged_row(each: AllocationEvaluation) -> tuple[str, ...]:
     )
 
 
-def _model_row(row: Metrics) -> tuple[str, ...]:
-    return (
-        row.name,
-        _shown(row.auc, ".4f"),
-        _shown(row.mse, ".5f"),
-        _shown(row.mae, ".5f"),
-        _shown(row.mae_money, ",.3f"),
-        _shown(row.gini, ".4f"),
-        _shown(row.conversion_ratio, ".3f"),
-        _shown(row.revenue_ratio, ".3f"),
+def _model_row(row: Metrics, intervals: dict[str, Ends] | None = None) -> tuple[str, ...]:
+    """A predictor's figures, with their intervals where these are given."""
+
+    def shown(name: str) -> str:
+        value, form = getattr(row, name), _FORMS[name]
+        ends = (intervals or {}).get(name)
+        if value is None or ends is None:
+            return _shown(value, form)
+        return f"{value:{form}} [{ends.low:{form}}, {ends.high:{form}}]"
+
+    return (row.name, *[shown(name) for name in _FORMS])
+
+
+def _fund_rows(funds: Sequence[FundCalibration]) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        (
+            fund.fund_id,
+            f"{fund.exposures:,}",
+            f"{fund.conversions:,.0f}",
+            _shown(fund.predicted_conversions, ",.1f"),
+            f"{fund.revenue:,.0f}",
+            _shown(fund.predicted_revenue, ",.0f"),
+            _shown(
+                None if not fund.revenue or fund.predicted_revenue is None else fund.predicted_revenue / fund.revenue,
+                ".3f",
+            ),
+        )
+        for fund in funds
     )
 
 

@@ -11,10 +11,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.summary import AllocationSummary
-from ptofa_spark.evaluation.calibration import calibration, expected_calibration_error
+from ptofa_spark.evaluation.calibration import calibration
 from ptofa_spark.evaluation.campaign import logged_users, true_worth
 from ptofa_spark.evaluation.contents import report_figures, report_tables
-from ptofa_spark.evaluation.metrics import metrics, yardsticks
+from ptofa_spark.evaluation.intervals import metric_intervals
+from ptofa_spark.evaluation.metrics import by_fund, metrics, yardsticks
 from ptofa_spark.evaluation.off_policy import off_policy
 from ptofa_spark.evaluation.predictions import TestSet, test_set
 from ptofa_spark.evaluation.report import REPORT_HTML, Heading, render, write_whole
@@ -85,7 +86,11 @@ def _evaluation(seen: TestSet, judged: tuple[AllocationEvaluation, ...], setting
         conversions=int(seen.outcomes.conversion.sum()),
         allocations=judged,
         metrics=tuple(metrics(predictor, seen.outcomes) for predictor in predictors),
-        calibration_error=expected_calibration_error(conversion) if conversion else None,
+        intervals={
+            each.name: metric_intervals(each, seen.outcomes, settings.metric_bootstrap, settings.seed)
+            for each in predictors
+        },
+        by_fund=by_fund(seen.model, seen.outcomes),
         conversion_calibration=conversion,
         revenue_calibration=calibration(seen.model.revenue, seen.outcomes.revenue),
         report=str(Path(settings.report) / REPORT_HTML),

@@ -12,15 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error, mean_squared_error, roc_auc_score
 
+from ptofa_spark.evaluation.calibration import calibration, expected_calibration_error
+
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What happened at each exposure. conversion: 0 or 1; revenue: money, 0 without a conversion; both (exposures,)."""
+    """What happened at each exposure, each (exposures,).
+
+    conversion: 0 or 1; revenue: money, 0 without a conversion; user: which user it was, from 0 without a gap; fund:
+    which of `fund_ids`.
+    """
 
     conversion: Floats
     revenue: Floats
+    user: Ints
+    fund: Ints
+    fund_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,9 @@ class Metrics:
     """One row of the table of models.
 
     auc: of conversion, None with one class only; mse, mae: on log10(1 + R); mae_money, money; gini: normalised, of
-    revenue ordered by prediction; conversion_ratio, revenue_ratio: sum(predicted) / sum(actual), None without any.
-    What a model says nothing of is None; of money, a model without log10_revenue says nothing.
+    revenue ordered by prediction; conversion_ratio, revenue_ratio: sum(predicted) / sum(actual), None without any, and
+    less 1 the label-mean bias; calibration_error: of p_c, over ten groups of equal mass. What a model says nothing of
+    is None; of money, a model without log10_revenue says nothing.
     """
 
     name: str
@@ -54,6 +65,19 @@ class Metrics:
     gini: float | None
     conversion_ratio: float | None
     revenue_ratio: float | None
+    calibration_error: float | None
+
+
+@dataclass(frozen=True)
+class FundCalibration:
+    """One fund's test exposures: sums of what was predicted and of what happened, None where nothing is predicted."""
+
+    fund_id: str
+    exposures: int
+    predicted_conversions: float | None
+    conversions: float
+    predicted_revenue: float | None
+    revenue: float
 
 
 def metrics(predicted: Predicted, outcomes: Outcomes) -> Metrics:
@@ -71,7 +95,22 @@ def metrics(predicted: Predicted, outcomes: Outcomes) -> Metrics:
         gini=normalised_gini(outcomes.revenue, predicted.revenue),
         conversion_ratio=None if p_c is None else _ratio(p_c, outcomes.conversion),
         revenue_ratio=_ratio(predicted.revenue, outcomes.revenue) if of_money else None,
+        calibration_error=None if p_c is None else expected_calibration_error(calibration(p_c, outcomes.conversion)),
     )
+
+
+def by_fund(predicted: Predicted, outcomes: Outcomes) -> tuple[FundCalibration, ...]:
+    """Sums of each fund that was shown."""
+
+    def sums(values: Floats | None) -> list[float | None]:
+        funds = len(outcomes.fund_ids)
+        return [None] * funds if values is None else np.bincount(outcomes.fund, values, funds).tolist()
+
+    shown = np.bincount(outcomes.fund, minlength=len(outcomes.fund_ids))
+    of_money = predicted.revenue if predicted.log10_revenue is not None else None
+    columns = (sums(predicted.p_c), sums(outcomes.conversion), sums(of_money), sums(outcomes.revenue))
+    rows = zip(outcomes.fund_ids, shown.tolist(), *columns, strict=True)
+    return tuple(FundCalibration(*row) for row in rows if row[1])
 
 
 def yardsticks(outcomes: Outcomes) -> tuple[Predicted, Predicted]:

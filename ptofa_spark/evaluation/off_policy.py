@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ptofa_spark.evaluation.bootstrap import Interval, percentiles, user_weights
+
 Floats = NDArray[np.float64]
 PER_MILLE = 1_000.0
-_CHUNK = 25
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,6 @@ class LoggedUsers:
     weighted_conversions: Floats
     weighted_revenue: Floats
     matched: Floats
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate and its 95 % percentile interval, per mille exposures."""
-
-    estimate: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.estimate:,.2f} [{self.low:,.2f}, {self.high:,.2f}]"
 
 
 @dataclass(frozen=True)
@@ -99,8 +88,8 @@ def off_policy(logged: LoggedUsers, resamples: int, seed: int) -> OffPolicy:
         ]
     )
     point = _estimates(sums.sum(axis=0)[None, :])[0]
-    spread = _estimates(_resampled(sums, resamples, seed))
-    low, high = np.nanpercentile(spread, [2.5, 97.5], axis=0)
+    resampled = np.concatenate([weights @ sums for weights in user_weights(len(sums), resamples, seed)])
+    low, high = percentiles(_estimates(resampled))
     intervals = [Interval(*(float(x) for x in row)) for row in zip(point, low, high, strict=True)]
     squares = float(logged.squared_weight.sum())
     named = dict(zip(_FIGURES, intervals, strict=True))
@@ -110,15 +99,6 @@ def off_policy(logged: LoggedUsers, resamples: int, seed: int) -> OffPolicy:
         exposures=int(logged.exposures.sum()),
         conversions=int(logged.matched.sum()),
     )
-
-
-def _resampled(sums: Floats, resamples: int, seed: int) -> Floats:
-    rng = np.random.default_rng(seed)
-    parts = []
-    for start in range(0, resamples, _CHUNK):
-        times = rng.poisson(1.0, (min(_CHUNK, resamples - start), len(sums))).astype(np.float64)
-        parts.append(times @ sums)
-    return np.concatenate(parts)
 
 
 def _estimates(totals: Floats) -> Floats:

@@ -51,12 +51,17 @@ def test_set(tested: DataFrame, model_dir: str, model: str, truth: DataFrame | N
             (F.col("p_c") * F.exp(F.col("mu") + F.col("sigma") * F.col("sigma") / 2)).alias("true_revenue"),
         )
         rows = rows.join(true, on=["user_id", "fund_id"], how="left")
-    table = rows.orderBy("campaign_id", "user_id", "fund_id").drop("campaign_id", "user_id", "fund_id").toArrow()
+    table = rows.orderBy("campaign_id", "user_id", "fund_id").drop("campaign_id").toArrow()
+    _, user = np.unique(table["user_id"].to_numpy(), return_inverse=True)
+    fund = table["fund_id"].combine_chunks().dictionary_encode()
     arrays: dict[str, Floats] = {
-        name: table[name].to_numpy().astype(np.float64, copy=False) for name in table.column_names
+        name: table[name].to_numpy().astype(np.float64, copy=False)
+        for name in table.column_names
+        if name not in ("user_id", "fund_id")
     }
+    funds = tuple(fund.dictionary.to_pylist())
     return TestSet(
-        Outcomes(arrays["conversion"], arrays["revenue"]),
+        Outcomes(arrays["conversion"], arrays["revenue"], user, fund.indices.to_numpy().astype(np.int64), funds),
         Predicted(model, _said(arrays["p_c"]), _said(arrays["predicted_log10"]), arrays["predicted_revenue"]),
         None
         if truth is None

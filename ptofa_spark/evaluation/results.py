@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.evaluation.calibration import CalibrationGroup
 from ptofa_spark.evaluation.campaign import TrueWorth
-from ptofa_spark.evaluation.metrics import Metrics
+from ptofa_spark.evaluation.intervals import Ends
+from ptofa_spark.evaluation.metrics import FundCalibration, Metrics
 from ptofa_spark.evaluation.off_policy import OffPolicy
 
 
@@ -23,14 +24,19 @@ class AllocationEvaluation:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All figures of a run; exposures, conversions: of the test set; calibration: of p_c and of revenue."""
+    """All figures of a run.
+
+    exposures, conversions: of the test set; metrics: a row a predictor; intervals: of their figures, by predictor and
+    figure; by_fund: of the model; calibration: of p_c and of revenue, by tenth of the exposures.
+    """
 
     model: str
     exposures: int
     conversions: int
     allocations: tuple[AllocationEvaluation, ...]
     metrics: tuple[Metrics, ...]
-    calibration_error: float | None
+    intervals: dict[str, dict[str, Ends]]
+    by_fund: tuple[FundCalibration, ...]
     conversion_calibration: tuple[CalibrationGroup, ...]
     revenue_calibration: tuple[CalibrationGroup, ...]
     report: str

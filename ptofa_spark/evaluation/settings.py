@@ -17,7 +17,8 @@ class EvaluateSettings(Settings):
     model_dir: str = Field("warehouse/model", min_length=1, description="folder of the trained model")
     report: str = Field("reports", min_length=1, description="directory for report.html and evaluation.json")
     allocations: str = Field("manual,ha", pattern=r"^\w+(,\w+)*$", description="names of the allocations to compare")
-    bootstrap: int = Field(1_000, ge=100, le=100_000, description="resamples of an interval")
+    bootstrap: int = Field(1_000, ge=100, le=100_000, description="resamples of an allocation's interval")
+    metric_bootstrap: int = Field(200, ge=20, le=100_000, description="resamples of a predictor's intervals")
     seed: int = Field(7, ge=0, description="seed of the resamples")
     max_rows: int = Field(
         5_000_000, ge=1_000, description="most test exposures for the metrics; above, a sample of users"

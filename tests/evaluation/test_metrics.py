@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from ptofa_spark.evaluation.calibration import calibration, expected_calibration_error
-from ptofa_spark.evaluation.metrics import Outcomes, Predicted, metrics, normalised_gini, yardsticks
+from ptofa_spark.evaluation.intervals import _Ordered, metric_intervals
+from ptofa_spark.evaluation.metrics import Outcomes, Predicted, by_fund, metrics, normalised_gini, yardsticks
 
 
 def outcomes(seed: int = 0, size: int = 400) -> tuple[Outcomes, Predicted]:
@@ -14,7 +16,13 @@ def outcomes(seed: int = 0, size: int = 400) -> tuple[Outcomes, Predicted]:
     p = rng.beta(1, 9, size).round(2)  # rounding makes ties
     converted = (rng.random(size) < p).astype(float)
     revenue = converted * rng.lognormal(5, 1, size)
-    return Outcomes(converted, revenue), Predicted("model", p, p * 2.0, p * 150.0)
+    return logged(converted, revenue), Predicted("model", p, p * 2.0, p * 150.0)
+
+
+def logged(conversion: np.ndarray, revenue: np.ndarray, exposures_a_user: int = 1) -> Outcomes:
+    """The outcomes, as if users had seen so many each, the last fewer, of two funds in turn."""
+    row = np.arange(len(revenue))
+    return Outcomes(conversion, revenue, row // exposures_a_user, row % 2, ("bond", "équité"))
 
 
 def test_auc_counts_pairs_and_half_of_ties() -> None:
@@ -25,7 +33,7 @@ def test_auc_counts_pairs_and_half_of_ties() -> None:
 
 
 def test_errors_and_ratios_by_hand() -> None:
-    seen = Outcomes(np.array([1.0, 0.0, 0.0, 1.0]), np.array([99.0, 0.0, 0.0, 9.0]))
+    seen = logged(np.array([1.0, 0.0, 0.0, 1.0]), np.array([99.0, 0.0, 0.0, 9.0]))
     said = Predicted(
         "m", np.array([0.5, 0.5, 0.0, 0.5]), np.array([1.0, 1.0, 0.0, 1.0]), np.array([50.0, 0.0, 0.0, 4.0])
     )
@@ -49,7 +57,7 @@ def test_gini_is_one_for_the_true_order_and_nought_for_a_constant_in_any_order_o
 
 
 def test_nothing_to_order_gives_none() -> None:
-    seen = Outcomes(np.zeros(5), np.zeros(5))
+    seen = logged(np.zeros(5), np.zeros(5))
     found = metrics(Predicted("m", *(np.full(5, 0.1) for _ in range(3))), seen)
     assert (found.auc, found.gini, found.conversion_ratio, found.revenue_ratio) == (None, None, None, None)
 
@@ -73,3 +81,58 @@ def test_calibration_groups_are_of_equal_mass_and_their_error_is_weighted() -> N
     assert [group.actual for group in groups] == pytest.approx([1 / 3, 1.0])
     assert expected_calibration_error(groups) == pytest.approx((3 * (1 / 3 - 0.2) + 2 * 0.15) / 5)
     assert len(calibration(predicted[:3], actual[:3])) == 3  # fewer exposures than groups
+
+
+def test_weighted_auc_and_gini_are_those_of_rows_repeated_so_often() -> None:
+    seen, predicted = outcomes()
+    seen = logged(seen.conversion, seen.revenue, exposures_a_user=3)
+    weight = np.random.default_rng(4).poisson(1.0, int(seen.user.max()) + 1).astype(float)
+    times = weight[seen.user].astype(int)
+    by_p = _Ordered.by(predicted.p_c, seen.user, seen.conversion)
+    assert by_p.auc(weight) == pytest.approx(roc_auc_score(seen.conversion, predicted.p_c, sample_weight=times))
+    repeated = [np.repeat(values, times) for values in (seen.revenue, predicted.revenue)]
+    by_e, by_r = (_Ordered.by(score, seen.user, seen.revenue) for score in (predicted.revenue, seen.revenue))
+    assert by_e.gini(weight) / by_r.gini(weight) == pytest.approx(normalised_gini(*repeated))
+
+
+def test_intervals_hold_the_figure_are_seeded_and_widen_where_users_repeat_themselves() -> None:
+    seen, predicted = outcomes(size=2_000)
+    found, point = metric_intervals(predicted, seen, 200, 1), metrics(predicted, seen)
+    assert set(found) == {"auc", "mse", "mae", "mae_money", "gini", "conversion_ratio", "revenue_ratio"}
+    for name, ends in found.items():
+        assert ends.low < getattr(point, name) < ends.high, name
+    assert metric_intervals(predicted, seen, 200, 1) == found
+    assert metric_intervals(predicted, seen, 200, 2) != found
+    # Every user's exposure four times over: the same figures, and intervals no narrower than of the users alone.
+    four = [np.repeat(values, 4) for values in (seen.conversion, seen.revenue)]
+    often = Predicted(
+        "m", *(np.repeat(values, 4) for values in (predicted.p_c, predicted.log10_revenue, predicted.revenue))
+    )
+    wide = metric_intervals(often, logged(*four, exposures_a_user=4), 200, 1)
+    assert wide["mse"].high - wide["mse"].low == pytest.approx(found["mse"].high - found["mse"].low, rel=1e-6)
+
+
+def test_an_interval_of_the_mean_covers_as_often_as_it_says() -> None:
+    covered = 0
+    for seed in range(100):
+        seen, predicted = outcomes(seed, 600)
+        ends = metric_intervals(predicted, seen, 100, seed)["conversion_ratio"]
+        covered += ends.low <= 1.0 <= ends.high  # conversions are drawn from the prediction
+    assert 88 <= covered <= 100
+
+
+def test_a_predictor_without_heads_has_intervals_of_what_it_says_alone() -> None:
+    seen, predicted = outcomes()
+    found = metric_intervals(Predicted("esmm", predicted.p_c, None, predicted.p_c), seen, 50, 1)
+    assert set(found) == {"auc", "gini", "conversion_ratio"}
+    nothing = logged(np.zeros(6), np.zeros(6))
+    assert "revenue_ratio" not in metric_intervals(Predicted("zero", *(np.zeros(6) for _ in range(3))), nothing, 20, 1)
+
+
+def test_sums_by_fund() -> None:
+    seen = logged(np.array([1.0, 0.0, 0.0]), np.array([80.0, 0.0, 0.0]))
+    said = Predicted("m", np.array([0.5, 0.25, 0.25]), np.zeros(3), np.array([50.0, 7.0, 3.0]))
+    bond, equity = by_fund(said, seen)
+    assert (bond.fund_id, bond.exposures, bond.predicted_conversions, bond.predicted_revenue) == ("bond", 2, 0.75, 53.0)
+    assert (equity.conversions, equity.revenue, equity.predicted_revenue) == (0.0, 0.0, 7.0)
+    assert by_fund(Predicted("esmm", said.p_c, None, said.p_c), seen)[0].predicted_revenue is None

@@ -1,0 +1,41 @@
+"""Intervals by a bootstrap over users: a user's exposures are drawn together, by a Poisson weight of mean 1.
+
+Poisson weights in place of draws with replacement let every resample be a weighted sum over the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+_PERCENTILES = (2.5, 97.5)
+_CHUNK = 25
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its 95 % percentile interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.estimate:,.2f} [{self.low:,.2f}, {self.high:,.2f}]"
+
+
+def user_weights(users: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """The users' weights in each resample, some resamples at a time: (up to 25, users)."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, resamples, _CHUNK):
+        yield rng.poisson(1.0, (min(_CHUNK, resamples - start), users)).astype(np.float64)
+
+
+def percentiles(resampled: Floats) -> tuple[Floats, Floats]:
+    """The ends of the 95 % interval of each column of (resamples, figures); a figure that is NaN does not count."""
+    low, high = np.nanpercentile(resampled, _PERCENTILES, axis=0)
+    return low, high
