@@ -23,6 +23,16 @@ class EvaluateSettings(Settings):
     max_rows: int = Field(
         5_000_000, ge=1_000, description="most test exposures for the metrics; above, a sample of users"
     )
+    table1: bool = Field(False, description="train and compare all models (Table 1) instead of evaluating one")
+    table1_warehouses: str | None = Field(
+        None, description="Table 1: warehouses, comma-separated; `warehouse` if empty"
+    )
+    table1_models: str = Field(
+        "ptofa,ziln,mtl_mse,mmoe,shared_bottom,esmm,dnn_c,dnn_r",
+        pattern=r"^\w+(,\w+)*$",
+        description="Table 1: models to train, with the settings of the config file's section train",
+    )
+    table1_seeds: int = Field(3, ge=1, description="Table 1: trainings of each model, from `seed` up")
 
     def names(self) -> tuple[str, ...]:
         """The allocations, in the order given."""

@@ -1,0 +1,187 @@
+"""Table 1 of the paper: every model trained, measured on held-out exposures, judged by what its allocation is worth.
+
+The column that decides is the revenue under the simulator's truth of the optimal allocation of each model's E: a model
+is as good as the decisions that it leads to. Regret is what is lost against the allocation of the truth's own E.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from ptofa_spark.allocation.allocate import allocate
+from ptofa_spark.allocation.settings import AllocateSettings
+from ptofa_spark.config import validated
+from ptofa_spark.evaluation.campaign import true_worth
+from ptofa_spark.evaluation.metrics import Metrics, metrics, yardsticks
+from ptofa_spark.evaluation.predictions import TestSet, test_set
+from ptofa_spark.evaluation.report import write_whole
+from ptofa_spark.evaluation.settings import EvaluateSettings
+from ptofa_spark.evaluation.table_1_text import table_1_page
+from ptofa_spark.models.registry import require_model
+from ptofa_spark.progress import stage
+from ptofa_spark.scoring.score import score
+from ptofa_spark.scoring.settings import ScoreSettings
+from ptofa_spark.splits import TEST
+from ptofa_spark.tables.names import in_warehouse
+from ptofa_spark.tables.reading import read_table, table_exists
+from ptofa_spark.tables.schemas import ALLOCATION, EXAMPLES, TRUTH, USER_FEATURES
+from ptofa_spark.tables.snapshots import of_snapshot
+from ptofa_spark.tables.writing import write_table
+from ptofa_spark.training.settings import TrainSettings
+from ptofa_spark.training.train import train
+
+JSON, PAGE = "table_1.json", "table_1.md"
+ORACLE = "oracle"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A predictor's figures: one training of a model, or the oracle, or a constant.
+
+    seed, learning_rate, dropout: of the training, None without one; rpme: revenue per mille exposures under the truth
+    of the optimal allocation of its E; regret: the share of the oracle's that is lost; both None without a truth.
+    """
+
+    warehouse: str
+    predictor: str
+    seed: int | None
+    learning_rate: float | None
+    dropout: float | None
+    metrics: Metrics
+    rpme: float | None
+    regret: float | None
+
+
+def table_1(spark: SparkSession, settings: EvaluateSettings, train_section: dict[str, Any]) -> str:
+    """Trains the models on each warehouse, writes `table_1.json` and `table_1.md`, and returns the page's text.
+
+    Args:
+        spark: the session.
+        settings: warehouses, models and seeds.
+        train_section: settings of every training; with `grid`, the first seed's training chooses the learning rate and
+            dropout of the others.
+
+    Raises:
+        UserError: a table is missing, or a model is unknown.
+    """
+    models = settings.table1_models.split(",")
+    for model in models:
+        require_model(model)
+    runs: list[Run] = []
+    for warehouse in (settings.table1_warehouses or settings.warehouse).split(","):
+        runs += _Bench(spark, warehouse, settings, train_section).runs(models)
+        # After each warehouse: hours of training are not lost with the next one.
+        _write(runs, settings)
+    return table_1_page(runs)
+
+
+class _Bench:
+    """One warehouse, on which predictors are measured in the same way."""
+
+    def __init__(
+        self, spark: SparkSession, warehouse: str, settings: EvaluateSettings, train_section: dict[str, Any]
+    ) -> None:
+        self._spark, self._warehouse, self._settings, self._train = spark, warehouse, settings, train_section
+        examples = read_table(spark, self._table("examples"), EXAMPLES, keep_extra=True)
+        tested = of_snapshot(examples, self._table("examples"), settings.snapshot_date)
+        self._tested = tested.where(F.col("split") == TEST)
+        self._truth = None
+        if table_exists(spark, self._table("truth")):
+            self._truth = read_table(spark, self._table("truth"), TRUTH)
+
+    def runs(self, models: Sequence[str]) -> list[Run]:
+        """All models with all seeds, the oracle, and the constants."""
+        found: list[Run] = []
+        best = None
+        seen: TestSet | None = None
+        if self._truth is not None:
+            best = self._true_rpme(self._true_scores(self._truth), self._truth)
+        for model in models:
+            point: dict[str, Any] = {}
+            for seed in range(self._settings.seed, self._settings.seed + self._settings.table1_seeds):
+                with stage("table_1", model=model, seed=seed):
+                    run, seen = self._run(model, seed, point, best)
+                    point = {"grid": False, "learning_rate": run.learning_rate, "dropout": run.dropout}
+                found.append(run)
+        if seen is not None:
+            if seen.oracle is not None:
+                found.append(self._without_training(ORACLE, metrics(seen.oracle, seen.outcomes), best, best))
+            found += [
+                self._without_training(each.name, metrics(each, seen.outcomes), None, None)
+                for each in yardsticks(seen.outcomes)
+            ]
+        return found
+
+    def _run(self, model: str, seed: int, point: dict[str, Any], best: float | None) -> tuple[Run, TestSet]:
+        given = self._train | {"warehouse": self._warehouse, "seed": seed, "model": model} | point
+        model_dir = str(Path(self._settings.report) / "table_1_models" / f"{model}-{seed}")
+        chosen = train(self._spark, validated(TrainSettings, given | {"model_dir": model_dir}, "train")).chosen.settings
+        seen = test_set(self._tested, model_dir, model, self._truth, self._settings.max_rows)
+        rpme = None
+        if self._truth is not None:
+            scores = self._table("table_1_scores")
+            score(self._spark, ScoreSettings(warehouse=self._warehouse, model_dir=model_dir, output=scores))
+            rpme = self._true_rpme(scores, self._truth)
+        run = Run(
+            self._warehouse, model, seed, chosen.learning_rate, chosen.dropout, metrics(seen.model, seen.outcomes), rpme,
+            _regret(rpme, best),
+        )  # fmt: skip
+        return run, seen
+
+    def _without_training(self, name: str, found: Metrics, rpme: float | None, best: float | None) -> Run:
+        return Run(self._warehouse, name, None, None, None, found, rpme, _regret(rpme, best))
+
+    def _true_scores(self, truth: DataFrame) -> str:
+        """A score table whose E is the truth's own."""
+        table = self._table("user_features")
+        users = of_snapshot(read_table(self._spark, table, USER_FEATURES), table, self._settings.snapshot_date)
+        revenue = F.col("p_c") * F.exp(F.col("mu") + F.col("sigma") * F.col("sigma") / 2)
+        pairs = truth.groupBy("user_id").agg(
+            F.sort_array(F.collect_list(F.struct("fund_id", revenue.alias("e")))).alias("pairs")
+        )
+        scores = users.join(pairs, on="user_id", how="inner").select(
+            "campaign_id",
+            "user_id",
+            "risk_tolerance",
+            F.col("pairs.fund_id").alias("fund_ids"),
+            F.col("pairs.e").alias("expected_revenue"),
+        )
+        write_table(scores, self._table("table_1_scores"), kind="scores")
+        return self._table("table_1_scores")
+
+    def _true_rpme(self, scores: str, truth: DataFrame) -> float:
+        """Revenue per mille exposures under the truth of the optimal allocation of the scores."""
+        output = self._table("table_1_allocation")
+        summary = allocate(
+            self._spark,
+            AllocateSettings(
+                expected_revenue=scores,
+                funds=self._table("funds"),
+                demands=self._table("demands"),
+                output=output,
+                report=str(Path(self._settings.report) / "table_1_allocation"),
+                method="exact",
+            ),
+        )
+        rows = read_table(self._spark, output, ALLOCATION).where(F.col("campaign_id") == summary.campaign_id)
+        return true_worth(rows, truth).rpme
+
+    def _table(self, name: str) -> str:
+        return in_warehouse(self._warehouse, name)
+
+
+def _regret(rpme: float | None, best: float | None) -> float | None:
+    return None if rpme is None or not best else 1.0 - rpme / best
+
+
+def _write(runs: Sequence[Run], settings: EvaluateSettings) -> None:
+    directory = Path(settings.report)
+    write_whole(directory / JSON, json.dumps([asdict(run) for run in runs], indent=1, ensure_ascii=False) + "\n")
+    write_whole(directory / PAGE, table_1_page(runs))
