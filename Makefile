@@ -14,7 +14,7 @@ LOCKS := requirements-build.lock requirements.lock
 # Named after the locks' content: the same locks install nothing again, other locks install anew.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test bench-allocate bench-features lint format package clean lock install check-machine
+.PHONY: help demo test bench-allocate bench-features bench-train bench-score lint format package clean lock install check-machine
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -34,6 +34,14 @@ bench-allocate: check-machine $(INSTALLED) ## time every allocation method, 5 th
 bench-features: check-machine $(INSTALLED) ## time build_features at 1 and 10 million users, and the reader's row groups
 	@PYTHONPATH=. $(PY) tests/benchmarks/features.py $(BENCH)
 	@OMP_NUM_THREADS=1 PYTHONPATH=. $(PY) tests/benchmarks/row_groups.py
+	@PYTHONPATH=. $(PY) tests/benchmarks/report.py
+
+bench-train: check-machine $(INSTALLED) ## time training from memory and from Petastorm, on what bench-features built
+	@OMP_NUM_THREADS=1 PYTHONPATH=. $(PY) tests/benchmarks/train.py $(BENCH)
+	@PYTHONPATH=. $(PY) tests/benchmarks/report.py
+
+bench-score: check-machine $(INSTALLED) ## time scoring against plain torch, on what bench-features built
+	@PYTHONPATH=. $(PY) tests/benchmarks/score.py $(BENCH)
 	@PYTHONPATH=. $(PY) tests/benchmarks/report.py
 
 lint: $(INSTALLED) ## check style, types and the direction of imports

@@ -122,17 +122,17 @@ class _Bench:
     def _run(self, model: str, seed: int, point: dict[str, Any], best: float | None) -> tuple[Run, TestSet]:
         given = self._train | {"warehouse": self._warehouse, "seed": seed, "model": model} | point
         model_dir = str(Path(self._settings.report) / "table_1_models" / f"{model}-{seed}")
-        chosen = train(self._spark, validated(TrainSettings, given | {"model_dir": model_dir}, "train")).chosen.settings
+        wanted = validated(TrainSettings, given | {"model_dir": model_dir}, "train")
+        chosen = train(self._spark, wanted).chosen.settings
         seen = test_set(self._tested, model_dir, model, self._truth, self._settings.max_rows)
         rpme = None
         if self._truth is not None:
             scores = self._table("table_1_scores")
             score(self._spark, ScoreSettings(warehouse=self._warehouse, model_dir=model_dir, output=scores))
             rpme = self._true_rpme(scores, self._truth)
-        run = Run(
-            self._warehouse, model, seed, chosen.learning_rate, chosen.dropout, metrics(seen.model, seen.outcomes), rpme,
-            _regret(rpme, best),
-        )  # fmt: skip
+        found = metrics(seen.model, seen.outcomes)
+        regret = _regret(rpme, best)
+        run = Run(self._warehouse, model, seed, chosen.learning_rate, chosen.dropout, found, rpme, regret)
         return run, seen
 
     def _without_training(self, name: str, found: Metrics, rpme: float | None, best: float | None) -> Run:

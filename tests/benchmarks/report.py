@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.benchmarks import allocate_report, features_report
+from tests.benchmarks import allocate_report, features_report, models_report
 
 ROOT = Path(__file__).parents[2]
 DOCS, LINES = ROOT / "docs", ROOT / "warehouse" / "bench"
@@ -18,6 +18,8 @@ SECTIONS: dict[str, Callable[[pd.DataFrame], str]] = {
     "allocate": lambda lines: allocate_report.section(lines, DOCS),
     "features": features_report.section,
     "row_groups": features_report.row_groups_section,
+    "train": models_report.train_section,
+    "score": models_report.score_section,
 }
 
 

@@ -1,0 +1,53 @@
+"""The tables on training and scoring from the lines that `train.py` and `score.py` kept."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def train_section(lines: pd.DataFrame) -> str:
+    """The section on training; a turn that was done again counts as it was last."""
+    rows = lines.drop_duplicates(["model", "source", "turn"], keep="last")
+    speed = rows["rows"] / rows["seconds"]
+    parts = [
+        "## Training",
+        "",
+        "`make bench-train`; one thread, batches of 512. In turns: the model on tensors in memory, and the trainer fed "
+        "by Petastorm from Delta's own files, for one epoch each.",
+        "",
+        "| model | source | turn | rows | seconds | rows a second | waiting for data |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    parts += [
+        f"| {row.model} | {row.source} | {row.turn + 1} | {row.rows:,} | {row.seconds:.1f} | "
+        f"{row.rows / row.seconds:,.0f} | {row.waited:.1%} |"
+        for row in rows.itertuples()
+    ]
+    means = speed.groupby(rows["source"]).mean()
+    if len(means) > 1:
+        ratio = means["fed by Petastorm"] / means["tensors in memory"]
+        parts += ["", f"Fed by tensors in memory: {ratio:.2f} (target: at least .8; waiting under 10 %)."]
+    return "\n".join(parts)
+
+
+def score_section(lines: pd.DataFrame) -> str:
+    """The section on scoring; a size that was done again counts as it was last."""
+    rows = lines.drop_duplicates(["users"], keep="last").sort_values("users")
+    parts = [
+        "## Scoring",
+        "",
+        "`make bench-score`; the job in a process of its own, its stage reading and writing Delta, against the same "
+        "network in plain torch on tensors in memory with two threads. Target: at least .6 of it.",
+        "",
+        "| users | pairs | stage s | whole job s | pairs a second | plain torch | ratio | JVM GiB | workers GiB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows.itertuples():
+        pairs = row.users * row.funds
+        speed = pairs / row.stage_seconds
+        parts.append(
+            f"| {row.users:,} | {pairs:,} | {row.stage_seconds:.1f} | {row.seconds:.1f} | {speed:,.0f} | "
+            f"{row.plain_pairs_a_second:,.0f} | {speed / row.plain_pairs_a_second:.2f} | {row.jvm_gb:.2f} | "
+            f"{row.workers_gb:.2f} |"
+        )
+    return "\n".join(parts)

@@ -1,0 +1,44 @@
+"""Eq. 6 on real spend without a covariate: where its optimum is the truth, and where it collapses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ptofa_spark.models.likelihoods import Counterfactual
+from ptofa_spark.models.settings import ModelSettings
+from tests.benchmarks.eps_sweep import fit_without_covariates, read_spend
+
+HILLSTROM = Path(os.environ.get("HILLSTROM_CSV", "../shared/data/hillstrom.csv"))
+pytestmark = pytest.mark.skipif(not HILLSTROM.exists(), reason=f"no Hillstrom CSV at {HILLSTROM}: set HILLSTROM_CSV")
+
+
+@pytest.fixture(scope="module")
+def spend() -> np.ndarray:
+    return read_spend(HILLSTROM)
+
+
+@pytest.mark.parametrize(
+    ("form", "eps"), [("density", 1.0), ("density", 5.0), ("mass", 1e-4), ("mass", 0.1), ("mass", 1.0)]
+)
+def test_a_bounded_loss_ends_at_the_conversion_rate_and_the_moments_of_log_spend(
+    spend: np.ndarray, form: Counterfactual, eps: float
+) -> None:
+    settings = ModelSettings(counterfactual=form, eps=eps)  # refuses what has no bound
+    fit = fit_without_covariates(spend, form, eps, settings.sigma_min, settings.sigma_max)
+    log_spend = np.log(spend[spend > 0])
+    assert fit.p == pytest.approx((spend > 0).mean(), rel=0.05)
+    assert fit.mu == pytest.approx(log_spend.mean(), abs=0.01)
+    assert fit.sigma == pytest.approx(log_spend.std(), abs=0.01)
+    assert fit.revenue == pytest.approx(spend.mean(), rel=0.05)
+    assert fit.loss == pytest.approx(0.1024, abs=1e-4)  # ZILN's
+
+
+@pytest.mark.parametrize("eps", [1e-4, 0.01, 0.5])
+def test_below_the_bound_the_density_collapses_to_p_near_1_and_revenue_near_eps(spend: np.ndarray, eps: float) -> None:
+    fit = fit_without_covariates(spend, "density", eps, sigma_min=0.1)
+    assert fit.p > 0.999
+    assert fit.revenue == pytest.approx(eps, rel=0.3)
