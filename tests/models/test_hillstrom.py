@@ -41,4 +41,4 @@ def test_a_bounded_loss_ends_at_the_conversion_rate_and_the_moments_of_log_spend
 def test_below_the_bound_the_density_collapses_to_p_near_1_and_revenue_near_eps(spend: np.ndarray, eps: float) -> None:
     fit = fit_without_covariates(spend, "density", eps, sigma_min=0.1)
     assert fit.p > 0.999
-    assert fit.revenue == pytest.approx(eps, rel=0.3)
+    assert eps / 2 < fit.revenue < 3 * eps
