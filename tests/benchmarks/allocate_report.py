@@ -9,6 +9,7 @@ import matplotlib
 import pandas as pd
 
 matplotlib.use("svg")
+matplotlib.rcParams["svg.hashsalt"] = "ptofa"  # the same figure, the same file
 import matplotlib.pyplot as plt
 
 _MANY_FUNDS_K = 10  # of the campaign of 200 funds

@@ -19,6 +19,7 @@ import torch
 from ptofa_spark.models.likelihoods import Counterfactual, bounded_sigma, entire_space_nll
 
 matplotlib.use("svg")
+matplotlib.rcParams["svg.hashsalt"] = "ptofa"  # the same figure, the same file
 import matplotlib.pyplot as plt
 
 ROOT = Path(__file__).parents[2]
