@@ -114,12 +114,15 @@ class History:
             "exposures": np.concatenate([none, np.ones(len(shown.at), dtype=np.int64)]),
             "conversions": np.concatenate([none, shown.conversion.astype(np.int64)]),
         }
-        cells, place = np.unique(np.stack([fund, day]), axis=1, return_inverse=True)
+        # One number a cell: NumPy sorts numbers ten times as fast as pairs.
+        first = int(day.min(initial=0))
+        days = int(day.max(initial=0)) - first + 1
+        cells, place = np.unique(fund * days + (day - first), return_inverse=True)
         sums = {
-            name: pa.array(np.bincount(place, weights=values, minlength=cells.shape[1]).astype(np.int64))
+            name: pa.array(np.bincount(place, weights=values, minlength=len(cells)).astype(np.int64))
             for name, values in counts.items()
         }
-        return record_batch({"fund": pa.array(cells[0]), "day": pa.array(cells[1]), **sums}, FUND_DAYS)
+        return record_batch({"fund": pa.array(cells // days), "day": pa.array(cells % days + first), **sums}, FUND_DAYS)
 
     def users_schema(self) -> pa.Schema:
         """Of `users`."""

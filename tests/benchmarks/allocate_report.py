@@ -9,8 +9,9 @@ import matplotlib
 import pandas as pd
 
 matplotlib.use("svg")
-matplotlib.rcParams["svg.hashsalt"] = "ptofa"  # the same figure, the same file
 import matplotlib.pyplot as plt
+
+matplotlib.rcParams["svg.hashsalt"] = "ptofa"  # the same figure, the same file
 
 _MANY_FUNDS_K = 10  # of the campaign of 200 funds
 COLOURS = {"manual": "#999999", "ha": "#d97706", "exact": "#2563eb", "mincostflow": "#059669", "ip": "#b91c1c"}

@@ -19,8 +19,9 @@ import torch
 from ptofa_spark.models.likelihoods import Counterfactual, bounded_sigma, entire_space_nll
 
 matplotlib.use("svg")
-matplotlib.rcParams["svg.hashsalt"] = "ptofa"  # the same figure, the same file
 import matplotlib.pyplot as plt
+
+matplotlib.rcParams["svg.hashsalt"] = "ptofa"  # the same figure, the same file
 
 ROOT = Path(__file__).parents[2]
 SIGMA_MIN, SIGMA_MAX = 0.1, 2.0
