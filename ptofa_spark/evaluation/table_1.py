@@ -95,6 +95,8 @@ class _Bench:
         self._truth = None
         if table_exists(spark, self._table("truth")):
             self._truth = read_table(spark, self._table("truth"), TRUTH)
+        self._users = read_table(spark, self._table("user_features"), USER_FEATURES)
+        self._users = of_snapshot(self._users, self._table("user_features"), settings.snapshot_date)
 
     def runs(self, models: Sequence[str]) -> list[Run]:
         """All models with all seeds, the oracle, and the constants."""
@@ -140,13 +142,11 @@ class _Bench:
 
     def _true_scores(self, truth: DataFrame) -> str:
         """A score table whose E is the truth's own."""
-        table = self._table("user_features")
-        users = of_snapshot(read_table(self._spark, table, USER_FEATURES), table, self._settings.snapshot_date)
         revenue = F.col("p_c") * F.exp(F.col("mu") + F.col("sigma") * F.col("sigma") / 2)
         pairs = truth.groupBy("user_id").agg(
             F.sort_array(F.collect_list(F.struct("fund_id", revenue.alias("e")))).alias("pairs")
         )
-        scores = users.join(pairs, on="user_id", how="inner").select(
+        scores = self._users.join(pairs, on="user_id", how="inner").select(
             "campaign_id",
             "user_id",
             "risk_tolerance",
@@ -159,6 +159,7 @@ class _Bench:
     def _true_rpme(self, scores: str, truth: DataFrame) -> float:
         """Revenue per mille exposures under the truth of the optimal allocation of the scores."""
         output = self._table("table_1_allocation")
+        first = self._users.select("campaign_id").first()
         summary = allocate(
             self._spark,
             AllocateSettings(
@@ -168,6 +169,7 @@ class _Bench:
                 output=output,
                 report=str(Path(self._settings.report) / "table_1_allocation"),
                 method="exact",
+                campaign_id=None if first is None else first["campaign_id"],
             ),
         )
         rows = read_table(self._spark, output, ALLOCATION).where(F.col("campaign_id") == summary.campaign_id)
