@@ -41,26 +41,32 @@ def main() -> None:
         print(json.dumps(_epoch(args.read)))
         return
     sizes = [int(size) for size in args.sizes.split(",")]
-    _write(args.warehouse, copies, sizes)
+    written = _write(args.warehouse, copies, sizes)
     for size in sizes:
         words = [sys.executable, __file__, "--read", str(copies / str(size))]
         read = subprocess.run(words, check=True, capture_output=True, text=True)
-        line = {"row_group_mib": size, **json.loads(read.stdout.splitlines()[-1])}
+        line = {"row_group_mib": size, "write_seconds": written[size], **json.loads(read.stdout.splitlines()[-1])}
         print(json.dumps(line), flush=True)
         with args.out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
 
-def _write(warehouse: Path, copies: Path, sizes: list[int]) -> None:
+def _write(warehouse: Path, copies: Path, sizes: list[int]) -> dict[int, float]:
+    """Copies the training examples with each size; the seconds that each copy took."""
+    seconds = {}
     settings = SparkSettings(master="local[2]", driver_memory="6g", shuffle_partitions=8)
     with spark_session(settings) as spark:
         snapshot = pin_snapshot(spark, str(warehouse / "examples"))
         train = snapshot.frame.where(f"split = '{TRAIN}'")
         files = len(train.inputFiles())
+        train.write.format("noop").mode("overwrite").save()  # the first pass pays for a cold JVM
         for size in sizes:
+            started = time.perf_counter()
             writer = train.coalesce(files).write.mode("overwrite").option("parquet.block.size", size * _MIB)
             writer.parquet(str(copies / str(size)))
+            seconds[size] = round(time.perf_counter() - started, 1)
         (copies / "encoders.json").write_text(fit_encoding(snapshot.frame).to_json(), encoding="utf-8")
+    return seconds
 
 
 def _epoch(copy: Path) -> dict[str, float]:
