@@ -69,7 +69,8 @@ class Checkpoint:
         noted = json.dumps({"progress": asdict(progress), "stopping": stopped})
         whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        half = self._path.with_suffix(".half")
+        # A name of its own: processes that outlived a killed driver may still be writing the same run's file.
+        half = self._path.with_suffix(f".{os.getpid()}.half")
         safetensors.torch.save_file(whole, half, metadata={"run": noted})
         os.replace(half, self._path)
 
