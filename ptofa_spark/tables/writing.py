@@ -18,8 +18,8 @@ from ptofa_spark.tables.reading import TableVersion
 # Petastorm opens the table's Parquet files itself and knows nothing of Delta's log: a row deleted by a vector would
 # come back to life, and a column renamed by mapping would be missing. Both stay off on every table.
 TABLE_PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.columnMapping.mode": "none"}
-# Row groups: Petastorm hands the trainer one at a time, decoded as a whole, and the shuffling buffer mixes those that lie
-# in it. Of 1, 4, 16, 64 and 128 MiB this one was read fastest, and in less memory than the larger ones
+# Row groups: Petastorm hands the trainer one at a time, decoded as a whole, and the shuffling buffer mixes those that
+# lie in it. Of 1, 4, 16, 64 and 128 MiB this one was read fastest, and in less memory than the larger ones
 # (docs/benchmarks.md, `make bench-features`).
 ROW_GROUP_BYTES = 16 * 2**20
 
