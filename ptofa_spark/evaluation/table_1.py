@@ -7,7 +7,7 @@ is as good as the decisions that it leads to. Regret is what is lost against the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -76,9 +76,10 @@ def table_1(spark: SparkSession, settings: EvaluateSettings, train_section: dict
         require_model(model)
     runs: list[Run] = []
     for warehouse in (settings.table1_warehouses or settings.warehouse).split(","):
-        runs += _Bench(spark, warehouse, settings, train_section).runs(models)
-        # After each warehouse: hours of training are not lost with the next one.
-        _write(runs, settings)
+        for run in _Bench(spark, warehouse, settings, train_section).runs(models):
+            runs.append(run)
+            # After each training: hours of it are not lost with the next one.
+            _write(runs, settings)
     return table_1_page(runs)
 
 
@@ -98,28 +99,24 @@ class _Bench:
         self._users = read_table(spark, self._table("user_features"), USER_FEATURES)
         self._users = of_snapshot(self._users, self._table("user_features"), settings.snapshot_date)
 
-    def runs(self, models: Sequence[str]) -> list[Run]:
-        """All models with all seeds, the oracle, and the constants."""
-        found: list[Run] = []
+    def runs(self, models: Sequence[str]) -> Iterator[Run]:
+        """All models with all seeds, seed by seed, then the oracle and the constants."""
         best = None
         seen: TestSet | None = None
         if self._truth is not None:
             best = self._true_rpme(self._true_scores(self._truth), self._truth)
-        for model in models:
-            point: dict[str, Any] = {}
-            for seed in range(self._settings.seed, self._settings.seed + self._settings.table1_seeds):
+        points: dict[str, dict[str, Any]] = {}
+        for seed in range(self._settings.seed, self._settings.seed + self._settings.table1_seeds):
+            for model in models:
                 with stage("table_1", model=model, seed=seed):
-                    run, seen = self._run(model, seed, point, best)
-                    point = {"grid": False, "learning_rate": run.learning_rate, "dropout": run.dropout}
-                found.append(run)
+                    run, seen = self._run(model, seed, points.get(model, {}), best)
+                    points[model] = {"grid": False, "learning_rate": run.learning_rate, "dropout": run.dropout}
+                yield run
         if seen is not None:
             if seen.oracle is not None:
-                found.append(self._without_training(ORACLE, metrics(seen.oracle, seen.outcomes), best, best))
-            found += [
-                self._without_training(each.name, metrics(each, seen.outcomes), None, None)
-                for each in yardsticks(seen.outcomes)
-            ]
-        return found
+                yield self._without_training(ORACLE, metrics(seen.oracle, seen.outcomes), best, best)
+            for each in yardsticks(seen.outcomes):
+                yield self._without_training(each.name, metrics(each, seen.outcomes), None, None)
 
     def _run(self, model: str, seed: int, point: dict[str, Any], best: float | None) -> tuple[Run, TestSet]:
         given = self._train | {"warehouse": self._warehouse, "seed": seed, "model": model} | point

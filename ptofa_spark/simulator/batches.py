@@ -56,10 +56,19 @@ def exposure_batches(world: World, user_id: Ints) -> Iterator[pa.RecordBatch]:
     people = make_people(world.seed, user_id, world.calendar.weeks)
     truth = make_truth(people, world.funds, world.calendar.weeks, world.calibration)
     row = np.arange(len(user_id))
+    appeal = truth.p_c if world.logging.selects else None
     for week in range(world.calendar.weeks):
-        shown = show(world.funds, user_id, people.risk_tolerance, week)
+        shown = show(world.funds, user_id, people.risk_tolerance, week, appeal)
         pair = row, shown.fund
-        came = outcomes(world.seed, user_id, week, truth.p_c[pair], truth.mu[pair], truth.sigma[pair])
+        came = outcomes(
+            world.seed,
+            user_id,
+            week,
+            truth.p_c[pair],
+            truth.mu[pair],
+            truth.sigma[pair],
+            world.logging.unrecorded_below,
+        )
         yield pa.RecordBatch.from_pydict(
             {
                 "campaign_id": _named((world.calendar.campaign_id(week),), np.zeros_like(user_id)),

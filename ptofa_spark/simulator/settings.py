@@ -47,6 +47,12 @@ class GeneratePlatformSettings(Settings):
         "promotion", description="promotion (2-4 conversions per mille) or recommendation (ten times as many)"
     )
     weeks: int = Field(4, ge=1, le=52, description="past weekly campaigns with exposures, before the target campaign")
+    exposure_policy: Literal["popularity", "selected"] = Field(
+        "popularity", description="past campaigns showed funds by popularity, or selected: likely converters oftener"
+    )
+    unrecorded_below: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="conversions of less revenue are missing from the log"
+    )
     target_date: date = Field(date(2025, 3, 3), description="day on which the target campaign starts, UTC")
 
     @property

@@ -31,6 +31,18 @@ class Calendar:
 
 
 @dataclass(frozen=True)
+class Logging:
+    """How past campaigns were logged.
+
+    selects: funds were shown in proportion to their conversion rate with the user too, not to their popularity alone;
+    unrecorded_below: least revenue of a conversion that the log holds.
+    """
+
+    selects: bool
+    unrecorded_below: float
+
+
+@dataclass(frozen=True)
 class World:
     """A platform before its users are made; small, and the same for any number of users."""
 
@@ -39,6 +51,7 @@ class World:
     funds: Funds
     calendar: Calendar
     calibration: Calibration
+    logging: Logging
 
 
 def make_world(settings: GeneratePlatformSettings) -> World:
@@ -51,4 +64,5 @@ def make_world(settings: GeneratePlatformSettings) -> World:
         funds=funds,
         calendar=Calendar(settings.weeks, settings.target_date),
         calibration=calibrate(funds, scenario, settings.weeks),
+        logging=Logging(settings.exposure_policy == "selected", settings.unrecorded_below),
     )

@@ -168,6 +168,33 @@ def test_propensity_is_the_share_with_which_a_fund_is_shown():
     assert (chance[world.funds.risk_level > 3] == 0).all()
 
 
+def test_a_selecting_policy_shows_likely_converters_oftener_and_logs_its_propensity():
+    world = make_world(GeneratePlatformSettings(seed=3, exposure_policy="selected"))
+    people = make_people(world.seed, USERS, 4)
+    truth = make_truth(people, world.funds, 4, world.calibration)
+    fair = show(world.funds, USERS, people.risk_tolerance, 0)
+    selected = show(world.funds, USERS, people.risk_tolerance, 0, truth.p_c)
+    assert world.logging.selects
+    assert truth.p_c[USERS, selected.fund].mean() > 1.3 * truth.p_c[USERS, fair.fund].mean()
+    assert world.funds.eligible(people.risk_tolerance)[USERS, selected.fund].all()
+    # Weighted by 1 / propensity the selected log shows every fund as often as there are users who may see it.
+    for fund in range(8):
+        may = world.funds.eligible(people.risk_tolerance)[:, fund]
+        weights = np.where(selected.fund == fund, 1 / selected.propensity, 0.0)[may]
+        assert abs(weights.mean() - 1) < 4 * weights.std() / np.sqrt(may.sum())
+
+
+def test_a_conversion_too_small_to_be_recorded_leaves_a_click_alone():
+    p_c, mu, sigma = (np.full(len(USERS), value) for value in (0.04, 8.0, 0.8))
+    whole = outcomes(3, USERS, 0, p_c, mu, sigma)
+    cut = outcomes(3, USERS, 0, p_c, mu, sigma, unrecorded_below=2_000.0)
+    small = whole.conversion & (whole.revenue < 2_000.0)
+    assert small.sum() > 0.2 * whole.conversion.sum()
+    assert (cut.conversion == (whole.conversion & ~small)).all()
+    assert (cut.revenue == np.where(small, 0.0, whole.revenue)).all()
+    assert (cut.click == whole.click).all()
+
+
 def test_chosen_falls_on_the_fund_whose_stretch_holds_the_chance():
     weights = np.array([[0.0, 1.0, 3.0, 0.0], [2.0, 0.0, 0.0, 0.0]])
     user, chance = np.array([0, 0, 0, 0, 1, 1]), np.array([1e-16, 0.2499, 0.2501, 1 - 2.0**-53, 1e-16, 1 - 2.0**-53])
