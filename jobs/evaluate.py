@@ -2,7 +2,8 @@
 
 CPME and RPME are measured under the simulator's truth where there is one, else by inverse propensity weighting of
 randomised exposures; where the log was not randomised it says that they cannot be estimated. With --table1 it trains
-all models and compares them instead, as Table 1 of the paper does.
+all models and compares them instead, as Table 1 of the paper does; with --campaign it simulates a campaign of several
+arms, as its Table 2 reports.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ptofa_spark.evaluation.contents import terminal_table
 from ptofa_spark.evaluation.evaluate import evaluate
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.table_1 import table_1
+from ptofa_spark.evaluation.table_2 import table_2
 from ptofa_spark.progress import log_to_stderr
 from ptofa_spark.session import SparkSettings, spark_session
 
@@ -25,7 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings, spark_settings, file = parse_pipeline("evaluate", EvaluateSettings, SparkSettings, __doc__ or "", argv)
     log_to_stderr()
     with spark_session(spark_settings) as spark:
-        if settings.table1:
+        if settings.campaign:
+            print(table_2(spark, settings, file.get("train") or {}))
+        elif settings.table1:
             print(table_1(spark, settings, file.get("train") or {}))
         else:
             print(terminal_table(evaluate(spark, settings)))

@@ -11,6 +11,7 @@ from pyspark.sql.types import DecimalType
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.evaluation.off_policy import PER_MILLE, LoggedUsers
+from ptofa_spark.evaluation.oracle import true_revenue
 
 # Sums of decimals do not depend on the order of the rows.
 _EXACT = DecimalType(38, 12)
@@ -18,10 +19,16 @@ _EXACT = DecimalType(38, 12)
 
 @dataclass(frozen=True)
 class TrueWorth:
-    """Expected conversions and revenue per mille exposures under the truth (paper, eq. 8)."""
+    """Expected conversions and revenue per mille exposures under the truth (paper, eq. 8), and the exposures."""
 
     cpme: float
     rpme: float
+    exposures: int
+
+    @property
+    def revenue(self) -> float:
+        """Expected revenue of all exposures, money."""
+        return self.rpme * self.exposures / PER_MILLE
 
 
 def true_worth(allocation: DataFrame, truth: DataFrame) -> TrueWorth:
@@ -30,7 +37,6 @@ def true_worth(allocation: DataFrame, truth: DataFrame) -> TrueWorth:
     Raises:
         TableError: a pair of the allocation has no truth.
     """
-    revenue = F.col("p_c") * F.exp(F.col("mu") + F.col("sigma") * F.col("sigma") / 2)
     row = (
         allocation.select("user_id", "fund_id")
         .join(truth, on=["user_id", "fund_id"], how="left")
@@ -38,7 +44,7 @@ def true_worth(allocation: DataFrame, truth: DataFrame) -> TrueWorth:
             F.count("*").alias("exposures"),
             F.count("p_c").alias("known"),
             F.sum(F.col("p_c").cast(_EXACT)).cast("double").alias("conversions"),
-            F.sum(revenue.cast(_EXACT)).cast("double").alias("revenue"),
+            F.sum(true_revenue().cast(_EXACT)).cast("double").alias("revenue"),
         )
         .collect()[0]
     )
@@ -48,8 +54,9 @@ def true_worth(allocation: DataFrame, truth: DataFrame) -> TrueWorth:
             "generate, score and allocate again"
         )
     if row["exposures"] == 0:
-        return TrueWorth(0.0, 0.0)
-    return TrueWorth(PER_MILLE * row["conversions"] / row["exposures"], PER_MILLE * row["revenue"] / row["exposures"])
+        return TrueWorth(0.0, 0.0, 0)
+    exposures = int(row["exposures"])
+    return TrueWorth(PER_MILLE * row["conversions"] / exposures, PER_MILLE * row["revenue"] / exposures, exposures)
 
 
 def logged_users(logged: DataFrame, allocation: DataFrame, k: int) -> LoggedUsers:

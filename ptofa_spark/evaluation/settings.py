@@ -33,6 +33,12 @@ class EvaluateSettings(Settings):
         description="Table 1: models to train, with the settings of the config file's section train",
     )
     table1_seeds: int = Field(3, ge=1, description="Table 1: trainings of each model, from `seed` up")
+    campaign: bool = Field(False, description="simulate a campaign of arms (Table 2) instead of evaluating one model")
+    campaign_arms: str = Field(
+        "esmm+manual,esmm+ha,ptofa+ha,ptofa+exact,oracle+exact",
+        description="Table 2: arms, each predictor+method; a predictor is a model (section train) or oracle",
+    )
+    campaign_k: int = Field(1, ge=1, le=200, description="Table 2: funds a user gets (K)")
 
     def names(self) -> tuple[str, ...]:
         """The allocations, in the order given."""

@@ -18,8 +18,10 @@ from pyspark.sql import functions as F
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.config import validated
+from ptofa_spark.evaluation.arms import ORACLE
 from ptofa_spark.evaluation.campaign import true_worth
 from ptofa_spark.evaluation.metrics import Metrics, metrics, yardsticks
+from ptofa_spark.evaluation.oracle import true_scores
 from ptofa_spark.evaluation.predictions import TestSet, test_set
 from ptofa_spark.evaluation.report import write_whole
 from ptofa_spark.evaluation.settings import EvaluateSettings
@@ -38,7 +40,6 @@ from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
 
 JSON, PAGE = "table_1.json", "table_1.md"
-ORACLE = "oracle"
 
 
 @dataclass(frozen=True)
@@ -139,18 +140,7 @@ class _Bench:
 
     def _true_scores(self, truth: DataFrame) -> str:
         """A score table whose E is the truth's own."""
-        revenue = F.col("p_c") * F.exp(F.col("mu") + F.col("sigma") * F.col("sigma") / 2)
-        pairs = truth.groupBy("user_id").agg(
-            F.sort_array(F.collect_list(F.struct("fund_id", revenue.alias("e")))).alias("pairs")
-        )
-        scores = self._users.join(pairs, on="user_id", how="inner").select(
-            "campaign_id",
-            "user_id",
-            "risk_tolerance",
-            F.col("pairs.fund_id").alias("fund_ids"),
-            F.col("pairs.e").alias("expected_revenue"),
-        )
-        write_table(scores, self._table("table_1_scores"), kind="scores")
+        write_table(true_scores(self._users, truth), self._table("table_1_scores"), kind="scores")
         return self._table("table_1_scores")
 
     def _true_rpme(self, scores: str, truth: DataFrame) -> float:

@@ -57,7 +57,7 @@ def show(funds: Funds, user_id: Ints, risk_tolerance: Ints, week: int, appeal: F
 
 
 def outcomes(
-    seed: int, user_id: Ints, week: int, p_c: Floats, mu: Floats, sigma: Floats, unrecorded_below: float = 0.0
+    seed: int, user_id: Ints, week: Ints | int, p_c: Floats, mu: Floats, sigma: Floats, unrecorded_below: float = 0.0
 ) -> Outcomes:
     """Click, then conversion given the click, then revenue given the conversion, of one exposure a user.
 
@@ -66,7 +66,7 @@ def outcomes(
     Args:
         seed: of the platform.
         user_id: (users,).
-        week: number of the campaign.
+        week: number of the campaign, or another number (users,) that tells a user's exposures apart.
         p_c: (users,), of the fund shown; so are mu and sigma, of the log revenue.
         mu: see p_c.
         sigma: see p_c.

@@ -1,0 +1,76 @@
+"""Arms of a simulated campaign: who is in which, and each arm's tables for `allocate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ptofa_spark.allocation.settings import Method
+from ptofa_spark.errors import ConfigError
+from ptofa_spark.models.registry import require_model
+
+ORACLE = "oracle"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A predictor and an optimiser. predictor: a model by name, or the oracle; method: one of `allocate`'s."""
+
+    predictor: str
+    method: str
+
+    @property
+    def name(self) -> str:
+        """As it is written in settings and tables."""
+        return f"{self.predictor}+{self.method}"
+
+
+def parse_arms(text: str) -> tuple[Arm, ...]:
+    """Arms written as `esmm+manual,ptofa+ha`.
+
+    Raises:
+        ConfigError: an arm is no predictor and method, its names are unknown, or it is there twice.
+    """
+    arms = []
+    for word in text.split(","):
+        predictor, plus, method = word.strip().partition("+")
+        if not plus:
+            raise ConfigError(f"arm {word!r} is no predictor+method: write for example ptofa+ha")
+        if predictor != ORACLE:
+            require_model(predictor)
+        if method not in get_args(Method):
+            raise ConfigError(f"arm {word!r}: no method {method!r}: choose one of {', '.join(get_args(Method))}")
+        arms.append(Arm(predictor, method))
+    if len(set(arms)) < len(arms):
+        raise ConfigError(f"arms {text!r} name one twice: an arm is compared with the others, not with itself")
+    return tuple(arms)
+
+
+def arm_scores(scores: dict[str, DataFrame], arms: Sequence[Arm], seed: int) -> DataFrame:
+    """One score table for all arms, a user in one arm, by a hash of seed and user; `campaign_id` is the arm's name.
+
+    Args:
+        scores: rows of COMPACT_SCORES of all users, by predictor.
+        arms: the arms.
+        seed: of the split.
+    """
+    place = F.pmod(F.xxhash64(F.lit("arm"), F.lit(seed), F.col("user_id")), F.lit(len(arms)))
+    parts = [
+        scores[arm.predictor].where(place == number).withColumn("campaign_id", F.lit(arm.name))
+        for number, arm in enumerate(arms)
+    ]
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole.unionByName(part)
+    return whole
+
+
+def arm_demands(demands: DataFrame, campaign_id: str, arms: Sequence[Arm]) -> DataFrame:
+    """The campaign's demands once for each arm; `allocate --demand-mode scale` makes them fit the arm's users."""
+    names = F.explode(F.array(*[F.lit(arm.name) for arm in arms]))
+    own = demands.where(F.col("campaign_id") == campaign_id)
+    return own.withColumn("campaign_id", names).select("campaign_id", "fund_id", "demand")
