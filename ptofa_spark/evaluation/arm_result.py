@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ptofa_spark.allocation.summary import Violations
 from ptofa_spark.evaluation.arms import Arm
-from ptofa_spark.evaluation.campaign import TrueWorth
 from ptofa_spark.evaluation.lifts import Lift, Rates
+from ptofa_spark.evaluation.true_worth import TrueWorth
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ from ptofa_spark.evaluation.results import AllocationEvaluation, Evaluation
 from ptofa_spark.evaluation.text_table import text_table
 
 _ALLOCATION_HEAD = ("allocation", "objective", "gap", "users served", "C1", "C2", "C3", "CPME", "RPME", "measured by")
-_LOGGED_HEAD = ("allocation - logged policy", "CPME", "RPME", "conversions behind it", "effective exposures")
+_LOGGED_HEAD = (
+    "allocation", "CPME less logged", "RPME less logged", "CPME self-normalised", "RPME self-normalised",
+    "CPME doubly robust", "RPME doubly robust", "conversions behind it", "effective exposures",
+)  # fmt: skip
 _MODEL_HEAD = ("predictor", "AUC", "MSE", "MAE", "MAE money", "Gini", "pred/act conv.", "pred/act rev.", "ECE of p")
 # The figures of a row, in the order of the head, as they are shown.
 _FORMS = {
@@ -133,11 +136,15 @@ def _allocation_row(each: AllocationEvaluation) -> tuple[str, ...]:
 def _logged_row(each: AllocationEvaluation) -> tuple[str, ...]:
     logged = each.logged
     if logged is None:
-        return (each.name, "-", "-", "-", "-")
+        return (each.name, *["-"] * (len(_LOGGED_HEAD) - 1))
     return (
         each.name,
         str(logged.cpme_difference),
         str(logged.rpme_difference),
+        str(logged.self_normalised_cpme),
+        str(logged.self_normalised_rpme),
+        str(logged.robust_cpme),
+        str(logged.robust_rpme),
         f"{logged.conversions:,}",
         f"{logged.effective_exposures:,.0f}",
     )

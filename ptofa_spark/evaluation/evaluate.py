@@ -12,20 +12,21 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.evaluation.calibration import calibration
-from ptofa_spark.evaluation.campaign import logged_users, true_worth
 from ptofa_spark.evaluation.contents import report_figures, report_tables
 from ptofa_spark.evaluation.intervals import metric_intervals
+from ptofa_spark.evaluation.logged_users import logged_users
 from ptofa_spark.evaluation.metrics import by_fund, metrics, yardsticks
 from ptofa_spark.evaluation.off_policy import off_policy
 from ptofa_spark.evaluation.predictions import TestSet, test_set
 from ptofa_spark.evaluation.report import REPORT_HTML, Heading, render, write_whole
 from ptofa_spark.evaluation.results import AllocationEvaluation, Evaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
+from ptofa_spark.evaluation.true_worth import true_worth
 from ptofa_spark.progress import stage
 from ptofa_spark.splits import TEST
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table, table_exists
-from ptofa_spark.tables.schemas import ALLOCATION, EXAMPLES, TRUTH
+from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, EXAMPLES, TRUTH
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.training.artifact import read_artifact
 
@@ -65,6 +66,10 @@ class _Tables:
         rows = read_table(self.spark, in_warehouse(self.warehouse, f"allocation_{name}"), ALLOCATION)
         return rows.where(F.col("campaign_id") == campaign)
 
+    def scores(self, campaign: str) -> DataFrame:
+        rows = read_table(self.spark, in_warehouse(self.warehouse, "scores"), COMPACT_SCORES)
+        return rows.where(F.col("campaign_id") == campaign)
+
 
 def _judged(name: str, summary: AllocationSummary, tables: _Tables, settings: EvaluateSettings) -> AllocationEvaluation:
     allocation = tables.allocation(name, summary.campaign_id)
@@ -72,7 +77,7 @@ def _judged(name: str, summary: AllocationSummary, tables: _Tables, settings: Ev
         return AllocationEvaluation(name, summary, true_worth(allocation, tables.truth), None)
     if not tables.randomised:
         return AllocationEvaluation(name, summary, None, None)
-    logged = logged_users(tables.tested, allocation, summary.k)
+    logged = logged_users(tables.tested, allocation, tables.scores(summary.campaign_id), summary.k)
     return AllocationEvaluation(name, summary, None, off_policy(logged, settings.bootstrap, settings.seed))
 
 

@@ -1,7 +1,12 @@
-"""What an allocation would have brought, from exposures that a randomised policy logged: inverse propensity weighting.
+"""What an allocation would have brought, from exposures that a randomised policy logged.
 
 Each logged exposure counts with weight w = 1[the allocation gives the user this fund] / (K * propensity). The mean of
-w * outcome is unbiased for the outcome per exposure of the allocation; its interval is a bootstrap over users.
+w * outcome is unbiased for the outcome per exposure of the allocation (inverse propensity); divided by the mean of w it
+is self-normalised; and with q, any guess of the outcome made without the user's own,
+
+    mean(q of the allocated funds + w * (outcome - q of the fund shown))
+
+is unbiased too, and varies less the better q is (doubly robust). Intervals are a bootstrap over users.
 """
 
 from __future__ import annotations
@@ -21,8 +26,9 @@ PER_MILLE = 1_000.0
 class LoggedUsers:
     """Logged test exposures, added up by user: each (users,), users sorted by id.
 
-    exposures: number of them; weight: sum of w; conversions, revenue: of what was logged; weighted_conversions,
-    weighted_revenue: sums of w * outcome; squared_weight: sum of w**2; matched: conversions at exposures with w > 0.
+    exposures: number of them; weight: sum of w; squared_weight: sum of w**2; conversions, revenue: of what was logged;
+    weighted_conversions, weighted_revenue: sums of w * outcome; robust_conversions, robust_revenue: sums of the doubly
+    robust terms; matched: conversions at exposures with w > 0.
     """
 
     exposures: Floats
@@ -32,6 +38,8 @@ class LoggedUsers:
     squared_weight: Floats
     weighted_conversions: Floats
     weighted_revenue: Floats
+    robust_conversions: Floats
+    robust_revenue: Floats
     matched: Floats
 
 
@@ -39,14 +47,16 @@ class LoggedUsers:
 class OffPolicy:
     """An allocation's CPME and RPME by the logged exposures (paper, eq. 8), beside those of the logged policy itself.
 
-    self_normalised_*: the same divided by the mean weight; *_difference: allocation minus logged policy;
-    effective_exposures: (sum w)^2 / sum w^2; conversions: how many carry the estimate.
+    self_normalised_*: the same divided by the mean weight; robust_*: doubly robust; *_difference: allocation
+    minus logged policy; effective_exposures: (sum w)^2 / sum w^2; conversions: how many carry the estimate.
     """
 
     cpme: Interval
     rpme: Interval
     self_normalised_cpme: Interval
     self_normalised_rpme: Interval
+    robust_cpme: Interval
+    robust_rpme: Interval
     logged_cpme: Interval
     logged_rpme: Interval
     cpme_difference: Interval
@@ -62,6 +72,8 @@ _FIGURES = (
     "rpme",
     "self_normalised_cpme",
     "self_normalised_rpme",
+    "robust_cpme",
+    "robust_rpme",
     "logged_cpme",
     "logged_rpme",
     "cpme_difference",
@@ -83,6 +95,8 @@ def off_policy(logged: LoggedUsers, resamples: int, seed: int) -> OffPolicy:
             logged.weight,
             logged.weighted_conversions,
             logged.weighted_revenue,
+            logged.robust_conversions,
+            logged.robust_revenue,
             logged.conversions,
             logged.revenue,
         ]
@@ -102,11 +116,12 @@ def off_policy(logged: LoggedUsers, resamples: int, seed: int) -> OffPolicy:
 
 
 def _estimates(totals: Floats) -> Floats:
-    """The figures from totals (rows, 6): (rows, 8)."""
-    exposures, weight, conversions, revenue, logged_conversions, logged_revenue = totals.T
+    """The figures from totals (rows, 8): (rows, 10)."""
+    exposures, weight, conversions, revenue, *robust_sums, logged_conversions, logged_revenue = totals.T
     with np.errstate(divide="ignore", invalid="ignore"):
         cpme, rpme = conversions / exposures, revenue / exposures
         logged_cpme, logged_rpme = logged_conversions / exposures, logged_revenue / exposures
+        robust = [total / exposures for total in robust_sums]
         normalised = (conversions / weight, revenue / weight)
-    rows = (cpme, rpme, *normalised, logged_cpme, logged_rpme, cpme - logged_cpme, rpme - logged_rpme)
+    rows = (cpme, rpme, *normalised, *robust, logged_cpme, logged_rpme, cpme - logged_cpme, rpme - logged_rpme)
     return PER_MILLE * np.column_stack(rows)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.evaluation.calibration import CalibrationGroup
-from ptofa_spark.evaluation.campaign import TrueWorth
 from ptofa_spark.evaluation.intervals import Ends
 from ptofa_spark.evaluation.metrics import FundCalibration, Metrics
 from ptofa_spark.evaluation.off_policy import OffPolicy
+from ptofa_spark.evaluation.true_worth import TrueWorth
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,13 @@ from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.config import validated
 from ptofa_spark.evaluation.arms import ORACLE
-from ptofa_spark.evaluation.campaign import true_worth
 from ptofa_spark.evaluation.metrics import Metrics, metrics, yardsticks
 from ptofa_spark.evaluation.oracle import true_scores
 from ptofa_spark.evaluation.predictions import TestSet, test_set
 from ptofa_spark.evaluation.report import write_whole
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.table_1_text import table_1_page
+from ptofa_spark.evaluation.true_worth import true_worth
 from ptofa_spark.models.registry import require_model
 from ptofa_spark.progress import stage
 from ptofa_spark.scoring.score import score

@@ -24,13 +24,13 @@ from ptofa_spark.config import validated
 from ptofa_spark.errors import TableError
 from ptofa_spark.evaluation.arm_result import ArmResult
 from ptofa_spark.evaluation.arms import ORACLE, Arm, arm_demands, arm_scores, parse_arms
-from ptofa_spark.evaluation.campaign import TrueWorth, true_worth
 from ptofa_spark.evaluation.lifts import ArmOutcome, Resampled, resampled
 from ptofa_spark.evaluation.oracle import true_scores
 from ptofa_spark.evaluation.report import write_whole
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.simulated_outcomes import converted_exposures
 from ptofa_spark.evaluation.table_2_text import table_2_page
+from ptofa_spark.evaluation.true_worth import TrueWorth, true_worth
 from ptofa_spark.progress import stage
 from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
