@@ -12,7 +12,7 @@ import yaml
 
 from ptofa_spark.allocation.settings import AllocateSettings, AuditSettings
 from ptofa_spark.config import SHARED_KEYS, Settings
-from ptofa_spark.evaluation.settings import EvaluateSettings
+from ptofa_spark.evaluation.settings import EvaluateSettings, WhatIfSettings
 from ptofa_spark.features.settings import BuildFeaturesSettings
 from ptofa_spark.ingest.settings import IngestSettings
 from ptofa_spark.pipeline.settings import RunPipelineSettings
@@ -31,6 +31,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "allocate": AllocateSettings,
     "audit": AuditSettings,
     "evaluate": EvaluateSettings,
+    "what_if": WhatIfSettings,
     "run_pipeline": RunPipelineSettings,
 }
 _HEAD = f"""\

@@ -1,0 +1,31 @@
+"""Says what the objective becomes if a demand moves, a fund is dropped or K changes, without allocating again.
+
+One pass over the scores for each change. It prints what no allocation of the changed problem can exceed, which is where
+its optimum lies, and what today's fund prices say by themselves; the same goes to what_if.json, with the new prices.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ptofa_spark.config import parse_job
+from ptofa_spark.errors import EXIT_OK, run_as_job
+from ptofa_spark.evaluation.settings import WhatIfSettings
+from ptofa_spark.evaluation.what_if import what_if
+from ptofa_spark.evaluation.what_if_text import outlook_table
+from ptofa_spark.progress import log_to_stderr
+from ptofa_spark.session import SparkSettings, spark_session
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the job."""
+    settings, spark_settings = parse_job("what_if", WhatIfSettings, SparkSettings, __doc__ or "", argv)
+    log_to_stderr()
+    with spark_session(spark_settings) as spark:
+        print(outlook_table(what_if(spark, settings)))
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_job(main))

@@ -1,0 +1,117 @@
+"""What the objective becomes if a demand moves, a fund is dropped or K changes, without allocating again.
+
+Every change is a problem of its own. Prices of a sample make the Lagrangian bound of `certificate` nearly tight, and
+one pass over the users computes it: no allocation of the changed problem is worth more, and the optimum lies just
+below. Beside it stands what today's prices say by themselves, which is right for small changes: an exposure moved from
+fund f to fund g changes the objective by price_g - price_f.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from pyspark.sql import SparkSession
+
+from ptofa_spark import progress
+from ptofa_spark.allocation.certificate import certify
+from ptofa_spark.allocation.choice_rule import choice_rule
+from ptofa_spark.allocation.demand_modes import with_demand_mode
+from ptofa_spark.allocation.feasibility import explain, is_feasible
+from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
+from ptofa_spark.allocation.passes import Passes, ScorePasses
+from ptofa_spark.allocation.problem import AllocationProblem, Floats
+from ptofa_spark.allocation.profile import profile
+from ptofa_spark.allocation.sample_prices import price_sample
+from ptofa_spark.errors import InfeasibleError
+from ptofa_spark.evaluation.changes import changed, read_changes
+from ptofa_spark.evaluation.settings import WhatIfSettings
+
+WHAT_IF_JSON = "what_if.json"
+TODAY = "today"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """One change, as in `what_if.json`.
+
+    at_most: money, no allocation of the changed problem is worth more, None where there is none, and `reason` says why;
+    by_prices: money, today's bound moved along today's prices, None where K changes; prices: by fund, of the changed
+    problem.
+    """
+
+    change: str
+    at_most: float | None
+    by_prices: float | None
+    prices: dict[str, float]
+    reason: str | None
+
+
+def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
+    """Today's problem and every change of it; writes `report/what_if.json`.
+
+    Raises:
+        ConfigError: a change cannot be read, or names a fund that the campaign has not.
+        UserError: an input breaks its contract, or today's problem is infeasible.
+    """
+    with progress.stage("what-if", k=settings.k, mode=settings.demand_mode) as report:
+        campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id)
+        asked = read_changes(settings.changes, funds.ids)
+        scores = read_scores(spark, settings.expected_revenue, campaign, funds)
+        try:
+            found = profile(scores, funds, settings.max_classes)
+            asked_for = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)
+            today = with_demand_mode(asked_for)
+            users = ScorePasses(scores, funds.risk_levels, found.classes)
+            near = users.on_driver() if today.users <= settings.driver_users else users
+            outlooks = _outlooks(today, asked, near, found.largest, settings)
+        finally:
+            scores.unpersist()
+        path = Path(settings.report) / WHAT_IF_JSON
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps([asdict(each) for each in outlooks], indent=1) + "\n", encoding="utf-8")
+        report.counts |= {"changes": len(asked), "report": str(path)}
+    return outlooks
+
+
+def _outlooks(
+    today: AllocationProblem, asked: Sequence[str], passes: Passes, largest: Floats, settings: WhatIfSettings
+) -> list[Outlook]:
+    first, base, prices = _outlook(TODAY, today, passes, largest, settings, None)
+    if base is None:
+        raise InfeasibleError(f"today's demands cannot be met, so no change can be compared: {first.reason}")
+    found = [first]
+    for change in asked:
+        by_prices = None
+        try:
+            problem = changed(today, change)
+        except InfeasibleError as error:
+            found.append(Outlook(change, None, None, {}, str(error)))
+            continue
+        if problem.k == today.k:
+            moved = problem.funds.demand - today.funds.demand
+            by_prices = base + float(prices @ moved)
+        found.append(_outlook(change, problem, passes, largest, settings, by_prices)[0])
+    return found
+
+
+def _outlook(
+    change: str,
+    problem: AllocationProblem,
+    passes: Passes,
+    largest: Floats,
+    settings: WhatIfSettings,
+    by_prices: float | None,
+) -> tuple[Outlook, float | None, Floats]:
+    """The outlook, its bound, and the funds' prices."""
+    nothing = np.zeros(len(problem.funds))
+    if not is_feasible(problem):
+        return Outlook(change, None, by_prices, {}, explain(problem).reason), None, nothing
+    rule = choice_rule(problem)
+    sampled = price_sample(rule, passes, settings.seed, settings.max_core_pairs)
+    bound = certify(rule, passes, (), sampled.prices, float(largest.max(initial=0.0)))
+    by_fund = dict(zip(problem.funds.ids, bound.prices.tolist(), strict=True))
+    return Outlook(change, bound.upper_bound, by_prices, by_fund, None), bound.upper_bound, bound.prices

@@ -1,0 +1,139 @@
+"""What-if on real tables: never below the changed problem's optimum, and close above it, as solving again shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+from ptofa_spark.allocation.allocate import allocate
+from ptofa_spark.allocation.settings import AllocateSettings
+from ptofa_spark.errors import ConfigError
+from ptofa_spark.evaluation.changes import changed, read_changes
+from ptofa_spark.evaluation.settings import WhatIfSettings
+from ptofa_spark.evaluation.what_if import what_if
+from tests.allocation.instances import Instance, feasible_instance
+from tests.run_job import run_job
+
+LEVELS = np.array([1, 1, 2, 3, 4, 5])
+FUNDS = [f"F{f:03d}" for f in range(len(LEVELS))]
+
+
+@pytest.fixture(scope="module")
+def instance() -> Instance:
+    """3,000 users, six funds, K = 2."""
+    return feasible_instance(np.random.default_rng(5), 3_000, LEVELS, k=2)
+
+
+@pytest.fixture(scope="module")
+def tables(spark: SparkSession, instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The instance as tables of files."""
+    root = tmp_path_factory.mktemp("what_if")
+    rows = [
+        (user, 5, FUNDS[fund], float(instance.expected_revenue[user, fund]))
+        for user, fund in zip(*np.nonzero(instance.eligible), strict=True)
+        for user, fund in [(int(user), int(fund))]
+    ]
+    pairs = "user_id bigint, risk_tolerance int, fund_id string, expected_revenue double"
+    spark.createDataFrame(rows, pairs).write.parquet(f"{root}/scores")
+    funds = [(fund, int(level)) for fund, level in zip(FUNDS, LEVELS, strict=True)]
+    spark.createDataFrame(funds, "fund_id string, risk_level int").write.parquet(f"{root}/funds")
+    write_demands(spark, f"{root}/demands", instance.demand)
+    return {name: f"{root}/{key}" for name, key in INPUTS.items()} | {"root": str(root)}
+
+
+INPUTS = {"expected_revenue": "scores", "funds": "funds", "demands": "demands"}
+
+
+def write_demands(spark: SparkSession, path: str, demand: np.ndarray) -> None:
+    rows = [("c", fund, int(count)) for fund, count in zip(FUNDS, demand, strict=True)]
+    spark.createDataFrame(rows, "campaign_id string, fund_id string, demand bigint").write.parquet(path)
+
+
+def test_the_outlook_is_what_solving_again_finds(
+    spark: SparkSession, instance: Instance, tables: dict[str, str], tmp_path: Path
+) -> None:
+    asked = "F003+10%; F000 -20%; drop F004; k=1"
+    inputs = {name: tables[name] for name in INPUTS}
+    settings = WhatIfSettings(**inputs, report=str(tmp_path), k=2, changes=asked)
+    outlooks = {each.change: each for each in what_if(spark, settings)}
+    assert list(outlooks) == ["today", "F003+10%", "F000 -20%", "drop F004", "k=1"]
+    problem = instance.problem()
+    for number, (change, outlook) in enumerate(outlooks.items()):
+        other = problem if change == "today" else changed(problem, change)
+        write_demands(spark, f"{tmp_path}/demands{number}", other.funds.demand)
+        solved = allocate(
+            spark,
+            AllocateSettings(
+                **inputs | {"demands": f"{tmp_path}/demands{number}"},
+                output=f"{tmp_path}/allocation{number}",
+                report=f"{tmp_path}/report{number}",
+                method="exact",
+                k=other.k,
+            ),
+        )
+        assert outlook.at_most is not None
+        assert solved.objective <= outlook.at_most <= solved.objective * (1 + 1e-6)
+        if outlook.by_prices is not None:
+            # Prices say nothing of how they change themselves: an upper bound as well, and less close.
+            assert solved.objective * (1 - 1e-9) <= outlook.by_prices <= solved.objective * 1.05
+    assert outlooks["k=1"].by_prices is None
+    written = json.loads((tmp_path / "what_if.json").read_text(encoding="utf-8"))
+    assert [row["at_most"] for row in written] == [each.at_most for each in outlooks.values()]
+
+
+def test_the_spark_passes_give_the_drivers_figures(spark: SparkSession, tables: dict[str, str], tmp_path: Path) -> None:
+    found = []
+    for users in (0, 250_000):
+        settings = WhatIfSettings(
+            **{name: tables[name] for name in INPUTS},
+            report=str(tmp_path), k=2, changes="F001+5%", driver_users=users,
+        )  # fmt: skip
+        found.append([(each.at_most, each.by_prices) for each in what_if(spark, settings)])
+    assert found[0] == found[1]
+
+
+def test_a_change_that_leaves_no_allocation_says_why(
+    spark: SparkSession, tables: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [f"--{name.replace('_', '-')}={tables[name]}" for name in INPUTS]
+    more = ["--report", str(tmp_path), "--k", "2", "--changes", "drop F000; k=9"]
+    code, last = run_job("what_if", *words, *more, capsys=capsys)
+    assert code == 0
+    assert last.startswith("k=9: every user is to get K=9 distinct funds, the campaign has 6")
+    _, dropped, nine = json.loads((tmp_path / "what_if.json").read_text(encoding="utf-8"))
+    assert dropped["at_most"] is None
+    assert nine["at_most"] is None
+    assert "users" in dropped["reason"]
+
+
+def test_changes_keep_the_sum_and_move_the_others_in_proportion(instance: Instance) -> None:
+    problem = instance.problem()
+    moved = changed(problem, "F003+10%").funds.demand
+    assert moved.sum() == problem.funds.demand.sum()
+    assert moved[3] == round(1.1 * problem.funds.demand[3])
+    others = np.arange(6) != 3
+    ratio = moved[others] / problem.funds.demand[others]
+    assert np.ptp(ratio) < 0.01
+    assert changed(problem, "drop F002").funds.demand[2] == 0
+    assert changed(problem, "k=1").funds.demand.sum() == problem.users
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("F001*2", r"change 'F001\*2' cannot be read"),
+        ("F009+10%", r"no fund 'F009'; the campaign has F000"),
+        ("k=0", r"K is at least 1"),
+    ],
+)
+def test_a_change_that_cannot_be_read_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_changes(text, FUNDS)
+
+
+def test_without_changes_every_fund_is_raised_by_a_tenth() -> None:
+    assert read_changes(None, ["a", "b"]) == ["a+10%", "b+10%"]
