@@ -1,0 +1,142 @@
+"""Tables 1 and 2 on a small platform: every figure from trainings, allocations, and the truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from ptofa_spark.errors import ConfigError
+from ptofa_spark.evaluation.arms import parse_arms
+from ptofa_spark.evaluation.lifts import ArmOutcome, resampled
+from ptofa_spark.evaluation.settings import EvaluateSettings
+from ptofa_spark.evaluation.simulated_outcomes import converted_exposures
+from ptofa_spark.evaluation.table_1 import table_1
+from ptofa_spark.evaluation.table_2 import table_2
+from ptofa_spark.features.build import build_features
+from ptofa_spark.features.settings import BuildFeaturesSettings
+from ptofa_spark.simulator.platform import generate_platform
+from ptofa_spark.simulator.settings import GeneratePlatformSettings
+
+
+@pytest.fixture(scope="module")
+def warehouse(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A platform of 3,000 users and its features."""
+    path = str(tmp_path_factory.mktemp("warehouse"))
+    generate_platform(spark, GeneratePlatformSettings(warehouse=path, users=3_000, weeks=3, seed=3))
+    build_features(spark, BuildFeaturesSettings(warehouse=path))
+    return path
+
+
+def test_models_are_judged_by_the_revenue_of_their_allocations(
+    spark: SparkSession, warehouse: str, tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    settings = EvaluateSettings(
+        warehouse=warehouse, report=str(report), table1=True, table1_models="ptofa,esmm", table1_seeds=2, seed=5
+    )
+    train = {"epochs": 1, "grid": True, "grid_learning_rates": ".003", "grid_dropouts": ".1"}
+    page = table_1(spark, settings, train)
+    runs = json.loads((report / "table_1.json").read_text(encoding="utf-8"))
+    assert [(run["predictor"], run["seed"]) for run in runs] == [
+        ("ptofa", 5), ("esmm", 5), ("ptofa", 6), ("esmm", 6), ("oracle", None), ("zero", None), ("mean", None),
+    ]  # fmt: skip
+    trained = [run for run in runs if run["seed"] is not None]
+    oracle = next(run for run in runs if run["predictor"] == "oracle")
+    assert oracle["regret"] == 0.0
+    for run in trained:
+        # No allocation is worth more under the truth than the optimal one of the truth.
+        assert 0.0 < run["regret"] < 1.0
+        assert run["regret"] == pytest.approx(1 - run["rpme"] / oracle["rpme"])
+        assert run["learning_rate"] == 0.003  # the first seed's grid chose it for the second too
+    assert trained[1]["metrics"]["mse"] is None  # ESMM says nothing of money
+    assert (report / "table_1.md").read_text(encoding="utf-8") == page
+    assert "| .8327 .0362 .0227 | .9313 .4203 .1326 |" in page
+    assert page.count("±") >= 8
+
+
+def test_arms_are_judged_by_what_their_users_do_and_by_the_truth(
+    spark: SparkSession, warehouse: str, tmp_path: Path
+) -> None:
+    arms = ["dnn_r+manual", "dnn_r+ha", "oracle+exact"]
+    settings = EvaluateSettings(
+        warehouse=warehouse, report=str(tmp_path), campaign=True, campaign_arms=",".join(arms), bootstrap=100, seed=5
+    )
+    page = table_2(spark, settings, {"epochs": 1})
+    found = json.loads((tmp_path / "table_2.json").read_text(encoding="utf-8"))
+    assert [f"{arm['predictor']}+{arm['method']}" for arm in found] == arms
+    assert sum(arm["users"] for arm in found) == 3_000
+    assert all(800 < arm["users"] < 1_200 for arm in found)
+    manual, heuristic, oracle = found
+    assert manual["lift"] is None
+    assert oracle["regret"] == oracle["prediction_regret"] == 0.0
+    for arm in (manual, heuristic):
+        assert arm["regret"] == pytest.approx(arm["prediction_regret"] + arm["optimisation_regret"])
+        assert 0.0 < arm["prediction_regret"] < arm["regret"] or arm["optimisation_regret"] < 0.0
+    assert manual["optimisation_regret"] > heuristic["optimisation_regret"] - 0.02
+    assert manual["users_served"] < manual["users"]  # the baseline strands users, and the table says so
+    assert oracle["violations"] == heuristic["violations"] == {"c1": 0, "c2": 0, "c3": 0}
+    allocation = spark.read.format("delta").load(f"{warehouse}/campaign_allocation")
+    served = {row["campaign_id"]: row["count"] for row in allocation.groupBy("campaign_id").count().collect()}
+    for arm, name in zip(found, arms, strict=True):
+        cpme = arm["drawn"]["cpme"]
+        assert cpme["estimate"] == pytest.approx(1_000 * arm["conversions"] / served[name])
+        assert cpme["low"] <= cpme["estimate"] <= cpme["high"]
+        # As many conversions as the truth expects, within five standard deviations.
+        expected = arm["expected"]["cpme"] * served[name] / 1_000
+        assert abs(arm["conversions"] - expected) < 5 * expected**0.5 + 1
+    assert (tmp_path / "table_2.md").read_text(encoding="utf-8") == page
+    assert "| P3 | PTOFA | HA | 4.29 | 25,558 |" in page
+
+
+def test_a_user_does_the_same_whoever_shows_him_the_fund(spark: SparkSession, warehouse: str) -> None:
+    truth = spark.read.format("delta").load(f"{warehouse}/truth").withColumn("p_c", F.lit(0.2))
+    pairs = truth.select(F.lit("a").alias("campaign_id"), "user_id", "fund_id")
+    whole = converted_exposures(pairs, truth, seed=5).toPandas()
+    half = converted_exposures(pairs.where("user_id % 2 = 0").repartition(5), truth, seed=5).toPandas()
+    even = whole[whole["user_id"] % 2 == 0].sort_values(["user_id", "revenue"])
+    assert half.sort_values(["user_id", "revenue"]).to_numpy().tolist() == even.to_numpy().tolist()
+    assert len(whole) == pytest.approx(0.2 * 24_000, rel=0.1)
+    other = converted_exposures(pairs, truth, seed=6).toPandas()
+    assert len(other.merge(whole, on=["user_id", "revenue"])) < 0.01 * len(whole)
+
+
+@pytest.mark.parametrize(
+    ("arms", "message"),
+    [
+        ("ptofa", r"arm 'ptofa' is no predictor\+method"),
+        ("zilm+ha", r"unknown model 'zilm'"),
+        ("ziln+best", r"arm 'ziln\+best': no method 'best'"),
+        ("ziln+ha,ziln+ha", r"name one twice"),
+    ],
+)
+def test_arms_that_are_none_are_refused(arms: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_arms(arms)
+
+
+def test_intervals_of_lifts_cover_the_truth() -> None:
+    """An A/A test: two arms of one population differ by nothing, and 95 % of the intervals say so."""
+    covered = 0
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        arms = []
+        for place in range(2):
+            converting = int(rng.binomial(20_000, 0.01))
+            revenue = rng.lognormal(3.0, 0.8, converting)
+            arm = ArmOutcome(exposures=20_000, users=20_000, conversions=np.ones(converting), revenue=revenue)
+            arms.append(resampled(arm, 200, 2 * seed + place))
+        lift = arms[1].lift_over(arms[0])
+        covered += lift.rpme.low <= 0.0 <= lift.rpme.high
+    assert 0.90 <= covered / 150 <= 0.99
+
+
+def test_an_unknown_model_is_refused_before_any_training(spark: SparkSession, tmp_path: Path) -> None:
+    settings = EvaluateSettings(warehouse=f"{tmp_path}/w", report=str(tmp_path / "r"), table1_models="ptofa,zilm")
+    with pytest.raises(ConfigError, match=r"unknown model 'zilm'"):
+        table_1(spark, settings, {})
+    assert not (tmp_path / "r").exists()
