@@ -7,6 +7,7 @@ is as good as the decisions that it leads to. Regret is what is lost against the
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,13 +33,15 @@ from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.splits import TEST
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import read_table, table_exists
+from ptofa_spark.tables.reading import delta_version, read_table, table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, EXAMPLES, TRUTH, USER_FEATURES
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.tables.writing import write_table
+from ptofa_spark.training.finished import is_trained
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
 
+logger = logging.getLogger(__name__)
 JSON, PAGE = "table_1.json", "table_1.md"
 
 
@@ -62,6 +65,9 @@ class Run:
 
 def table_1(spark: SparkSession, settings: EvaluateSettings, train_section: dict[str, Any]) -> str:
     """Trains the models on each warehouse, writes `table_1.json` and `table_1.md`, and returns the page's text.
+
+    A model that an earlier run left in `report/table_1_models`, trained with the same settings on the same version of
+    the examples, is not trained again.
 
     Args:
         spark: the session.
@@ -91,6 +97,7 @@ class _Bench:
         self, spark: SparkSession, warehouse: str, settings: EvaluateSettings, train_section: dict[str, Any]
     ) -> None:
         self._spark, self._warehouse, self._settings, self._train = spark, warehouse, settings, train_section
+        self._examples = delta_version(spark, self._table("examples"))
         examples = read_table(spark, self._table("examples"), EXAMPLES, keep_extra=True)
         tested = of_snapshot(examples, self._table("examples"), settings.snapshot_date)
         self._tested = tested.where(F.col("split") == TEST)
@@ -123,7 +130,11 @@ class _Bench:
         given = self._train | {"warehouse": self._warehouse, "seed": seed, "model": model} | point
         model_dir = str(Path(self._settings.report) / "table_1_models" / f"{model}-{seed}")
         wanted = validated(TrainSettings, given | {"model_dir": model_dir}, "train")
-        chosen = train(self._spark, wanted).chosen.settings
+        if is_trained(wanted, {self._examples.name: self._examples.version}):
+            logger.info("model_dir=%s was trained with these settings before: it stands", model_dir)
+            chosen = wanted
+        else:
+            chosen = train(self._spark, wanted).chosen.settings
         seen = test_set(self._tested, model_dir, model, self._truth, self._settings.max_rows)
         rpme = None
         if self._truth is not None:

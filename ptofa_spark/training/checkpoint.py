@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -117,10 +118,16 @@ def checkpoint_folder(model_dir: str) -> Path:
     return target.parent / f".{target.name}.checkpoints"
 
 
+def decisive(settings: TrainSettings) -> dict[str, Any]:
+    """The settings that decide a run's weights, as JSON has them."""
+    return settings.model_dump(mode="json", exclude=_NOT_DECISIVE)
+
+
 def checkpoint_name(settings: TrainSettings, feed: ExamplesFeed, versions: dict[str, int | None]) -> str:
     """The name of a run's file: a digest of all that decides its weights, so that no other run goes on from it."""
-    decides = settings.model_dump(mode="json", exclude=_NOT_DECISIVE)
-    content = json.dumps([decides, versions, feed.train_files, feed.validation_files, feed.encoding.to_json()])
+    content = json.dumps(
+        [decisive(settings), versions, feed.train_files, feed.validation_files, feed.encoding.to_json()]
+    )
     return f"{hashlib.sha256(content.encode()).hexdigest()[:16]}.safetensors"
 
 

@@ -57,6 +57,13 @@ def test_models_are_judged_by_the_revenue_of_their_allocations(
     assert (report / "table_1.md").read_text(encoding="utf-8") == page
     assert "| .8327 .0362 .0227 | .9313 .4203 .1326 |" in page
     assert page.count("±") >= 8
+    again = settings.model_copy(update={"table1_models": "ptofa", "table1_seeds": 1})
+    before = (report / "table_1_models" / "ptofa-5" / "model.safetensors").stat().st_mtime_ns
+    table_1(spark, again, {"epochs": 1, "learning_rate": 0.003, "dropout": 0.1})
+    assert (report / "table_1_models" / "ptofa-5" / "model.safetensors").stat().st_mtime_ns == before
+    rerun = json.loads((report / "table_1.json").read_text(encoding="utf-8"))
+    assert rerun[0]["metrics"] == trained[0]["metrics"]
+    assert rerun[0]["rpme"] == trained[0]["rpme"]
 
 
 def test_arms_are_judged_by_what_their_users_do_and_by_the_truth(

@@ -1,0 +1,34 @@
+"""Whether a folder already holds the very model that a training would make."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ptofa_spark.training.artifact import METRICS, MODEL
+from ptofa_spark.training.checkpoint import decisive
+from ptofa_spark.training.settings import TrainSettings
+
+
+def is_trained(settings: TrainSettings, table_versions: dict[str, int | None]) -> bool:
+    """True if `model_dir` was trained with these settings on these versions; same seed, same weights, so it stands.
+
+    A grid is never taken as done: the folder holds its best point, not the points that were tried.
+    """
+    folder = Path(settings.model_dir)
+    try:
+        model: dict[str, Any] = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+        metrics: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    found = {**metrics.get("train_settings", {}), **model.get("settings", {})}
+    # The versions do not say which of a table's snapshots was read.
+    date = None if settings.snapshot_date is None else settings.snapshot_date.isoformat()
+    wanted = decisive(settings) | {"snapshot_date": date}
+    return (
+        not settings.grid
+        and model.get("name") == settings.model
+        and model.get("table_versions") == table_versions
+        and {name: found.get(name) for name in wanted} == wanted
+    )

@@ -1,0 +1,52 @@
+"""A folder stands in for a training only if the training would make the same model."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ptofa_spark.training.artifact import METRICS, MODEL
+from ptofa_spark.training.finished import is_trained
+from ptofa_spark.training.settings import TrainSettings
+
+VERSIONS: dict[str, int | None] = {"w/examples": 3}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> TrainSettings:
+    """Settings of a training whose folder is there, as `train` writes it."""
+    found = TrainSettings(model_dir=str(tmp_path), model="ziln", seed=4)
+    kept = found.model_dump(mode="json")
+    described = {"name": "ziln", "settings": {"eps": kept["eps"]}, "table_versions": VERSIONS}
+    (tmp_path / MODEL).write_text(json.dumps(described), encoding="utf-8")
+    (tmp_path / METRICS).write_text(json.dumps({"train_settings": kept}), encoding="utf-8")
+    return found
+
+
+def test_the_same_training_is_finished(settings: TrainSettings) -> None:
+    assert is_trained(settings, VERSIONS)
+    assert is_trained(settings.model_copy(update={"warehouse": "elsewhere", "tracking": True}), VERSIONS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 5}, {"model": "ptofa"}, {"learning_rate": 0.1}, {"eps": 5.0}, {"epochs": 1}, {"grid": True},
+        {"snapshot_date": date(2025, 3, 3)}, {"processes": 2},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_another_training_is_not(settings: TrainSettings, change: dict[str, Any]) -> None:
+    assert not is_trained(settings.model_copy(update=change), VERSIONS)
+
+
+def test_other_data_or_no_folder_is_not(settings: TrainSettings, tmp_path: Path) -> None:
+    assert not is_trained(settings, {"w/examples": 4})
+    (tmp_path / METRICS).write_text("{", encoding="utf-8")
+    assert not is_trained(settings, VERSIONS)
+    (tmp_path / METRICS).unlink()
+    assert not is_trained(settings, VERSIONS)
