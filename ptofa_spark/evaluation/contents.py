@@ -9,7 +9,9 @@ from ptofa_spark.evaluation.calibration import CalibrationGroup
 from ptofa_spark.evaluation.figures import (
     calibration_plot,
     demand_and_delivered,
+    price_by_fund,
     revenue_by_fund,
+    revenue_by_risk,
     score_distribution,
 )
 from ptofa_spark.evaluation.intervals import Ends
@@ -18,7 +20,9 @@ from ptofa_spark.evaluation.report import Figure, Table
 from ptofa_spark.evaluation.results import AllocationEvaluation, Evaluation
 from ptofa_spark.evaluation.text_table import text_table
 
-_ALLOCATION_HEAD = ("allocation", "objective", "gap", "users served", "C1", "C2", "C3", "CPME", "RPME", "measured by")
+_ALLOCATION_HEAD = (
+    "allocation", "objective", "against manual", "gap", "users served", "C1", "C2", "C3", "CPME", "RPME", "measured by",
+)  # fmt: skip
 _LOGGED_HEAD = (
     "allocation", "CPME less logged", "RPME less logged", "CPME self-normalised", "RPME self-normalised",
     "CPME doubly robust", "RPME doubly robust", "conversions behind it", "effective exposures",
@@ -41,7 +45,7 @@ _BY_FUND_HEAD = ("fund", "exposures", "conversions", "predicted", "revenue", "pr
 def terminal_table(found: Evaluation) -> str:
     """Allocations, predictors and the report's path; intervals are 95 %."""
     parts = [
-        text_table(_ALLOCATION_HEAD, [_allocation_row(each) for each in found.allocations]),
+        text_table(_ALLOCATION_HEAD, _allocation_rows(found.allocations)),
         text_table(_MODEL_HEAD, [_model_row(row) for row in found.metrics]),
     ]
     if any(each.logged for each in found.allocations):
@@ -57,10 +61,11 @@ def report_tables(found: Evaluation) -> list[Table]:
             "Allocations",
             "Objective: expected revenue by the model. Gap, certified: how much more, relative to it, an allocation "
             "that keeps every constraint can be worth at most; one that breaks a constraint is compared all the same. "
+            "Against manual: more expected revenue than funds in order of priority, which may leave users unserved. "
             "C1: users without exactly K funds; C2: exposures off the demands; C3: exposures riskier than declared. "
             + _measured_note(found),
             _ALLOCATION_HEAD,
-            tuple(_allocation_row(each) for each in found.allocations),
+            tuple(_allocation_rows(found.allocations)),
         ),
         Table(
             "Predictions on held-out exposures",
@@ -99,9 +104,19 @@ def report_figures(
     return [
         Figure("Exposures each fund asked for, and got.", demand_and_delivered(summaries)),
         Figure("Expected revenue of each fund.", revenue_by_fund(summaries)),
+        Figure("Expected revenue of the funds of each risk level.", revenue_by_risk(summaries)),
+        *_price_figure(summaries),
         Figure("Conversion rate, predicted against actual.", calibration_plot(groups, "conversion rate")),
         Figure("Predicted expected revenue of the test exposures.", score_distribution(model.revenue)),
     ]
+
+
+def _price_figure(summaries: Sequence[AllocationSummary]) -> list[Figure]:
+    """The prices of the last allocation that has some: the exact one's, where there is one."""
+    priced = [each for each in summaries if any(fund.price is not None for fund in each.funds)]
+    if not priced:
+        return []
+    return [Figure(f"Price of each fund under {priced[-1].method}.", price_by_fund(priced[-1]))]
 
 
 def power_note(conversions: int) -> str:
@@ -120,7 +135,12 @@ def _measured_note(found: Evaluation) -> str:
     return "CPME and RPME are not estimable here: the logged exposures were not randomised."
 
 
-def _allocation_row(each: AllocationEvaluation) -> tuple[str, ...]:
+def _allocation_rows(allocations: Sequence[AllocationEvaluation]) -> list[tuple[str, ...]]:
+    manual = next((each.summary.objective for each in allocations if each.summary.method == "manual"), None)
+    return [_allocation_row(each, manual) for each in allocations]
+
+
+def _allocation_row(each: AllocationEvaluation, manual: float | None) -> tuple[str, ...]:
     summary, off = each.summary, each.summary.violations
     cpme, rpme, by = "-", "-", "not estimable: log not randomised"
     if each.truth is not None:
@@ -130,7 +150,8 @@ def _allocation_row(each: AllocationEvaluation) -> tuple[str, ...]:
     served = f"{summary.users_served:,} / {summary.users:,}"
     gap = _shown(summary.certified_gap, ".1e")
     violations = (f"{off.c1:,}", f"{off.c2:,}", f"{off.c3:,}")
-    return (each.name, f"{summary.objective:,.2f}", gap, served, *violations, cpme, rpme, by)
+    gain = "-" if not manual or summary.method == "manual" else f"{summary.objective / manual - 1.0:+.1%}"
+    return (each.name, f"{summary.objective:,.2f}", gain, gap, served, *violations, cpme, rpme, by)
 
 
 def _logged_row(each: AllocationEvaluation) -> tuple[str, ...]:

@@ -17,10 +17,13 @@ from ptofa_spark.evaluation.intervals import metric_intervals
 from ptofa_spark.evaluation.logged_users import logged_users
 from ptofa_spark.evaluation.metrics import by_fund, metrics, yardsticks
 from ptofa_spark.evaluation.off_policy import off_policy
+from ptofa_spark.evaluation.paper_tables import paper_tables
 from ptofa_spark.evaluation.predictions import TestSet, test_set
 from ptofa_spark.evaluation.report import REPORT_HTML, Heading, render, write_whole
 from ptofa_spark.evaluation.results import AllocationEvaluation, Evaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
+from ptofa_spark.evaluation.table_1_text import TABLE_1
+from ptofa_spark.evaluation.table_2_text import TABLE_2
 from ptofa_spark.evaluation.true_worth import true_worth
 from ptofa_spark.progress import stage
 from ptofa_spark.splits import TEST
@@ -106,7 +109,8 @@ def _write(found: Evaluation, seen: TestSet, settings: EvaluateSettings) -> None
     first = found.allocations[0].summary
     heading = Heading(first.campaign_id, f"{first.users:,}", str(len(first.funds)), str(first.k), found.model)
     figures = report_figures([each.summary for each in found.allocations], found.conversion_calibration, seen.model)
-    html = render(heading, report_tables(found), figures)
+    tables = [*report_tables(found), *paper_tables(settings.report, (TABLE_1, TABLE_2))]
+    html = render(heading, tables, figures)
     directory = Path(settings.report)
     write_whole(directory / EVALUATION_JSON, json.dumps(asdict(found), indent=1, ensure_ascii=False) + "\n")
     write_whole(directory / REPORT_HTML, html)

@@ -34,7 +34,7 @@ _STYLE: Any = {
     "legend.frameon": False,
     "legend.labelcolor": _INK,
 }
-_WIDE = (8.0, 3.4)
+_WIDE, _HALF = (8.0, 3.4), (4.2, 3.6)
 
 
 def demand_and_delivered(summaries: Sequence[AllocationSummary]) -> str:
@@ -70,10 +70,40 @@ def revenue_by_fund(summaries: Sequence[AllocationSummary]) -> str:
         return _data_uri(figure)
 
 
+def revenue_by_risk(summaries: Sequence[AllocationSummary]) -> str:
+    """Expected revenue of the funds of each risk level, a bar a method."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes(_HALF)
+        levels = sorted({fund.risk_level for fund in summaries[0].funds})
+        place = np.arange(len(levels))
+        width = 0.8 / len(summaries)
+        for number, summary in enumerate(summaries):
+            revenue = [sum(f.expected_revenue for f in summary.funds if f.risk_level == level) for level in levels]
+            axes.bar(place + width * number, revenue, width, label=summary.method, color=_COLOURS[number % 4])
+        axes.set_xticks(place + width * (len(summaries) - 1) / 2, [str(level) for level in levels])
+        axes.grid(visible=False, axis="x")
+        axes.set_xlabel("risk level of the fund")
+        axes.set_ylabel("expected revenue")
+        return _data_uri(figure)
+
+
+def price_by_fund(summary: AllocationSummary) -> str:
+    """The price of each fund: what one more exposure of it is worth, beyond an average one."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes(_HALF)
+        funds = [fund for fund in summary.funds if fund.price is not None]
+        place = np.arange(len(funds), dtype=np.float64)
+        axes.bar(place, [fund.price or 0.0 for fund in funds], 0.6, color=_COLOURS[2])
+        axes.axhline(0.0, color=_INK, linewidth=1)
+        _fund_axis(axes, [fund.fund_id for fund in funds], place)
+        axes.set_ylabel("price of an exposure")
+        return _data_uri(figure)
+
+
 def calibration_plot(groups: Sequence[CalibrationGroup], quantity: str) -> str:
     """Mean predicted against mean actual, a point a tenth of the exposures; on the line is calibrated."""
     with mpl.rc_context(_STYLE):
-        figure, axes = _axes((4.2, 3.6))
+        figure, axes = _axes(_HALF)
         predicted, actual = [group.predicted for group in groups], [group.actual for group in groups]
         top = max([*predicted, *actual, 1e-12])
         axes.plot([0, top], [0, top], color=_INK, linewidth=1, linestyle="--")
@@ -86,7 +116,7 @@ def calibration_plot(groups: Sequence[CalibrationGroup], quantity: str) -> str:
 def score_distribution(scores: NDArray[np.float64]) -> str:
     """Distribution of the predicted expected revenue of the test exposures, on a log axis."""
     with mpl.rc_context(_STYLE):
-        figure, axes = _axes((4.2, 3.6))
+        figure, axes = _axes(_HALF)
         positive = scores[scores > 0]
         if len(positive):
             edges = np.geomspace(positive.min(), max(positive.max(), positive.min() * 1.01), 50)

@@ -25,7 +25,7 @@ from ptofa_spark.evaluation.oracle import true_scores
 from ptofa_spark.evaluation.predictions import TestSet, test_set
 from ptofa_spark.evaluation.report import write_whole
 from ptofa_spark.evaluation.settings import EvaluateSettings
-from ptofa_spark.evaluation.table_1_text import table_1_page
+from ptofa_spark.evaluation.table_1_text import TABLE_1, table_1_page
 from ptofa_spark.evaluation.true_worth import true_worth
 from ptofa_spark.models.registry import require_model
 from ptofa_spark.progress import stage
@@ -42,7 +42,7 @@ from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
 
 logger = logging.getLogger(__name__)
-JSON, PAGE = "table_1.json", "table_1.md"
+JSON = "table_1.json"
 
 
 @dataclass(frozen=True)
@@ -184,4 +184,4 @@ def _regret(rpme: float | None, best: float | None) -> float | None:
 def _write(runs: Sequence[Run], settings: EvaluateSettings) -> None:
     directory = Path(settings.report)
     write_whole(directory / JSON, json.dumps([asdict(run) for run in runs], indent=1, ensure_ascii=False) + "\n")
-    write_whole(directory / PAGE, table_1_page(runs))
+    write_whole(directory / TABLE_1, table_1_page(runs))

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from ptofa_spark.evaluation.metrics import Metrics
 
+# Name of the page.
+TABLE_1 = "table_1.md"
 # Table 1 of the paper: AUC, MSE, MAE on LCT-A (promotion) and on LCT-B (recommendation), two private datasets.
 PAPER = {
     "esmm": (".8303 - -", ".9270 - -"),

@@ -29,7 +29,7 @@ from ptofa_spark.evaluation.oracle import true_scores
 from ptofa_spark.evaluation.report import write_whole
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.simulated_outcomes import converted_exposures
-from ptofa_spark.evaluation.table_2_text import table_2_page
+from ptofa_spark.evaluation.table_2_text import TABLE_2, table_2_page
 from ptofa_spark.evaluation.true_worth import TrueWorth, true_worth
 from ptofa_spark.progress import stage
 from ptofa_spark.scoring.score import score
@@ -42,7 +42,7 @@ from ptofa_spark.tables.writing import write_table
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
 
-JSON, PAGE = "table_2.json", "table_2.md"
+JSON = "table_2.json"
 _EXACT = "exact"
 
 
@@ -68,7 +68,7 @@ def table_2(spark: SparkSession, settings: EvaluateSettings, train_section: dict
         page = table_2_page(results, settings.campaign_k)
         rows = [asdict(result) for result in results]
         write_whole(directory / JSON, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
-        write_whole(directory / PAGE, page)
+        write_whole(directory / TABLE_2, page)
         report.counts |= {"users": sum(result.users for result in results), "report": settings.report}
     return page
 

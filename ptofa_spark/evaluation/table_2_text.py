@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from ptofa_spark.evaluation.arm_result import ArmResult
 from ptofa_spark.evaluation.bootstrap import Interval
 
+# Name of the page.
+TABLE_2 = "table_2.md"
 # Table 2 of the paper: period, predictor, optimiser, CPME, RPME, lifts of CPME and RPME within the period.
 PAPER = (
     ("P1", "ESMM", "Manual", "2.69", "14,901", "", ""),

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
+import pytest
 
 from ptofa_spark.allocation.summary import AllocationSummary, FundSummary, Violations
 from ptofa_spark.evaluation.calibration import calibration
 from ptofa_spark.evaluation.contents import report_figures
 from ptofa_spark.evaluation.metrics import Predicted
+from ptofa_spark.evaluation.paper_tables import paper_tables
 from ptofa_spark.evaluation.report import Heading, Table, render, write_whole
 from ptofa_spark.evaluation.text_table import text_table
 
@@ -30,7 +34,7 @@ class Elements(HTMLParser):
 
 
 def summary(method: str) -> AllocationSummary:
-    funds = tuple(FundSummary(f"{NASTY}{n}", n, 10 * n, 10 * n, 5.0 * n, 1.5, None) for n in range(1, 6))
+    funds = tuple(FundSummary(f"{NASTY}{n}", n, 10 * n, 10 * n, 5.0 * n, 1.5, n - 3.0) for n in range(1, 6))
     none = Violations(0, 0, 0)
     return AllocationSummary("c", method, 1, "exact", 150, 150, 150, 75.0, None, None, None, none, 3, funds)
 
@@ -47,7 +51,7 @@ def test_report_is_whole_and_escapes_what_stands_in_its_cells() -> None:
     assert not [tag for tag, _ in seen.tags if tag in ("script", "link", "iframe")]
     assert "&lt;script&gt;" in html
     images = [attributes["src"] or "" for tag, attributes in seen.tags if tag == "img"]
-    assert len(images) == len(figures) == 4
+    assert len(images) == len(figures) == 6
     for image in images:
         head, _, body = image.partition(",")
         assert head == "data:image/png;base64"
@@ -55,6 +59,61 @@ def test_report_is_whole_and_escapes_what_stands_in_its_cells() -> None:
         assert pixels.shape[0] > 300
         assert pixels[..., 3].max() > 0.5  # something is drawn
         assert pixels[0, 0, 3] == 0  # on a transparent ground
+
+
+def test_the_pages_of_tables_1_and_2_become_tables_of_the_report(tmp_path: Path) -> None:
+    first = ["# Table 1", "", "## w", "", "| model | AUC |", "| --- | --- |", "| ptofa | .8 |", "| ziln | .7 |"]
+    second = ["# Table 2", "", "Arms.", "", "| arm |", "| --- |", "| a |", "", "The paper:", "", "| period |"]
+    (tmp_path / "table_1.md").write_text("\n".join(first), encoding="utf-8")
+    (tmp_path / "table_2.md").write_text("\n".join([*second, "| --- |", "| P1 |"]), encoding="utf-8")
+    found = paper_tables(str(tmp_path), ("table_1.md", "table_2.md", "table_3.md"))
+    assert found == [
+        Table("Table 1: w", "", ("model", "AUC"), (("ptofa", ".8"), ("ziln", ".7"))),
+        Table("Table 2", "Arms.", ("arm",), (("a",),)),
+        Table("Table 2", "The paper:", ("period",), (("P1",),)),
+    ]
+
+
+def browsed(command: list[str]) -> tuple[str, str]:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout, done.stderr
+
+
+def test_the_report_shows_in_a_browser_without_an_error(tmp_path: Path) -> None:
+    """In headless Chromium, light and dark: every image drawn, nothing in the console."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine: install Debian's package chromium")
+    score = np.random.default_rng(0).lognormal(0, 1, 500)
+    groups = calibration(score, score)
+    figures = report_figures([summary("manual"), summary("exact")], groups, Predicted("m", score, score, score))
+    page = tmp_path / "report.html"
+    table = Table("T", "note", ("fund", "x"), (("a", "1"),))
+    page.write_text(render(Heading("c", "1", "2", "1", "ptofa"), [table], figures), encoding="utf-8")
+    # What the page itself says of its images, once all of them are decoded.
+    probe = (
+        "<script>addEventListener('load', () => { document.body.dataset.drawn = "
+        "[...document.images].filter(i => i.complete && i.naturalWidth > 300).length; });</script>"
+    )
+    probed = tmp_path / "probed.html"
+    probed.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{probe}</body>"), encoding="utf-8")
+    common = [
+        chromium, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0",
+        f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1100,2400",
+    ]  # fmt: skip
+    out, err = browsed([*common, "--dump-dom", probed.as_uri()])
+    assert f'data-drawn="{len(figures)}"' in out
+    assert "CONSOLE" not in err
+    ground = []
+    for scheme in ("0", "1"):
+        shot = tmp_path / f"shot{scheme}.png"
+        dark = ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] if scheme == "1" else []
+        browsed([*common, *dark, f"--screenshot={shot}", page.as_uri()])
+        pixels = matplotlib.image.imread(shot)[..., :3]
+        ground.append(float(pixels[5, 5].mean()))
+        assert pixels.std() > 0.02  # something is drawn on it
+    assert ground[0] > 0.9
+    assert ground[1] < 0.2
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:

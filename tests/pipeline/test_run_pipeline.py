@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from tests.pipeline.notebooks import run_notebook
 from tests.run_job import run_job
 
 HILLSTROM = Path(os.environ.get("HILLSTROM_CSV", "../shared/data/hillstrom.csv"))
@@ -53,28 +53,34 @@ def assert_ha_meets_every_constraint(done: Run) -> None:
     assert done.summary("ha")["violations"] == {"c1": 0, "c2": 0, "c3": 0}
 
 
-class Widgets:
-    """What a notebook's `dbutils.widgets` gives, filled with the run's places."""
-
-    def __init__(self, values: dict[str, str]) -> None:
-        self.widgets, self._values = self, values
-
-    def text(self, name: str, default: str) -> None:
-        assert default.endswith("synthetic")
-        self._values.setdefault(name, default)
-
-    def get(self, name: str) -> str:
-        return self._values[name]
-
-
-def assert_notebook_runs(done: Run) -> None:
-    shown: list[DataFrame] = []
-    places = Widgets({"warehouse": str(done.root / "warehouse"), "report": str(done.root / "reports")})
-    notebook = Path(__file__).parent.parent.parent / "notebooks" / "01_first_look.py"
-    runpy.run_path(str(notebook), {"spark": done.spark, "display": shown.append, "dbutils": places})
-    delivered, seen = (frame.toPandas() for frame in shown)
-    assert delivered["delivered"].sum() == 3_000
+def assert_notebooks_run(done: Run) -> None:
+    """Each notebook on the run's warehouse, cell by cell, and what it shows."""
+    places = {"warehouse": f"{done.root}/warehouse", "report": f"{done.root}/reports"}
+    tolerance, tail, rates, truth = run_notebook("01_explore_the_platform", done.spark, places).frames()
+    assert tolerance["count"].sum() == 3_000
+    assert tail["purchases_p99"][0] > 5 * tail["purchases_p50"][0]
+    assert rates["exposures"].sum() == 3 * 3_000
+    assert len(truth) == 8
+    few = {"models": "dnn_r", "epochs": "1"}
+    assert "| dnn_r | 1 |" in run_notebook("02_train_and_compare_models", done.spark, places | few).printed
+    prices = run_notebook("03_allocate_and_read_the_prices", done.spark, places)
+    delivered, seen = prices.frames()
+    assert (delivered["delivered"] == delivered["demand"]).all()
+    assert delivered["price"].notna().all()
     assert seen.drop(columns="risk_tolerance").to_numpy(na_value=0).sum() == 3_000
+    assert prices.printed.count("-10%") == 1
+    arms = {"arms": "dnn_r+ha,oracle+exact", "epochs": "1", "sizes": "200,400"}
+    campaign = run_notebook("04_evaluate_a_campaign", done.spark, places | arms)
+    assert "| oracle+exact |" in campaign.printed  # Table 2
+    assert "| dnn_r | 1 |" in campaign.printed  # Table 1, of notebook 2
+    (figure,) = campaign.shown
+    times, objectives = figure.axes
+    assert [len(line.get_xdata()) for line in times.lines] == [2, 2, 2]
+    assert all(0.9 < y <= 1 + 1e-6 for line in objectives.lines for y in line.get_ydata())
+    own = run_notebook("05_bring_your_own_data", done.spark, {"place": f"{done.root}/own", "users": "400"})
+    assert own.frames()[0].set_index("fund_id")["count"].to_dict() == {
+        "bonds": 100, "cash": 200, "mixed": 50, "stocks": 50,
+    }  # fmt: skip
 
 
 def test_synthetic_platform_end_to_end(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +97,7 @@ def test_synthetic_platform_end_to_end(spark: SparkSession, tmp_path: Path, caps
         assert judged["truth"]["rpme"] == pytest.approx(1000 * pairs["revenue"].mean(), rel=1e-6)
         scores = rows["expected_revenue"].sum()
         assert judged["summary"]["objective"] == pytest.approx(scores, rel=1e-6)
-    assert_notebook_runs(done)
+    assert_notebooks_run(done)
     auc = {row["name"]: row["auc"] for row in done.evaluation["metrics"]}
     assert auc["oracle"] > 0.75
     assert auc["zero"] == 0.5
