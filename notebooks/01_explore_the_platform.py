@@ -57,8 +57,8 @@ display(
 
 rates = exposures.groupBy("fund_id").agg(
     F.count("*").alias("exposures"),
-    (1000 * F.avg("conversion")).alias("conversions_per_mille"),
-    (F.sum("revenue") / F.sum("conversion")).alias("revenue_of_a_conversion"),
+    (1000 * F.count_if("conversion") / F.count("*")).alias("conversions_per_mille"),
+    F.try_divide(F.sum("revenue"), F.count_if("conversion")).alias("revenue_of_a_conversion"),
 )
 display(rates.join(funds.select("fund_id", "risk_level"), on="fund_id").orderBy("risk_level", "fund_id"))
 

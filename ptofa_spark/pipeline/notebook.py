@@ -20,24 +20,23 @@ class Notebook:
     """
 
     def __init__(self, names: dict[str, Any]) -> None:
-        self._names = names
+        # Now, not when they are asked for: a notebook may give its own names to what it finds here.
+        self._dbutils, self._display = names.get("dbutils"), names.get("display")
         self.spark: SparkSession = names.get("spark") or start_session(
             SparkSettings(master="local[2]", driver_memory="4g", shuffle_partitions=8)
         )
 
     def widget(self, name: str, default: str) -> str:
         """The value of a text widget, which is made if it is not there; the default outside of Databricks."""
-        dbutils = self._names.get("dbutils")
-        if dbutils is None:
+        if self._dbutils is None:
             return default
-        dbutils.widgets.text(name, default)
-        return str(dbutils.widgets.get(name))
+        self._dbutils.widgets.text(name, default)
+        return str(self._dbutils.widgets.get(name))
 
     def display(self, thing: Any) -> None:
         """Shows a frame, a figure or anything else."""
-        shown = self._names.get("display")
-        if shown is not None:
-            shown(thing)
+        if self._display is not None:
+            self._display(thing)
         elif isinstance(thing, DataFrame):
             thing.show(_ROWS, truncate=False)
         else:
