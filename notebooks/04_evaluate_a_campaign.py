@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
+from ptofa_spark.evaluation.paper_tables import FIGURE_4
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.table_1_text import TABLE_1
 from ptofa_spark.evaluation.table_2 import table_2
@@ -92,5 +93,5 @@ for method in methods:
 seconds.set(xlabel="users", ylabel="seconds of the solve step", xscale="log", yscale="log")
 objective.set(xlabel="users", ylabel="objective / optimum", xscale="log")
 seconds.legend()
-figure.savefig(Path(report) / "figure4.png", dpi=120)
+figure.savefig(Path(report) / FIGURE_4, dpi=120)
 notebook.display(figure)

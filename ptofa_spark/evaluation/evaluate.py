@@ -17,7 +17,7 @@ from ptofa_spark.evaluation.intervals import metric_intervals
 from ptofa_spark.evaluation.logged_users import logged_users
 from ptofa_spark.evaluation.metrics import by_fund, metrics, yardsticks
 from ptofa_spark.evaluation.off_policy import off_policy
-from ptofa_spark.evaluation.paper_tables import paper_tables
+from ptofa_spark.evaluation.paper_tables import paper_figure, paper_tables
 from ptofa_spark.evaluation.predictions import TestSet, test_set
 from ptofa_spark.evaluation.report import REPORT_HTML, Heading, render, write_whole
 from ptofa_spark.evaluation.results import AllocationEvaluation, Evaluation
@@ -110,7 +110,7 @@ def _write(found: Evaluation, seen: TestSet, settings: EvaluateSettings) -> None
     heading = Heading(first.campaign_id, f"{first.users:,}", str(len(first.funds)), str(first.k), found.model)
     figures = report_figures([each.summary for each in found.allocations], found.conversion_calibration, seen.model)
     tables = [*report_tables(found), *paper_tables(settings.report, (TABLE_1, TABLE_2))]
-    html = render(heading, tables, figures)
+    html = render(heading, tables, [*figures, *paper_figure(settings.report)])
     directory = Path(settings.report)
     write_whole(directory / EVALUATION_JSON, json.dumps(asdict(found), indent=1, ensure_ascii=False) + "\n")
     write_whole(directory / REPORT_HTML, html)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ptofa_spark.evaluation.bootstrap import Interval, percentiles, user_weights
+from ptofa_spark.evaluation.bootstrap import Interval, user_weights
 from ptofa_spark.evaluation.off_policy import PER_MILLE
 
 Floats = NDArray[np.float64]
+_LOW, _HIGH = 2.5, 97.5
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Lift:
-    """Relative difference to another arm: .1 is 10 % more. NaN where the other arm has no conversion."""
+    """Relative difference to another arm: .1 is 10 % more; infinite where the other arm may have no conversion."""
 
     cpme: Interval
     rpme: Interval
@@ -60,9 +61,7 @@ class Resampled:
 
     def lift_over(self, other: Resampled) -> Lift:
         """Against an arm of other users: the resamples of the two are independent."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            point, resamples = self.point / other.point - 1.0, self.resamples / other.resamples - 1.0
-        return Lift(*_intervals(point, resamples))
+        return Lift(*_intervals(_ratio(self.point, other.point) - 1.0, _ratio(self.resamples, other.resamples) - 1.0))
 
 
 def resampled(outcome: ArmOutcome, resamples: int, seed: int) -> Resampled:
@@ -78,11 +77,19 @@ def resampled(outcome: ArmOutcome, resamples: int, seed: int) -> Resampled:
     others = np.random.default_rng([seed, 1]).poisson(outcome.users - len(sums), resamples)
     drawn = [(weights @ sums, weights.sum(axis=1)) for weights in user_weights(len(sums), resamples, seed)]
     totals, converting = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rates = PER_MILLE * totals / (each * (converting + others))[:, None]
+    exposures = each * (converting + others)[:, None]
+    rates = PER_MILLE * totals / np.where(exposures > 0, exposures, np.inf)
     return Resampled(PER_MILLE * sums.sum(axis=0) / max(1, outcome.exposures), rates)
 
 
+def _ratio(upper: Floats, lower: Floats) -> Floats:
+    """Upper / lower, infinite where lower is 0: there is no saying how many times nothing something is."""
+    ratio: Floats = np.divide(upper, lower, out=np.full_like(upper, np.inf), where=lower != 0)
+    return ratio
+
+
 def _intervals(point: Floats, resamples: Floats) -> list[Interval]:
-    low, high = percentiles(resamples)
+    # Of the resamples themselves, not between two of them: one may be infinite.
+    low = np.percentile(resamples, _LOW, axis=0, method="lower")
+    high = np.percentile(resamples, _HIGH, axis=0, method="higher")
     return [Interval(*(float(x) for x in row)) for row in zip(point, low, high, strict=True)]

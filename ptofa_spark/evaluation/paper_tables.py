@@ -1,15 +1,28 @@
-"""Tables 1 and 2 in the report: read back from the pages that `evaluate --table1` and `--campaign` left beside it."""
+"""Tables 1 and 2 and figure 4 of the paper in the report, where `--table1`, `--campaign` or a notebook left them."""
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
-from ptofa_spark.evaluation.report import Table
+from ptofa_spark.evaluation.report import Figure, Table
+
+# Written by the notebook on campaigns.
+FIGURE_4 = "figure4.png"
 
 
 def paper_tables(directory: str, pages: tuple[str, ...]) -> list[Table]:
     """The tables of those pages that are there, in their order."""
     return [table for page in pages if (Path(directory) / page).is_file() for table in _tables(Path(directory) / page)]
+
+
+def paper_figure(directory: str) -> list[Figure]:
+    """Figure 4, if it is there."""
+    path = Path(directory) / FIGURE_4
+    if not path.is_file():
+        return []
+    image = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    return [Figure("Figure 4 of the paper: seconds and objective of the methods, by number of users.", image)]
 
 
 def _tables(page: Path) -> list[Table]:

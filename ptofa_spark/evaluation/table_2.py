@@ -8,6 +8,7 @@ optimisation regret is what the arm's optimiser loses, or by luck gains, on top 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -66,8 +67,8 @@ def table_2(spark: SparkSession, settings: EvaluateSettings, train_section: dict
         results = campaign.results()
         directory = Path(settings.report)
         page = table_2_page(results, settings.campaign_k)
-        rows = [asdict(result) for result in results]
-        write_whole(directory / JSON, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        rows = [_finite(asdict(result)) for result in results]
+        write_whole(directory / JSON, json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
         write_whole(directory / TABLE_2, page)
         report.counts |= {"users": sum(result.users for result in results), "report": settings.report}
     return page
@@ -204,6 +205,13 @@ class _Campaign:
 
     def _table(self, name: str) -> str:
         return in_warehouse(self._settings.warehouse, name)
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _needs_true_scores(arms: Sequence[Arm]) -> bool:

@@ -17,7 +17,7 @@ from ptofa_spark.allocation.summary import AllocationSummary, FundSummary, Viola
 from ptofa_spark.evaluation.calibration import calibration
 from ptofa_spark.evaluation.contents import report_figures
 from ptofa_spark.evaluation.metrics import Predicted
-from ptofa_spark.evaluation.paper_tables import paper_tables
+from ptofa_spark.evaluation.paper_tables import FIGURE_4, paper_figure, paper_tables
 from ptofa_spark.evaluation.report import Heading, Table, render, write_whole
 from ptofa_spark.evaluation.text_table import text_table
 
@@ -72,6 +72,13 @@ def test_the_pages_of_tables_1_and_2_become_tables_of_the_report(tmp_path: Path)
         Table("Table 2", "Arms.", ("arm",), (("a",),)),
         Table("Table 2", "The paper:", ("period",), (("P1",),)),
     ]
+
+
+def test_figure_4_is_shown_where_a_notebook_left_it(tmp_path: Path) -> None:
+    assert paper_figure(str(tmp_path)) == []
+    (tmp_path / FIGURE_4).write_bytes(b"png")
+    (figure,) = paper_figure(str(tmp_path))
+    assert figure.image == "data:image/png;base64,cG5n"
 
 
 def browsed(command: list[str]) -> tuple[str, str]:

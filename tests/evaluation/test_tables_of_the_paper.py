@@ -142,6 +142,18 @@ def test_intervals_of_lifts_cover_the_truth() -> None:
     assert 0.90 <= covered / 150 <= 0.99
 
 
+def test_a_lift_over_an_arm_that_may_have_no_conversion_is_unbounded() -> None:
+    one, many = np.ones(1), np.ones(50)
+    rare = resampled(ArmOutcome(exposures=100, users=100, conversions=one, revenue=one), 200, 1)
+    busy = resampled(ArmOutcome(exposures=100, users=100, conversions=many, revenue=many), 200, 2)
+    lift = busy.lift_over(rare).cpme
+    assert lift.estimate == 49.0
+    assert lift.high == np.inf
+    assert 0 < lift.low < 49.0
+    nobody = resampled(ArmOutcome(exposures=0, users=0, conversions=np.zeros(0), revenue=np.zeros(0)), 200, 3)
+    assert nobody.rates().cpme.estimate == nobody.rates().cpme.high == 0.0
+
+
 def test_an_unknown_model_is_refused_before_any_training(spark: SparkSession, tmp_path: Path) -> None:
     settings = EvaluateSettings(warehouse=f"{tmp_path}/w", report=str(tmp_path / "r"), table1_models="ptofa,zilm")
     with pytest.raises(ConfigError, match=r"unknown model 'zilm'"):
