@@ -102,8 +102,8 @@ def report_figures(
 ) -> list[Figure]:
     """The plots of the HTML report."""
     return [
-        Figure("Exposures each fund asked for, and got.", demand_and_delivered(summaries)),
-        Figure("Expected revenue of each fund.", revenue_by_fund(summaries)),
+        Figure("Exposures each fund asked for, and got.", demand_and_delivered(summaries), wide=True),
+        Figure("Expected revenue of each fund.", revenue_by_fund(summaries), wide=True),
         Figure("Expected revenue of the funds of each risk level.", revenue_by_risk(summaries)),
         *_price_figure(summaries),
         Figure("Conversion rate, predicted against actual.", calibration_plot(groups, "conversion rate")),

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from ptofa_spark.allocation.summary import AllocationSummary
@@ -50,6 +51,7 @@ def demand_and_delivered(summaries: Sequence[AllocationSummary]) -> str:
             axes.bar(place + width * (number + 1), delivered, width, label=summary.method, color=_COLOURS[number % 4])
         _fund_axis(axes, [fund.fund_id for fund in funds], place + width * len(summaries) / 2)
         axes.set_ylabel("exposures")
+        axes.yaxis.set_major_formatter(EngFormatter())
         axes.legend(ncols=len(summaries) + 1, loc="lower right", bbox_to_anchor=(1, 1))
         return _data_uri(figure)
 
@@ -66,6 +68,7 @@ def revenue_by_fund(summaries: Sequence[AllocationSummary]) -> str:
             axes.bar(place + width * number, revenue, width, label=summary.method, color=_COLOURS[number % 4])
         _fund_axis(axes, [fund.fund_id for fund in funds], place + width * (len(summaries) - 1) / 2)
         axes.set_ylabel("expected revenue")
+        axes.yaxis.set_major_formatter(EngFormatter())
         axes.legend(ncols=len(summaries), loc="lower right", bbox_to_anchor=(1, 1))
         return _data_uri(figure)
 
@@ -84,6 +87,7 @@ def revenue_by_risk(summaries: Sequence[AllocationSummary]) -> str:
         axes.grid(visible=False, axis="x")
         axes.set_xlabel("risk level of the fund")
         axes.set_ylabel("expected revenue")
+        axes.yaxis.set_major_formatter(EngFormatter())
         return _data_uri(figure)
 
 

@@ -22,7 +22,7 @@ def paper_figure(directory: str) -> list[Figure]:
     if not path.is_file():
         return []
     image = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
-    return [Figure("Figure 4 of the paper: seconds and objective of the methods, by number of users.", image)]
+    return [Figure("Figure 4 of the paper: seconds and objective of the methods, by number of users.", image, True)]
 
 
 def _tables(page: Path) -> list[Table]:

@@ -24,10 +24,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot of the report. image: data URI."""
+    """A plot of the report. image: data URI; wide: it takes the page's width, the others share a line."""
 
     caption: str
     image: str
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Heading:
 
 
 def render(heading: Heading, tables: Sequence[Table], figures: Sequence[Figure]) -> str:
-    """The report as HTML; whatever stands in a cell is escaped."""
+    """The report as HTML: the first table, the figures, the other tables; whatever stands in a cell is escaped."""
     environment = Environment(
         loader=PackageLoader("ptofa_spark.evaluation"), autoescape=True, undefined=StrictUndefined
     )
