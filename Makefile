@@ -9,6 +9,8 @@ PY := $(VENV)/bin/python
 CONFIG ?= conf/local.yaml
 DATASET ?= synthetic
 HILLSTROM_CSV ?= ../shared/data/hillstrom.csv
+# Test processes, each with a Spark session of its own (about 5 GiB).
+WORKERS ?= 2
 LOG := .install.log
 LOCKS := requirements-build.lock requirements.lock
 # Named after the locks' content: the same locks install nothing again, other locks install anew.
@@ -24,8 +26,8 @@ demo: check-machine $(INSTALLED) ## run the whole pipeline (DATASET=synthetic|hi
 	  --warehouse warehouse/$(DATASET) --report reports/$(DATASET) \
 	  $(if $(filter hillstrom,$(DATASET)),--source '$(HILLSTROM_CSV)')
 
-test: check-machine $(INSTALLED) ## run all tests
-	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest $(TESTS)
+test: check-machine $(INSTALLED) ## run all tests (TESTS=path for some; WORKERS=1 for one after another)
+	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 bench-allocate: check-machine $(INSTALLED) ## time every allocation method, 5 thousand to 10 million users; an hour or two
 	@OMP_NUM_THREADS=1 PYTHONPATH=. $(PY) tests/benchmarks/allocate.py $(BENCH)
