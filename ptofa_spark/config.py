@@ -37,6 +37,7 @@ SECTIONS = (
     "allocate",
     "audit",
     "evaluate",
+    "what_if",
     "run_pipeline",
 )
 SHARED_KEYS = ("warehouse", "seed", "test_share", "validation_share")
