@@ -11,12 +11,13 @@ DATASET ?= synthetic
 HILLSTROM_CSV ?= ../shared/data/hillstrom.csv
 # Test processes, each with a Spark session of its own (about 5 GiB).
 WORKERS ?= 2
+DIST ?= dist
 LOG := .install.log
 LOCKS := requirements-build.lock requirements.lock
 # Named after the locks' content: the same locks install nothing again, other locks install anew.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test bench-allocate bench-features bench-train bench-score lint format package clean lock install check-machine
+.PHONY: help demo test test-long bench-allocate bench-features bench-train bench-score lint format package clean lock install check-machine
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -28,6 +29,9 @@ demo: check-machine $(INSTALLED) ## run the whole pipeline (DATASET=synthetic|hi
 
 test: check-machine $(INSTALLED) ## run all tests (TESTS=path for some; WORKERS=1 for one after another)
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+test-long: check-machine $(INSTALLED) ## run the tests that repeat faults and mutated input many times; an hour or two
+	@$(PY) -m pytest -n $(WORKERS) -m long $(TESTS)
 
 bench-allocate: check-machine $(INSTALLED) ## time every allocation method, 5 thousand to 10 million users; an hour or two
 	@OMP_NUM_THREADS=1 PYTHONPATH=. $(PY) tests/benchmarks/allocate.py $(BENCH)
@@ -56,11 +60,10 @@ format: $(INSTALLED) ## format the code
 	@$(VENV)/bin/ruff check --fix --quiet .
 	@$(VENV)/bin/ruff format --quiet .
 
-package: $(INSTALLED) ## build the wheel into dist/, for --py-files on a cluster
-	@$(PY) setup.py --quiet bdist_wheel 2>>$(LOG)
-	@ls dist/*.whl
-
-install: check-machine $(INSTALLED) ## set up .venv and Delta's JARs (demo and test do it by themselves)
+package: $(INSTALLED) ## build the wheel, and the same as a zip for --py-files, into dist/
+	@rm -rf build && $(PY) setup.py --quiet bdist_wheel --dist-dir '$(DIST)' 2>>$(LOG)
+	@# Spark puts a .zip on its executors' path, a .whl it does not.
+	@for wheel in '$(DIST)'/*.whl; do cp "$$wheel" "$${wheel%-py3-none-any.whl}.zip"; done; ls '$(DIST)'/*
 
 lock: ## pin requirements*.in anew (needs uv)
 	@for name in requirements-build requirements; do \

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Sequence
 
 from ptofa_spark.config import parse_pipeline
-from ptofa_spark.errors import EXIT_OK, run_as_job
 from ptofa_spark.evaluation.contents import terminal_table
 from ptofa_spark.evaluation.evaluate import evaluate
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.table_1 import table_1
 from ptofa_spark.evaluation.table_2 import table_2
+from ptofa_spark.job import EXIT_OK, run_as_job
 from ptofa_spark.progress import log_to_stderr
 from ptofa_spark.session import SparkSettings, spark_session
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ptofa_spark.config import parse_job
-from ptofa_spark.errors import EXIT_OK, run_as_job
+from ptofa_spark.job import EXIT_OK, run_as_job
 from ptofa_spark.progress import log_to_stderr
 from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from ptofa_spark.config import parse_job
-from ptofa_spark.errors import EXIT_OK, run_as_job
+from ptofa_spark.job import EXIT_OK, run_as_job
 from ptofa_spark.progress import log_to_stderr
 from ptofa_spark.session import SparkSettings, spark_session
 from ptofa_spark.training.settings import TrainSettings

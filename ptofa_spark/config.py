@@ -8,6 +8,7 @@ section a job, named as the job is.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, NoReturn, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ptofa_spark.errors import ConfigError
+from ptofa_spark.errors import DEBUG, ConfigError
 
 
 class Settings(BaseModel):
@@ -90,9 +91,12 @@ def parse_pipeline(
     parser.add_argument(
         "--config", metavar="FILE", help="YAML file with the settings (conf/local.yaml shows its shape)"
     )
+    parser.add_argument("--debug", action="store_true", help="show the trace of an error before its one line")
     _add_options(parser, settings_class, prefix="")
     _add_options(parser, spark_class, prefix="spark.")
     given = {key: value for key, value in vars(parser.parse_args(words)).items() if value is not None}
+    if given.pop("debug"):
+        os.environ[DEBUG] = "1"
     file = load_yaml(given.pop("config", None))
     own = {key: value for key, value in file.items() if key in SHARED_KEYS and key in settings_class.model_fields}
     own |= file.get(job) or {}

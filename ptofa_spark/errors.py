@@ -1,17 +1,11 @@
-"""Errors that a user of the jobs can mend. Each prints as one line: what is wrong, what was found, the way out.
-
-Every other exception is a bug of ours and keeps its trace.
-"""
+"""Errors that a user of the jobs can mend: each says in one line what is wrong, what was found, the way out."""
 
 from __future__ import annotations
 
-import os
-import sys
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-EXIT_OK = 0
-EXIT_USER_ERROR = 2
+# The environment variable that shows the trace behind an error's one line; `--debug` sets it.
+DEBUG = "PTOFA_DEBUG"
 
 
 class UserError(Exception):
@@ -49,14 +43,3 @@ class InfeasibleError(UserError):
 
 class MachineError(UserError):
     """The machine lacks something the jobs need: Java, memory, the network at the first run."""
-
-
-def run_as_job(main: Callable[[Sequence[str] | None], int]) -> int:
-    """Runs a job's `main`; a `UserError` becomes one line on stderr and exit code 2. PTOFA_DEBUG=1 shows its trace."""
-    try:
-        return main(None)
-    except UserError as error:
-        if os.environ.get("PTOFA_DEBUG"):
-            traceback.print_exc()
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201 - a job's last word
-        return EXIT_USER_ERROR

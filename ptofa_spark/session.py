@@ -15,7 +15,8 @@ from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from ptofa_spark.config import Settings
-from ptofa_spark.errors import EXIT_OK, MachineError, run_as_job
+from ptofa_spark.errors import DEBUG, MachineError
+from ptofa_spark.job import EXIT_OK, run_as_job
 from ptofa_spark.jvm import quiet_start, why_it_did_not_start
 
 DELTA_PACKAGE = f"io.delta:delta-spark_2.13:{version('delta-spark')}"
@@ -90,8 +91,8 @@ def start_session(settings: SparkSettings) -> SparkSession:
         # them.
         builder = builder.config("spark.jars.packages", DELTA_PACKAGE)
     spark = _started(builder, settings)
-    spark.sparkContext.setLogLevel("ERROR")
-    # PySpark logs the whole Java trace of an error that a caller is about to catch and say in one line.
+    # Spark and PySpark log the whole Java trace of an error that a caller is about to catch and say in one line.
+    spark.sparkContext.setLogLevel("ERROR" if os.environ.get(DEBUG) else "OFF")
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     _require_delta(spark)
     return spark

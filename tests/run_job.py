@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ptofa_spark.errors import run_as_job
+from ptofa_spark.job import run_as_job
 
 JOBS = Path(__file__).parent.parent / "jobs"
 

@@ -24,8 +24,8 @@ from ptofa_spark.allocation.problem import AllocationProblem
 from ptofa_spark.allocation.profile import profile
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.allocation.summary import AllocationSummary, FundSummary
+from ptofa_spark.tables.commits import claim, delta_version
 from ptofa_spark.tables.names import sql_string
-from ptofa_spark.tables.reading import delta_version
 from ptofa_spark.tables.writing import write_table
 
 # 160 MB of scores, and some GiB at work on them.
@@ -46,6 +46,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         ]
         with seconds.of("read"):
             campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id)
+            claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}")
             scores = read_scores(spark, settings.expected_revenue, campaign, funds)
             found = profile(scores, funds, settings.max_classes)
             asked = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)
@@ -64,8 +65,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
                 truth = audit(rows, scores, problem.funds, problem.k, problem.users)
                 _require_promises(truth, problem, settings)
             with seconds.of("write"):
-                where = f"campaign_id = {sql_string(campaign)}"
-                write_table(rows, settings.output, kind="allocation", replace_where=where, built_from=sources)
+                write_table(rows, settings.output, kind="allocation", replace_where=claimed, built_from=sources)
         finally:
             rows.unpersist()
             scores.unpersist()

@@ -32,8 +32,9 @@ from ptofa_spark.progress import stage
 from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.splits import TEST
+from ptofa_spark.tables.commits import delta_version
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import delta_version, read_table, table_exists
+from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, EXAMPLES, TRUTH, USER_FEATURES
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.tables.writing import write_table

@@ -20,8 +20,8 @@ from ptofa_spark.features.settings import BuildFeaturesSettings
 from ptofa_spark.features.user import user_features
 from ptofa_spark.progress import stage
 from ptofa_spark.splits import TEST, user_split
+from ptofa_spark.tables.commits import sources_of
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import sources_of
 from ptofa_spark.tables.snapshots import SNAPSHOT_DATE, snapshot_predicate
 from ptofa_spark.tables.writing import write_table
 

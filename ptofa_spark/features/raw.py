@@ -10,9 +10,10 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.tables.commits import TableVersion, delta_version
 from ptofa_spark.tables.domains import DOMAINS
 from ptofa_spark.tables.names import in_warehouse, quoted
-from ptofa_spark.tables.reading import TableVersion, delta_version, read_table
+from ptofa_spark.tables.reading import read_table
 from ptofa_spark.tables.schemas import OPEN_TABLES, RAW_TABLES
 
 FAULT = "reason"

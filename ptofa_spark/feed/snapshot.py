@@ -10,8 +10,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.tables.commits import TableVersion, delta_version
 from ptofa_spark.tables.names import TableName
-from ptofa_spark.tables.reading import TableVersion, delta_version, read_table
+from ptofa_spark.tables.reading import read_table
 from ptofa_spark.tables.schemas import EXAMPLES
 from ptofa_spark.tables.snapshots import SNAPSHOT_DATE, of_snapshot
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pandas as pd
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]  # has no stubs
 from pyspark.errors import PySparkException
@@ -21,8 +17,9 @@ from ptofa_spark.scoring.scorer import CampaignFunds
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.scoring.udf import expected_revenue_udf
 from ptofa_spark.splits import TEST
+from ptofa_spark.tables.commits import Claim, TableVersion, claim, delta_version
 from ptofa_spark.tables.names import in_warehouse, sql_string
-from ptofa_spark.tables.reading import TableVersion, delta_version, read_table
+from ptofa_spark.tables.reading import read_table
 from ptofa_spark.tables.schemas import FUND_FEATURES, USER_FEATURES
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.tables.writing import write_table
@@ -50,9 +47,9 @@ def score(spark: SparkSession, settings: ScoreSettings) -> str:
         campaign = _campaign(users, user_table, settings.audience)
         funds = read_table(spark, fund_table, FUND_FEATURES, keep_extra=True, version=sources[1].version)
         funds = of_snapshot(funds, fund_table, settings.snapshot_date).where(F.col("campaign_id") == campaign)
-        scores = scored_users(users, funds, artifact)
         output = settings.output or in_warehouse(settings.warehouse, "scores")
-        _write(scores, output, campaign, sources)
+        claimed = claim(spark, output, f"campaign_id = {sql_string(campaign)}")
+        _write(scored_users(users, funds, artifact), claimed, sources)
         report.counts |= {"campaign": campaign, "output": output}
     return campaign
 
@@ -95,24 +92,10 @@ def _campaign(users: DataFrame, table: str, audience: str) -> str:
     return str(first["campaign_id"])
 
 
-def _write(scores: DataFrame, output: str, campaign: str, sources: list[TableVersion]) -> None:
-    where = f"campaign_id = {sql_string(campaign)}"
+def _write(scores: DataFrame, claimed: Claim, sources: list[TableVersion]) -> None:
     try:
-        with _without_task_traces(scores.sparkSession):
-            write_table(finite_or_fail(scores), output, kind="scores", replace_where=where, built_from=sources)
+        write_table(finite_or_fail(scores), claimed.table, kind="scores", replace_where=claimed, built_from=sources)
     except (PySparkException, Py4JJavaError) as error:
         if is_not_finite_failure(error):
             raise not_finite_error(scores) from error
         raise
-
-
-@contextmanager
-def _without_task_traces(spark: SparkSession) -> Iterator[None]:
-    """Keeps Spark from logging a failed task's traces, hundreds of lines; the error that is raised carries them."""
-    jvm: Any = spark._jvm
-    level = jvm.org.apache.logging.log4j.LogManager.getRootLogger().getLevel().name()
-    spark.sparkContext.setLogLevel("OFF")
-    try:
-        yield
-    finally:
-        spark.sparkContext.setLogLevel(level)

@@ -50,5 +50,14 @@ def quoted(identifier: str) -> str:
 
 
 def sql_string(value: str) -> str:
-    """A string literal for a SQL predicate, such as Delta's `replaceWhere`."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """A string literal for a SQL predicate, such as Delta's `replaceWhere`.
+
+    Whatever is not a letter, a digit or one of ` _-.:` stands as its code: so nothing ends the literal, and Spark does
+    not take `${...}` in it for a variable of its own.
+    """
+    return "'" + "".join(each if each.isalnum() or each in " _-.:" else _code(each) for each in value) + "'"
+
+
+def _code(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

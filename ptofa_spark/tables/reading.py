@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 from delta.tables import DeltaTable
@@ -37,14 +35,6 @@ _WIDER: dict[type[DataType], tuple[type[DataType], ...]] = {
     IntegerType: _INTEGERS,  # a bigint column is read as int when every value fits: checked where the cast happens
     DoubleType: (*_INTEGERS, FloatType, DoubleType, DecimalType),
 }
-
-
-@dataclass(frozen=True)
-class TableVersion:
-    """A table as it was read: its name and, for Delta, the version."""
-
-    name: str
-    version: int | None
 
 
 def read_table(
@@ -94,32 +84,6 @@ def table_exists(spark: SparkSession, argument: str) -> bool:
     if name.in_catalog:
         return bool(spark.catalog.tableExists(argument))
     return _first_file(spark, argument) is not None
-
-
-def delta_version(spark: SparkSession, argument: str) -> TableVersion:
-    """The newest version of a Delta table, to pin it for a run; None as version where it is not Delta."""
-    name = TableName.parse(argument)
-    if not name.in_catalog and not DeltaTable.isDeltaTable(spark, argument):
-        return TableVersion(argument, None)
-    table = DeltaTable.forName(spark, name.sql()) if name.in_catalog else DeltaTable.forPath(spark, argument)
-    return TableVersion(argument, int(table.history(1).select("version").collect()[0][0]))
-
-
-def sources_of(spark: SparkSession, argument: str, version: int) -> dict[str, int | None]:
-    """The tables, and their versions, that a version of a table was built from, as its commit says.
-
-    Raises:
-        TableError: the table has no such version, or it says nothing of its sources.
-    """
-    name = TableName.parse(argument)
-    if not name.in_catalog and not DeltaTable.isDeltaTable(spark, argument):
-        raise TableError(f"table {argument} is no Delta table: it has no versions to build again")
-    table = DeltaTable.forName(spark, name.sql()) if name.in_catalog else DeltaTable.forPath(spark, argument)
-    commits = table.history().where(F.col("version") == version).select("userMetadata").collect()
-    if not commits or not commits[0][0]:
-        raise TableError(f"table {argument} says nothing of what its version {version} was built from: name another")
-    sources: dict[str, int | None] = json.loads(commits[0][0])
-    return sources
 
 
 def _open(spark: SparkSession, name: TableName, schema: StructType, version: int | None) -> tuple[DataFrame, bool]:

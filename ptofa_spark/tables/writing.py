@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
+import delta.exceptions
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]  # has no stubs
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.tables.commits import Claim, TableVersion, commit_metadata, require_unwritten
 from ptofa_spark.tables.domains import constraints
 from ptofa_spark.tables.names import TableName
-from ptofa_spark.tables.reading import TableVersion
 
 # Petastorm opens the table's Parquet files itself and knows nothing of Delta's log: a row deleted by a vector would
 # come back to life, and a column renamed by mapping would be missing. Both stay off on every table.
@@ -22,6 +22,17 @@ TABLE_PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.columnMapping
 # lie in it. Of 1, 4, 16, 64 and 128 MiB this one was read fastest, and in less memory than the larger ones
 # (docs/benchmarks.md, `make bench-features`).
 ROW_GROUP_BYTES = 16 * 2**20
+# How Delta says that another run's commit came between reading the table and committing.
+_CONFLICTS = (
+    "DELTA_CONCURRENT",
+    "DELTA_METADATA_CHANGED",
+    "DELTA_PROTOCOL_CHANGED",
+    "DELTA_PATH_EXISTS",
+    "DELTA_TABLE_ALREADY_EXISTS",
+    "io.delta.exceptions",
+    *delta.exceptions.__all__,
+)
+_ATTEMPTS = 5
 
 
 def write_table(
@@ -29,7 +40,7 @@ def write_table(
     argument: str,
     *,
     kind: str | None = None,
-    replace_where: str | None = None,
+    replace_where: str | Claim | None = None,
     built_from: Iterable[TableVersion] = (),
     partition_by: Sequence[str] = (),
 ) -> None:
@@ -40,39 +51,61 @@ def write_table(
         argument: catalog name or path/URI.
         kind: the table in `domains.DOMAINS` whose CHECK constraints a new table gets.
         replace_where: SQL predicate of the rows to replace, which may bring new columns; without it the whole table is
-            replaced.
+            replaced. A claim besides lets runs that replace other rows write at the same time.
         built_from: versions of the tables the rows were made from, kept in the commit.
         partition_by: columns that a new table's files are laid out by.
 
     Raises:
         TableError: the place holds something that is no Delta table, or a table with another schema, or a row breaks a
-            constraint.
+            constraint, or another run has written the same rows since they were claimed.
     """
     name = TableName.parse(argument)
-    spark = frame.sparkSession
-    writer = frame.write.format("delta").mode("overwrite").partitionBy(*partition_by)
-    writer = writer.option("userMetadata", json.dumps({source.name: source.version for source in built_from}))
-    writer = writer.option("parquet.block.size", ROW_GROUP_BYTES)
-    if replace_where is not None and _exists(spark, name):
-        writer = writer.option("replaceWhere", replace_where).option("mergeSchema", True)
-    else:
-        checks = {f"delta.constraints.{key}": rule for key, rule in (constraints(kind) if kind else {}).items()}
-        for key, value in {**TABLE_PROPERTIES, **checks}.items():
-            writer = writer.option(key, value)
-        writer = writer.option("overwriteSchema", True)
+    claimed = replace_where if isinstance(replace_where, Claim) else None
+    rows = replace_where.rows if isinstance(replace_where, Claim) else replace_where
+    metadata = commit_metadata(built_from, rows)
+    for _ in range(_ATTEMPTS):
+        if claimed is not None:
+            require_unwritten(frame.sparkSession, claimed)
+        writer = frame.write.format("delta").partitionBy(*partition_by)
+        writer = writer.option("userMetadata", metadata).option("parquet.block.size", ROW_GROUP_BYTES)
+        if rows is not None and _exists(frame.sparkSession, name):
+            writer = writer.mode("overwrite").option("replaceWhere", rows).option("mergeSchema", True)
+        else:
+            # A claimed table that another run creates meanwhile must not be overwritten as a whole.
+            writer = writer.mode("overwrite" if claimed is None else "errorifexists")
+            writer = writer.options(**_of_a_new_table(kind))
+            if claimed is None:
+                writer = writer.option("overwriteSchema", True)
+        if _saved(writer, name):
+            return
+        if claimed is None:
+            break
+    raise TableError(f"table {argument} is not written: another run was writing it: run again when that one is done")
+
+
+def _of_a_new_table(kind: str | None) -> dict[str, str]:
+    checks = constraints(kind) if kind else {}
+    return TABLE_PROPERTIES | {f"delta.constraints.{key}": rule for key, rule in checks.items()}
+
+
+def _saved(writer: DataFrameWriter, name: TableName) -> bool:
+    """Whether the rows are in the table; False if another run's commit came between."""
     try:
         if name.in_catalog:
             writer.saveAsTable(name.sql())
         else:
-            writer.save(argument)
-    except AnalysisException as error:
-        reason = str(error).split("\n", 1)[0]
-        raise TableError(f"table {argument} cannot be written: {reason}; name another place") from error
+            writer.save(name.text)
     except (PySparkException, Py4JJavaError) as error:
+        if any(sign in f"{type(error).__name__}: {error}" for sign in _CONFLICTS):
+            return False
+        if isinstance(error, AnalysisException):
+            reason = str(error).split("\n", 1)[0]
+            raise TableError(f"table {name} cannot be written: {reason}; name another place") from error
         broken = _broken_constraint(str(error))
         if broken is None:
             raise
-        raise TableError(f"table {argument} is not written: {broken}: correct the rows") from error
+        raise TableError(f"table {name} is not written: {broken}: correct the rows") from error
+    return True
 
 
 def _exists(spark: SparkSession, name: TableName) -> bool:

@@ -11,7 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.tables.reading import read_table, sources_of
+from ptofa_spark.tables.commits import sources_of
+from ptofa_spark.tables.reading import read_table
 from ptofa_spark.tables.schemas import EXAMPLES
 from ptofa_spark.tables.snapshots import of_snapshot
 from tests.features.platform import built, raw_tables, written

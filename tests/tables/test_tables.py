@@ -10,8 +10,9 @@ from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError
+from ptofa_spark.tables.commits import TableVersion, delta_version
 from ptofa_spark.tables.names import TableName, in_warehouse, sql_string
-from ptofa_spark.tables.reading import TableVersion, delta_version, read_table, table_exists
+from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import DEMANDS, USERS
 from ptofa_spark.tables.writing import write_table
 

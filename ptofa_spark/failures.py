@@ -1,0 +1,71 @@
+"""Says in one line why a run failed that no `UserError` stopped: the disk, the cluster, a file that is gone."""
+
+from __future__ import annotations
+
+import re
+
+from py4j.protocol import Py4JError, Py4JJavaError  # type: ignore[import-untyped]  # has no stubs
+from pyspark.errors import PySparkException
+
+_AGAIN = "run the same command again: no table is half-written"
+# What Spark, Hadoop or the system says, and what it means. Looked for in this order: the cause before its consequences.
+_CAUSES = (
+    (
+        r"No space left on device|Disk quota exceeded|File too large",
+        f"the disk is full: free some space, then {_AGAIN}",
+    ),
+    (
+        r"OutOfMemoryError|GC overhead limit",
+        "Spark's JVM ran out of memory: give it more (--spark.driver-memory, or spark-submit's options)",
+    ),
+    (
+        r"FAILED_READ_FILE\.FILE_NOT_EXIST|FileNotFoundException|DELTA_FILE_NOT_FOUND|DELTA_LOG_FILE_NOT_FOUND",
+        "a file of a table is gone{file}: restore it, or build that table again",
+    ),
+    (
+        r"FAILED_READ_FILE|CANNOT_READ_FILE_FOOTER|is not a Parquet file|ParquetDecodingException",
+        "a file of a table is damaged{file}: restore it, or build that table again",
+    ),
+    (
+        r"Python worker (exited|failed)|PYTHON_WORKER",
+        f"a Python worker was ended from outside, or by lack of memory: {_AGAIN}",
+    ),
+    (
+        r"ExecutorLostFailure|Master removed our application|All masters are unresponsive|SparkContext was shut down",
+        f"the cluster lost an executor or ended the application: {_AGAIN}",
+    ),
+)
+_FILE = re.compile(r"(?:file|hdfs|s3a?|abfss?|gs|dbfs):/[^\s,'\"()]+\.(?:parquet|json|csv)")
+
+
+def why_it_failed(error: Exception) -> str | None:
+    """The cause of a failure of the machine, the cluster or a table's files, and the way out; None for our bug."""
+    text = _chain(error)
+    for signs, cause in _CAUSES:
+        if re.search(signs, text):
+            named = _FILE.search(text)
+            return cause.replace("{file}", f" ({named[0]})" if named else "")
+    if isinstance(error, Py4JError | ConnectionError) and not isinstance(error, Py4JJavaError):
+        return f"Spark's JVM ended before the job did: {_AGAIN}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}{f': {error.filename}' if error.filename else ''}: mend that, then {_AGAIN}"
+    if isinstance(error, PySparkException | Py4JJavaError):
+        return f"Spark failed: {_first_words(text)}; --debug shows its trace"
+    return None
+
+
+def _chain(error: BaseException) -> str:
+    """The error's text and that of its causes; a JVM's trace is in it, for the signs to be found."""
+    texts: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None:
+        texts.append(f"{type(seen).__name__}: {seen}")
+        seen = seen.__cause__ or seen.__context__
+    return "\n".join(texts)
+
+
+def _first_words(text: str) -> str:
+    """The first line that says something, without the frames of a trace."""
+    causes = [line.strip().removeprefix("Caused by: ") for line in text.splitlines() if line.startswith("Caused by: ")]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (causes[-1:] or lines[:1])[0][:300]

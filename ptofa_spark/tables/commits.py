@@ -1,0 +1,101 @@
+"""What a table's commits say of themselves: the tables they were built from, and the rows that they replaced.
+
+Two runs may write one table at once. Where they replace other rows, both land; where they replace the same rows, the
+one that commits first stands and the other says so: `Claim` is how it knows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from ptofa_spark.errors import TableError
+from ptofa_spark.tables.names import TableName
+
+_ABSENT = -1
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """A table as it was read: its name and, for Delta, the version."""
+
+    name: str
+    version: int | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The rows that a run is to replace. rows: SQL predicate; version: the table's when the run began, -1 if none."""
+
+    table: str
+    rows: str
+    version: int
+
+
+def claim(spark: SparkSession, argument: str, rows: str) -> Claim:
+    """Notes, when a run begins, which rows it will replace and the version that it saw."""
+    newest = delta_version(spark, argument).version if _is_delta(spark, argument) else None
+    return Claim(argument, rows, _ABSENT if newest is None else newest)
+
+
+def require_unwritten(spark: SparkSession, claimed: Claim) -> None:
+    """Fails if another run has replaced the claimed rows since they were claimed.
+
+    Raises:
+        TableError: it has; its rows stand.
+    """
+    if not _is_delta(spark, claimed.table):
+        return
+    since = _delta_table(spark, claimed.table).history().where(F.col("version") > claimed.version)
+    for (metadata,) in since.select("userMetadata").collect():
+        if metadata is None or json.loads(metadata).get("replaced") in (None, claimed.rows):
+            raise TableError(
+                f"table {claimed.table}: another run wrote the rows where {claimed.rows} while this one was at work; "
+                "those stand, nothing was written: run again to replace them"
+            )
+
+
+def commit_metadata(built_from: Iterable[TableVersion], replaced: str | None) -> str:
+    """What a commit keeps. replaced: SQL predicate of the rows that it replaced; None for the whole table."""
+    return json.dumps({"built_from": {source.name: source.version for source in built_from}, "replaced": replaced})
+
+
+def delta_version(spark: SparkSession, argument: str) -> TableVersion:
+    """The newest version of a Delta table, to pin it for a run; None as version where it is not Delta."""
+    name = TableName.parse(argument)
+    if not name.in_catalog and not DeltaTable.isDeltaTable(spark, argument):
+        return TableVersion(argument, None)
+    history = _delta_table(spark, argument).history(1)
+    return TableVersion(argument, int(history.select("version").collect()[0][0]))
+
+
+def sources_of(spark: SparkSession, argument: str, version: int) -> dict[str, int | None]:
+    """The tables, and their versions, that a version of a table was built from, as its commit says.
+
+    Raises:
+        TableError: the table has no such version, or it says nothing of its sources.
+    """
+    if not _is_delta(spark, argument):
+        raise TableError(f"table {argument} is no Delta table: it has no versions to build again")
+    history = _delta_table(spark, argument).history().where(F.col("version") == version)
+    said: list[dict[str, Any]] = [json.loads(row[0]) for row in history.select("userMetadata").collect() if row[0]]
+    if not said or not said[0].get("built_from"):
+        raise TableError(f"table {argument} says nothing of what its version {version} was built from: name another")
+    sources: dict[str, int | None] = said[0]["built_from"]
+    return sources
+
+
+def _is_delta(spark: SparkSession, argument: str) -> bool:
+    name = TableName.parse(argument)
+    return bool(spark.catalog.tableExists(argument) if name.in_catalog else DeltaTable.isDeltaTable(spark, argument))
+
+
+def _delta_table(spark: SparkSession, argument: str) -> DeltaTable:
+    name = TableName.parse(argument)
+    return DeltaTable.forName(spark, name.sql()) if name.in_catalog else DeltaTable.forPath(spark, argument)

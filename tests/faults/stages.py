@@ -1,0 +1,135 @@
+"""The stages as a user runs them, each a process of its own, and what each reads and writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from pyspark.sql import SparkSession
+
+from tests.run_job import JOBS
+
+RAW = ("users", "funds", "campaigns", "transactions", "exposures", "demands", "truth")
+FEATURES = ("user_features", "fund_features", "examples")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """job: its name; words: its options; reads, writes: tables and folders, relative to the directory it runs in."""
+
+    job: str
+    words: tuple[str, ...]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+    def start(self, root: Path, *more: str) -> subprocess.Popen[str]:
+        """Starts the job in the directory, in a session of its own, so that all of it can be killed."""
+        return subprocess.Popen(
+            [sys.executable, str(JOBS / f"{self.job}.py"), *self.words, "--spark.driver-memory=1g",
+             "--spark.shuffle-partitions=4", *(more or ("--spark.master=local[2]",))],
+            cwd=root, env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True, text=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def run(self, root: Path) -> float:
+        """Runs the job to its end, undisturbed; the seconds it took."""
+        started = time.monotonic()
+        process = self.start(root)
+        _, said = process.communicate(timeout=300)
+        assert process.returncode == 0, said[-2000:]
+        return time.monotonic() - started
+
+
+def _in_warehouse(*tables: str) -> tuple[str, ...]:
+    return tuple(f"warehouse/{table}" for table in tables)
+
+
+_WAREHOUSE = "--warehouse=warehouse"
+_MODEL = "--model-dir=warehouse/model"
+STAGES = {
+    stage.job: stage
+    for stage in (
+        Stage("generate_platform", (_WAREHOUSE, "--users=800", "--weeks=2"), (), _in_warehouse(*RAW)),
+        Stage("build_features", (_WAREHOUSE,), _in_warehouse(*RAW[:-1]), _in_warehouse(*FEATURES)),
+        Stage(
+            "train", (_WAREHOUSE, _MODEL, "--epochs=2", "--batch-size=64", "--checkpoint-steps=5"),
+            _in_warehouse("examples"), _in_warehouse("model"),
+        ),
+        Stage(
+            "score", (_WAREHOUSE, _MODEL),
+            _in_warehouse("user_features", "fund_features", "model"), _in_warehouse("scores"),
+        ),
+        Stage(
+            "allocate",
+            ("--expected-revenue=warehouse/scores", "--funds=warehouse/funds", "--demands=warehouse/demands",
+             "--output=warehouse/allocation", "--report=reports/ha", "--driver-users=0"),
+            _in_warehouse("scores", "funds", "demands"), (*_in_warehouse("allocation"), "reports/ha/plan.json"),
+        ),
+        Stage(
+            "evaluate", (_WAREHOUSE, _MODEL, "--report=reports", "--allocations=ha"),
+            (*_in_warehouse("examples", "truth", "model", "allocation"), "reports/ha"), ("reports/evaluation.json",),
+        ),
+    )
+}  # fmt: skip
+
+
+def fingerprint(spark: SparkSession, place: Path) -> str | None:
+    """What a reader sees at the place: a table's rows in any order, the bytes of files; None if nothing."""
+    if (place / "_delta_log").is_dir():
+        try:
+            rows = spark.read.format("delta").load(str(place))
+        except Exception as error:
+            if "DELTA_TABLE_NOT_FOUND" in str(error) or "PATH_NOT_FOUND" in str(error) or "not a Delta" in str(error):
+                return None
+            raise
+        counted = rows.selectExpr("count(*)", f"sum(cast(xxhash64({', '.join(sorted(rows.columns))}) as decimal(38)))")
+        return f"{sorted(rows.dtypes)} {counted.collect()[0]}"
+    if place.is_file():
+        return hashlib.sha256(place.read_bytes()).hexdigest()
+    files = sorted(file for file in place.rglob("*") if file.is_file() and file.name != "metrics.json")
+    return json.dumps([hashlib.sha256(file.read_bytes()).hexdigest() for file in files]) if files else None
+
+
+def bytes_below(root: Path, places: tuple[str, ...]) -> dict[str, str]:
+    """Every file of some places and its content's hash: what must not change when they are only read."""
+    files = [file for place in places for file in sorted((root / place).rglob("*")) if file.is_file()]
+    return {str(file.relative_to(root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def copy_places(source: Path, target: Path, places: tuple[str, ...]) -> None:
+    """Copies tables, folders and files from one root to another."""
+    for place in places:
+        (target / place).parent.mkdir(parents=True, exist_ok=True)
+        if (source / place).is_dir():
+            shutil.copytree(source / place, target / place)
+        else:
+            shutil.copy(source / place, target / place)
+
+
+def python_workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The Python workers of a job's JVM, without the daemon that forks them."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        try:
+            if "pyspark.daemon" in " ".join(child.cmdline()) and "java" not in (child.parent() or child).name():
+                found.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def jvm(process: subprocess.Popen[str]) -> psutil.Process | None:
+    """The JVM that a job started, once it is there."""
+    try:
+        children = psutil.Process(process.pid).children(recursive=True)
+        return next((child for child in children if child.name() == "java"), None)
+    except psutil.NoSuchProcess:
+        return None

@@ -1,0 +1,224 @@
+"""A stage is disturbed at a moment drawn by a seed: nothing is half-written, and the same command again finishes.
+
+Real processes, real kills, a real full disk. `make test-long` runs RUNS disturbances, `make test` one of each kind.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.faults.cluster import Cluster
+from tests.faults.stages import STAGES, Stage, bytes_below, copy_places, fingerprint, jvm, python_workers
+
+RUNS = 36
+FULL_SIZE = "200m"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What undisturbed runs left. seconds: of each job; seen: fingerprint of each place that a stage writes."""
+
+    root: Path
+    seconds: dict[str, float]
+    seen: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def reference(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    root = tmp_path_factory.mktemp("reference")
+    seconds = {job: stage.run(root) for job, stage in STAGES.items()}
+    seen = {place: fingerprint(spark, root / place) for stage in STAGES.values() for place in stage.writes}
+    assert None not in seen.values()
+    return Reference(root, seconds, {place: found for place, found in seen.items() if found})
+
+
+@dataclass
+class Disturbance:
+    """One run to be disturbed: its stage, where, when (seconds after its start), and what draws the rest."""
+
+    stage: Stage
+    root: Path
+    moment: float
+    draw: random.Random
+
+    def start(self, *more: str) -> subprocess.Popen[str]:
+        """Starts the stage and waits until the moment has come."""
+        process = self.stage.start(self.root, *more)
+        time.sleep(self.moment)
+        return process
+
+
+def kill_driver(run: Disturbance) -> None:
+    process = run.start()
+    process.kill()
+    process.communicate(timeout=60)
+    assert process.returncode in (-signal.SIGKILL, 0)
+    _until_its_jvm_is_gone(process)
+
+
+def kill_jvm(run: Disturbance) -> None:
+    process = run.start()
+    found = jvm(process)
+    if found is not None:
+        found.kill()
+    _ends_in_a_line(process)
+
+
+def kill_python_workers(run: Disturbance) -> None:
+    process = run.start()
+    while process.poll() is None and not _killed(python_workers(process)):
+        time.sleep(0.02)
+    _ends_in_a_line(process)
+
+
+def fail_tasks_twice(run: Disturbance) -> None:
+    """A task may fail three times here, as on a cluster: the run must end as if nothing had been."""
+    process = run.start("--spark.master=local[2,4]")
+    for _ in range(2):
+        while process.poll() is None and not _killed(python_workers(process)):
+            time.sleep(0.02)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said[-1000:]
+
+
+def remove_a_file(run: Disturbance) -> None:
+    files = [file for place in run.stage.reads for file in sorted((run.root / place).rglob("part-*.parquet"))]
+    lost = run.draw.choice(files)
+    content = lost.read_bytes()
+    lost.unlink()
+    process = run.stage.start(run.root)
+    _ends_in_a_line(process)
+    lost.write_bytes(content)
+
+
+def fill_the_disk(run: Disturbance) -> None:
+    filling = run.root / "filling"
+    room = run.draw.choice((0, 20_000, 60_000))
+    free = os.statvfs(run.root)
+    filling.write_bytes(bytes(max(free.f_bavail * free.f_frsize - room, 0)))
+    process = run.stage.start(run.root)
+    said = _ends_in_a_line(process)
+    if process.returncode:
+        assert "disk is full" in said or "No space left" in said
+    filling.unlink()
+
+
+FAULTS: dict[str, Callable[[Disturbance], None]] = {
+    fault.__name__: fault
+    for fault in (kill_driver, kill_jvm, kill_python_workers, fail_tasks_twice, remove_a_file, fill_the_disk)
+}
+
+
+def _cases() -> Iterator[object]:
+    """RUNS pairs of fault and stage, the stages in turn; the first of each fault in `make test`."""
+    for number in range(RUNS):
+        fault = list(FAULTS)[number % len(FAULTS)]
+        stages = [stage for stage in STAGES.values() if stage.reads or fault != "remove_a_file"]
+        turn, rest = divmod(number, len(FAULTS))
+        stage = stages[(turn + rest) % len(stages)]
+        marks = [] if turn == 0 else [pytest.mark.long]
+        yield pytest.param(number, fault, stage, marks=marks, id=f"{number}-{fault}-{stage.job}")
+
+
+@pytest.mark.parametrize(("seed", "fault", "stage"), list(_cases()))
+def test_a_disturbed_stage_leaves_nothing_half_written_and_finishes_again(
+    spark: SparkSession, reference: Reference, tmp_path: Path, seed: int, fault: str, stage: Stage
+) -> None:
+    draw = random.Random(seed)
+    root = tmp_path / "root"
+    root.mkdir()
+    if fault == "fill_the_disk":
+        _small_disk(root)
+    try:
+        copy_places(reference.root, root, stage.reads)
+        if draw.random() < 0.5:  # half of them write over what an earlier run wrote
+            copy_places(reference.root, root, tuple(place for place in stage.writes if place not in stage.reads))
+        before = bytes_below(root, stage.reads)
+        FAULTS[fault](Disturbance(stage, root, draw.uniform(0, reference.seconds[stage.job]), draw))
+        assert bytes_below(root, stage.reads) == before
+        for place in stage.writes:
+            assert fingerprint(spark, root / place) in (None, reference.seen[place])
+        stage.run(root)
+        for place in stage.writes:
+            assert fingerprint(spark, root / place) == reference.seen[place]
+    finally:
+        if fault == "fill_the_disk":
+            subprocess.run(["umount", "--lazy", str(root)], check=True)
+
+
+def _small_disk(root: Path) -> None:
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={FULL_SIZE}", "tmpfs", str(root)], capture_output=True)
+    if made.returncode:
+        pytest.skip("a disk of its own can be mounted by root only")
+
+
+def _killed(processes: list[psutil.Process]) -> bool:
+    """Kills them; whether there was one."""
+    for process in processes:
+        process.kill()
+    return bool(processes)
+
+
+def _ends_in_a_line(process: subprocess.Popen[str]) -> str:
+    """The last line of a run that was disturbed, which may have ended well before; never a Java trace."""
+    _, said = process.communicate(timeout=300)
+    last = said.strip().splitlines()[-1]
+    assert process.returncode in (0, 2, 3), said[-1000:]
+    if process.returncode:
+        assert last.startswith("error: "), said[-1000:]
+        assert "\tat org.apache" not in said
+    return last
+
+
+def _until_its_jvm_is_gone(process: subprocess.Popen[str]) -> None:
+    """A JVM whose driver is dead ends by itself; what it still writes meanwhile is part of the disturbance."""
+    until = time.monotonic() + 60
+    while any(_in_session(other, process.pid) for other in psutil.process_iter()):
+        assert time.monotonic() < until, "the JVM of a killed driver lives on"
+        time.sleep(0.1)
+
+
+def _in_session(process: psutil.Process, session: int) -> bool:
+    try:
+        return os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    running = Cluster(tmp_path_factory.mktemp("cluster") / "spark")
+    yield running
+    running.stop()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("job", ["generate_platform", "build_features", "score", "allocate"])
+def test_a_cluster_that_loses_an_executor_finishes_as_if_it_had_not(
+    spark: SparkSession, reference: Reference, cluster: Cluster, tmp_path: Path, job: str
+) -> None:
+    stage = STAGES[job]
+    copy_places(reference.root, tmp_path, stage.reads)
+    process = cluster.submit(job, *stage.words, "--spark.shuffle-partitions=4", folder=tmp_path)
+    until = time.monotonic() + 120
+    while not (executors := cluster.executors()):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    time.sleep(random.Random(job).uniform(1, 6))
+    executors[0].kill()
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output[-2000:]
+    for place in stage.writes:
+        assert fingerprint(spark, tmp_path / place) == reference.seen[place]
