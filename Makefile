@@ -17,7 +17,7 @@ LOCKS := requirements-build.lock requirements.lock
 # Named after the locks' content: the same locks install nothing again, other locks install anew.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test test-long bench-allocate bench-features bench-train bench-score lint format package clean lock install check-machine
+.PHONY: help demo test test-long bench-allocate bench-features bench-train bench-score lint format package install audit lock clean check-machine
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -64,6 +64,12 @@ package: $(INSTALLED) ## build the wheel, and the same as a zip for --py-files, 
 	@rm -rf build && $(PY) setup.py --quiet bdist_wheel --dist-dir '$(DIST)' 2>>$(LOG)
 	@# Spark puts a .zip on its executors' path, a .whl it does not.
 	@for wheel in '$(DIST)'/*.whl; do cp "$$wheel" "$${wheel%-py3-none-any.whl}.zip"; done; ls '$(DIST)'/*
+
+install: check-machine $(INSTALLED) ## set up .venv and Delta's JARs (demo and test do it by themselves)
+
+audit: $(INSTALLED) ## look the pinned packages up in pip-audit's advisory database (needs the network)
+	@$(VENV)/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip --progress-spinner off \
+	  || { echo "error: pip-audit found a hole, or could not reach its advisory database: its lines say which" >&2; exit 2; }
 
 lock: ## pin requirements*.in anew (needs uv)
 	@for name in requirements-build requirements; do \
