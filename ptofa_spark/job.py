@@ -13,6 +13,7 @@ from types import FrameType
 
 from ptofa_spark.errors import DEBUG, UserError
 from ptofa_spark.failures import why_it_failed
+from ptofa_spark.redaction import without_secrets
 
 EXIT_OK = 0
 EXIT_USER_ERROR = 2
@@ -50,8 +51,8 @@ def run_as_job(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
 
 def _ends(line: str, code: int) -> int:
     if os.environ.get(DEBUG):
-        traceback.print_exc()
-    print(f"error: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201 - a job's last word
+        sys.stderr.write(without_secrets(traceback.format_exc()))
+    print(f"error: {without_secrets(' '.join(line.split()))}", file=sys.stderr)  # noqa: T201 - a job's last word
     return code
 
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from ptofa_spark.redaction import without_secrets
+
 logger = logging.getLogger("ptofa_spark")
 RUN_ID = uuid.uuid4().hex[:8]
 
@@ -22,6 +24,11 @@ class StageReport:
     name: str
     counts: dict[str, object] = field(default_factory=dict)
     seconds: float = 0.0
+
+
+class _WithoutSecrets(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
@@ -40,7 +47,7 @@ def log_to_stderr() -> None:
     """Sends the library's log lines to stderr, once however often it is called."""
     if not logger.handlers:
         handler = _Stderr()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+        handler.setFormatter(_WithoutSecrets("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import torch
@@ -80,13 +81,34 @@ def cut(groups: Iterator[Rows], size: int) -> Iterator[Rows]:
     """The same rows in the same order, in pieces of `size`; the last piece holds what is left."""
     left: Rows | None = None
     for group in groups:
-        rows = group if left is None else Rows.joined([left, group])
-        whole = len(rows) - len(rows) % size
-        for start in range(0, whole, size):
-            yield rows[start : start + size]
-        left = rows[whole:]
-    if left is not None and len(left):
+        start = 0
+        if left is not None:
+            start = size - len(left)
+            left = Rows.joined([left, group[:start]])
+            if len(left) < size:
+                continue
+            yield left
+        end = len(group) - (len(group) - start) % size
+        for first in range(start, end, size):
+            yield group[first : first + size]
+        left = group[end:] if end < len(group) else None
+    if left is not None:
         yield left
+
+
+def ahead(items: Iterator[Rows]) -> Iterator[Rows]:
+    """The same items in the same order; a thread makes the next one while the taker works on this one."""
+    with ThreadPoolExecutor(1, "feed", initializer=torch.set_num_threads, initargs=(1,)) as thread:
+        coming = thread.submit(next, items, None)
+        try:
+            while (item := coming.result()) is not None:
+                coming = thread.submit(next, items, None)
+                yield item
+        finally:
+            # Left early, the next item is still being made: only after it can the source be closed.
+            wait([coming])
+            if isinstance(items, Generator):
+                items.close()
 
 
 def _permuted(parts: list[Rows], generator: torch.Generator) -> Rows:

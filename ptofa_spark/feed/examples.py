@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from ptofa_spark.feed.batches import LABELS, Rows, cut, shuffled
+from ptofa_spark.feed.batches import LABELS, Rows, ahead, cut, shuffled
 from ptofa_spark.feed.blocks import Batch
 from ptofa_spark.feed.encoding import FeatureEncoding
 from ptofa_spark.feed.petastorm_reader import WHOLE, RowGroupTransform, Shard, read_row_groups
@@ -47,7 +47,7 @@ class ExamplesFeed:
         order_seed = self.seed * _SEED_STRIDE + epoch
         generator = torch.Generator().manual_seed(order_seed)
         groups = self._rows(self.train_files, order_seed, TRAIN, self.train_rows)
-        for rows in cut(shuffled(groups, self.buffer_rows, generator), self.batch_size):
+        for rows in cut(ahead(shuffled(groups, self.buffer_rows, generator)), self.batch_size):
             yield self.encoding.widths.batch(rows)
 
     def validation(self) -> Iterator[Batch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -30,13 +31,17 @@ class Stage:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
 
-    def start(self, root: Path, *more: str) -> subprocess.Popen[str]:
-        """Starts the job in the directory, in a session of its own, so that all of it can be killed."""
+    def start(self, root: Path, *more: str, conf: Path | None = None) -> subprocess.Popen[str]:
+        """Starts the job in the directory, in a session of its own, so that all of it can be killed.
+
+        conf: directory with a spark-defaults.conf.
+        """
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
             [sys.executable, str(JOBS / f"{self.job}.py"), *self.words, "--spark.driver-memory=1g",
              "--spark.shuffle-partitions=4", *(more or ("--spark.master=local[2]",))],
-            cwd=root, env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True, text=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            cwd=root, env=environment | ({} if conf is None else {"SPARK_CONF_DIR": str(conf)}),
+            start_new_session=True, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
 
     def run(self, root: Path) -> float:
@@ -133,3 +138,11 @@ def jvm(process: subprocess.Popen[str]) -> psutil.Process | None:
         return next((child for child in children if child.name() == "java"), None)
     except psutil.NoSuchProcess:
         return None
+
+
+def kill(processes: list[psutil.Process]) -> bool:
+    """Kills them; whether there was one."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    return bool(processes)

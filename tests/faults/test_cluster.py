@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,6 @@ generate_platform: {weeks: 3}
 train: {epochs: 1, processes: 1}
 spark: {shuffle_partitions: 4}
 """
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    running = Cluster(tmp_path_factory.mktemp("cluster") / "spark")
-    yield running
-    running.stop()
 
 
 def test_a_cluster_writes_the_bits_of_local_mode(

@@ -19,28 +19,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.faults.cluster import Cluster
-from tests.faults.stages import STAGES, Stage, bytes_below, copy_places, fingerprint, jvm, python_workers
+from tests.faults.conftest import Reference
+from tests.faults.stages import STAGES, Stage, bytes_below, copy_places, fingerprint, jvm, kill, python_workers
 
-RUNS = 36
+RUNS = 48
 FULL_SIZE = "200m"
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What undisturbed runs left. seconds: of each job; seen: fingerprint of each place that a stage writes."""
-
-    root: Path
-    seconds: dict[str, float]
-    seen: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def reference(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    root = tmp_path_factory.mktemp("reference")
-    seconds = {job: stage.run(root) for job, stage in STAGES.items()}
-    seen = {place: fingerprint(spark, root / place) for stage in STAGES.values() for place in stage.writes}
-    assert None not in seen.values()
-    return Reference(root, seconds, {place: found for place, found in seen.items() if found})
 
 
 @dataclass
@@ -77,7 +60,7 @@ def kill_jvm(run: Disturbance) -> None:
 
 def kill_python_workers(run: Disturbance) -> None:
     process = run.start()
-    while process.poll() is None and not _killed(python_workers(process)):
+    while process.poll() is None and not kill(python_workers(process)):
         time.sleep(0.02)
     _ends_in_a_line(process)
 
@@ -86,10 +69,20 @@ def fail_tasks_twice(run: Disturbance) -> None:
     """A task may fail three times here, as on a cluster: the run must end as if nothing had been."""
     process = run.start("--spark.master=local[2,4]")
     for _ in range(2):
-        while process.poll() is None and not _killed(python_workers(process)):
+        while process.poll() is None and not kill(python_workers(process)):
             time.sleep(0.02)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said[-1000:]
+
+
+def terminate(run: Disturbance) -> None:
+    """SIGTERM, as a scheduler sends it."""
+    _signalled(run, signal.SIGTERM)
+
+
+def interrupt(run: Disturbance) -> None:
+    """Ctrl-C."""
+    _signalled(run, signal.SIGINT)
 
 
 def remove_a_file(run: Disturbance) -> None:
@@ -116,8 +109,11 @@ def fill_the_disk(run: Disturbance) -> None:
 
 FAULTS: dict[str, Callable[[Disturbance], None]] = {
     fault.__name__: fault
-    for fault in (kill_driver, kill_jvm, kill_python_workers, fail_tasks_twice, remove_a_file, fill_the_disk)
-}
+    for fault in (
+        kill_driver, kill_jvm, kill_python_workers, fail_tasks_twice, terminate, interrupt, remove_a_file,
+        fill_the_disk,
+    )
+}  # fmt: skip
 
 
 def _cases() -> Iterator[object]:
@@ -163,11 +159,16 @@ def _small_disk(root: Path) -> None:
         pytest.skip("a disk of its own can be mounted by root only")
 
 
-def _killed(processes: list[psutil.Process]) -> bool:
-    """Kills them; whether there was one."""
-    for process in processes:
-        process.kill()
-    return bool(processes)
+def _signalled(run: Disturbance, number: signal.Signals) -> None:
+    process = run.start()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=120)
+    # A run that still imports its libraries has no handler yet and ends by the signal itself.
+    assert process.returncode in (0, 128 + number, -number), said[-1000:]
+    if process.returncode == 128 + number:
+        assert said.strip().splitlines()[-1].startswith("error: "), said[-1000:]
+        assert "Traceback" not in said
+    _until_its_jvm_is_gone(process)
 
 
 def _ends_in_a_line(process: subprocess.Popen[str]) -> str:
@@ -194,13 +195,6 @@ def _in_session(process: psutil.Process, session: int) -> bool:
         return os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
     except (ProcessLookupError, psutil.NoSuchProcess):
         return False
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    running = Cluster(tmp_path_factory.mktemp("cluster") / "spark")
-    yield running
-    running.stop()
 
 
 @pytest.mark.long

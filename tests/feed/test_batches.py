@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptofa_spark.feed.batches import LABELS, Rows, Widths, cut, shuffled
+from ptofa_spark.feed.batches import LABELS, Rows, Widths, ahead, cut, shuffled
 
 
 def numbered(sizes: list[int]) -> list[Rows]:
@@ -41,6 +45,42 @@ def test_pieces_keep_the_order_have_one_size_and_the_last_holds_the_rest(sizes: 
     total = sum(sizes)
     assert ids(pieces) == list(range(total))
     assert [len(piece) for piece in pieces] == [size] * (total // size) + ([total % size] if total % size else [])
+
+
+def test_what_is_made_ahead_is_the_same_in_the_same_order() -> None:
+    made: list[int] = []
+
+    def counted() -> Iterator[Rows]:
+        for number, group in enumerate(numbered([3, 1, 4, 1, 5])):
+            made.append(number)
+            yield group
+
+    items = ahead(counted())
+    first = next(items)
+    while len(made) < 2:  # the second is made while the first is looked at
+        threading.Event().wait(0.01)
+    assert ids([first, *items]) == list(range(14))
+
+
+def test_a_source_that_fails_or_is_left_early_ends_with_its_thread() -> None:
+    closed = threading.Event()
+
+    def failing() -> Iterator[Rows]:
+        try:
+            yield from numbered([2, 2, 2])
+            raise OSError("gone")
+        finally:
+            closed.set()
+
+    before = threading.active_count()
+    with pytest.raises(OSError, match="gone"):
+        list(ahead(failing()))
+    closed.clear()
+    items = ahead(failing())
+    next(items)
+    items.close()  # type: ignore[attr-defined]  # a generator
+    assert closed.is_set()
+    assert threading.active_count() == before
 
 
 def test_the_seed_decides_the_order() -> None:

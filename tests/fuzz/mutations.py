@@ -59,8 +59,8 @@ def an_id_everywhere(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFr
     if not texts:
         return frame
     column = texts[rng.integers(len(texts))]
-    old = frame[column].iloc[rng.integers(len(frame))]
-    return frame.assign(**{column: frame[column].where(frame[column] != old, IDS[rng.integers(len(IDS))])})
+    old, new = repr(frame[column].iloc[rng.integers(len(frame))]), IDS[rng.integers(len(IDS))]
+    return frame.assign(**{column: [new if repr(each) == old else each for each in frame[column]]})
 
 
 def another_type(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

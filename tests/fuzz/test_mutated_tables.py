@@ -95,7 +95,7 @@ def read_step(spark: SparkSession, step: str, root: Path, rng: np.random.Generat
         for name, frame in campaign(rng).items():
             write(mutated(frame, rng) if rng.random() < 0.5 else frame, root / name, rng)
         asked, funds = read_campaign_funds(spark, str(root / "funds"), str(root / "demands"), None)
-        assert profile(read_scores(spark, str(root / "pairs"), asked, funds), funds, 100).classes.sizes.sum() > 0
+        assert profile(read_scores(spark, str(root / "pairs"), asked, funds), funds, 100).classes.users.sum() > 0
     else:
         schema = {
             "train": EXAMPLES, "score": USER_FEATURES, "funds": FUND_FEATURES, "evaluate": TRUTH, "audit": ALLOCATION,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +118,15 @@ def test_metadata_that_petastorm_would_unpickle_is_never_looked_at(tmp_path: Pat
     as_it_is = RowGroupTransform(lambda frame: frame, {"x": np.float64})
     assert sum(len(group["x"]) for group in read_row_groups(files, ["x"], as_it_is, None)) == 200
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_secret_in_a_uri_is_never_shown(tmp_path: Path) -> None:
+    """Neither in the one line, nor in the trace that --debug shows, nor in the log."""
+    secret = "geheim-4711"
+    for place in (f"postgresql://anna:{secret}@127.0.0.1:1/runs", f"https://127.0.0.1:1/x?token={secret}"):
+        job = [sys.executable, str(JOBS / "train.py"), "--debug", "--spark.master=local[1]", f"--warehouse={place}"]
+        done = subprocess.run(job, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+        assert "127.0.0.1:1" in done.stderr.splitlines()[-1]
+        assert "Traceback" in done.stderr
+        assert secret not in done.stdout + done.stderr

@@ -1,0 +1,80 @@
+"""The whole pipeline, stage by stage: seconds, rows, disk, and peak memory of each job, a process of its own each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.benchmarks.features import CORES, ROOT
+from tests.benchmarks.memory import PeakMemory
+
+HEAP = "6g"
+
+
+def stages(warehouse: str, report: str, users: int, epochs: int) -> list[tuple[str, list[str]]]:
+    """Name and words of each job, in the data's order."""
+    model = f"--model-dir={warehouse}/model"
+    tables = [f"--{option}={warehouse}/{table}" for option, table in (
+        ("expected-revenue", "scores"), ("funds", "funds"), ("demands", "demands"),
+    )]  # fmt: skip
+    made = [
+        ("generate_platform", [f"--warehouse={warehouse}", f"--users={users}"]),
+        ("build_features", [f"--warehouse={warehouse}"]),
+        ("train", [f"--warehouse={warehouse}", model, f"--epochs={epochs}"]),
+        ("score", [f"--warehouse={warehouse}", model]),
+    ]
+    for method in ("manual", "ha", "exact"):
+        words = [f"--output={warehouse}/allocation_{method}", f"--report={report}/{method}", f"--method={method}"]
+        log = [f"--exposures={warehouse}/exposures"] if method == "manual" else []
+        made.append((f"allocate {method}", [*tables, *words, *log]))
+    evaluate = [f"--warehouse={warehouse}", model, f"--report={report}", "--allocations=manual,ha,exact"]
+    return [*made, ("evaluate", evaluate)]
+
+
+def main() -> None:
+    """Runs the jobs one after another and keeps a line of JSON for each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    bench = ROOT / "warehouse" / "bench"
+    parser.add_argument("--users", type=int, default=10_000_000)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--work", type=Path, default=bench / "pipeline")
+    parser.add_argument("--out", type=Path, default=bench / "pipeline.jsonl")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    warehouse = args.work / f"{args.users}"
+    for name, words in stages(str(warehouse), str(args.work / f"reports-{args.users}"), args.users, args.epochs):
+        line = {"users": args.users, "stage": name, **_measured(name.split()[0], words, args.work / f"{name}.log")}
+        print(json.dumps(line), flush=True)
+        with args.out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _measured(job: str, words: list[str], log: Path) -> dict[str, float]:
+    """Runs a job; its seconds and its peak memory by kind of process (GiB), and the machine's."""
+    started = time.perf_counter()
+    words = [*words, f"--spark.master=local[{CORES}]", f"--spark.driver-memory={HEAP}", "--spark.shuffle-partitions=8"]
+    with log.open("w", encoding="utf-8") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "jobs" / f"{job}.py"), *words], stdout=stderr, stderr=stderr
+        )
+        with PeakMemory(process.pid) as memory:
+            code = process.wait()
+    if code != 0:
+        raise SystemExit(f"{job} ended with {code}: see {log}")
+    peaks = {f"{kind}_gb": round(size, 2) for kind, size in memory.peaks.items()}
+    return {
+        "seconds": round(time.perf_counter() - started, 1),
+        **peaks,
+        "machine_gb": round(psutil.virtual_memory().total / 2**30, 1),
+    }
+
+
+if __name__ == "__main__":
+    main()

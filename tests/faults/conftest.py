@@ -1,0 +1,40 @@
+"""What undisturbed runs of the stages leave: the tables that every disturbed, moved or repeated run must equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.faults.cluster import Cluster
+from tests.faults.stages import STAGES, fingerprint
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What undisturbed runs left. seconds: of each job; seen: fingerprint of each place that a stage writes."""
+
+    root: Path
+    seconds: dict[str, float]
+    seen: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def reference(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """The stages, one after another, undisturbed."""
+    root = tmp_path_factory.mktemp("reference")
+    seconds = {job: stage.run(root) for job, stage in STAGES.items()}
+    seen = {place: fingerprint(spark, root / place) for stage in STAGES.values() for place in stage.writes}
+    assert None not in seen.values()
+    return Reference(root, seconds, {place: found for place, found in seen.items() if found})
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A standalone cluster of two workers."""
+    running = Cluster(tmp_path_factory.mktemp("cluster") / "spark")
+    yield running
+    running.stop()
