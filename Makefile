@@ -17,7 +17,8 @@ LOCKS := requirements-build.lock requirements.lock
 # Named after the locks' content: the same locks install nothing again, other locks install anew.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test test-long bench-allocate bench-features bench-train bench-score lint format package install audit lock clean check-machine
+.PHONY: help demo test test-long coverage bench bench-full bench-allocate bench-features bench-train bench-score \
+  lint format docs package install audit lock clean check-machine
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -33,22 +34,49 @@ test: check-machine $(INSTALLED) ## run all tests (TESTS=path for some; WORKERS=
 test-long: check-machine $(INSTALLED) ## run the tests that repeat faults and mutated input many times; an hour or two
 	@$(PY) -m pytest -n $(WORKERS) -m long $(TESTS)
 
+coverage: check-machine $(INSTALLED) ## run all tests and print the lines of ptofa_spark that none ran, Spark's workers included
+	@mkdir -p build
+	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile \
+	  --cov=ptofa_spark --cov-report=term-missing:skip-covered $(TESTS)
+
+BENCHMARKS := PYTHONPATH=. $(PY) tests/benchmarks
+# The small size is measured whole, from nothing; what the full size has made and measured stays.
+SMALL := warehouse/bench-small
+SMALL_USERS := 100000
+
+bench: check-machine $(INSTALLED) ## run every benchmark at a small size into docs/benchmarks.md; a quarter of an hour
+	@rm -rf $(SMALL)
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py --bench $(SMALL) --many-funds 0 \
+	  --small 5000,20000 --large '' --ip-seconds 10
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py --bench $(SMALL) --many-funds 0 \
+	  --small '' --large $(SMALL_USERS) --k 1 --shapes tight
+	@$(BENCHMARKS)/features.py --bench $(SMALL) --users $(SMALL_USERS)
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/row_groups.py --bench $(SMALL) --users $(SMALL_USERS) --sizes 1,16
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/train.py --bench $(SMALL) --users $(SMALL_USERS) \
+	  --exposures 250000 --memory-rows 250000
+	@$(BENCHMARKS)/score.py --bench $(SMALL) --users $(SMALL_USERS)
+	@$(BENCHMARKS)/report.py small
+
+# One after the other, whatever -j says: they would measure each other.
+bench-full: ## run every benchmark at 10 million users into docs/benchmarks.md; hours
+	@for part in allocate features train score; do $(MAKE) --no-print-directory bench-$$part; done
+
 bench-allocate: check-machine $(INSTALLED) ## time every allocation method, 5 thousand to 10 million users; an hour or two
-	@OMP_NUM_THREADS=1 PYTHONPATH=. $(PY) tests/benchmarks/allocate.py $(BENCH)
-	@PYTHONPATH=. $(PY) tests/benchmarks/report.py
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py $(BENCH)
+	@$(BENCHMARKS)/report.py full
 
 bench-features: check-machine $(INSTALLED) ## time build_features at 1 and 10 million users, and the reader's row groups
-	@PYTHONPATH=. $(PY) tests/benchmarks/features.py $(BENCH)
-	@OMP_NUM_THREADS=1 PYTHONPATH=. $(PY) tests/benchmarks/row_groups.py
-	@PYTHONPATH=. $(PY) tests/benchmarks/report.py
+	@$(BENCHMARKS)/features.py $(BENCH)
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/row_groups.py
+	@$(BENCHMARKS)/report.py full
 
 bench-train: check-machine $(INSTALLED) ## time training from memory and from Petastorm, on what bench-features built
-	@OMP_NUM_THREADS=1 PYTHONPATH=. $(PY) tests/benchmarks/train.py $(BENCH)
-	@PYTHONPATH=. $(PY) tests/benchmarks/report.py
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/train.py $(BENCH)
+	@$(BENCHMARKS)/report.py full
 
 bench-score: check-machine $(INSTALLED) ## time scoring against plain torch, on what bench-features built
-	@PYTHONPATH=. $(PY) tests/benchmarks/score.py $(BENCH)
-	@PYTHONPATH=. $(PY) tests/benchmarks/report.py
+	@$(BENCHMARKS)/score.py $(BENCH)
+	@$(BENCHMARKS)/report.py full
 
 lint: $(INSTALLED) ## check style, types and the direction of imports
 	@$(VENV)/bin/ruff check .
@@ -59,6 +87,12 @@ lint: $(INSTALLED) ## check style, types and the direction of imports
 format: $(INSTALLED) ## format the code
 	@$(VENV)/bin/ruff check --fix --quiet .
 	@$(VENV)/bin/ruff format --quiet .
+
+docs: $(INSTALLED) ## build the API reference from the docstrings into dist/docs; a warning stops it
+	@rm -rf '$(DIST)/docs'
+	@# pdoc imports every module, and some of the packages that these import ask the machine for its processor.
+	@PDOC_ALLOW_EXEC=1 $(PY) -W error::UserWarning -m pdoc --docformat google --output-directory '$(DIST)/docs' ptofa_spark
+	@echo "$(DIST)/docs/index.html"
 
 package: $(INSTALLED) ## build the wheel, and the same as a zip for --py-files, into dist/
 	@rm -rf build && $(PY) setup.py --quiet bdist_wheel --dist-dir '$(DIST)' 2>>$(LOG)

@@ -15,9 +15,13 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.11,<3.12",
-    packages=find_packages(include=["ptofa_spark", "ptofa_spark.*"]),
-    package_data={"ptofa_spark.evaluation": ["*.html", "*.j2", "templates/*"]},
+    # Developed and tested on 3.11; 3.12 is what Databricks runs (docs/databricks.md).
+    python_requires=">=3.11,<3.13",
+    # jobs/ and conf/ stay where a checkout runs them from; an installed `ptofa` finds them as packages.
+    packages=[*find_packages(include=["ptofa_spark", "ptofa_spark.*"]), "ptofa_jobs", "ptofa_conf"],
+    package_dir={"ptofa_jobs": "jobs", "ptofa_conf": "conf"},
+    package_data={"ptofa_spark.evaluation": ["*.html", "*.j2", "templates/*"], "ptofa_conf": ["*.yaml"]},
+    entry_points={"console_scripts": ["ptofa = ptofa_spark.cli:main"]},
     install_requires=[
         "pyspark==4.0.*",
         "delta-spark==4.0.1",

@@ -24,6 +24,18 @@ def grid_exponents(largest: NDArray[np.float64], terms: int) -> NDArray[np.int64
     Args:
         largest: (sums,), largest |x| of each sum.
         terms: number of terms, at most.
+
+    Returns:
+        (sums,), whole numbers, for `on_grid` and `off_grid`.
+
+    A sum of floats depends on their order, a sum on the grid does not:
+
+    >>> terms = np.array([0.1, 0.2, 0.3])
+    >>> bool(sum(terms) == sum(terms[::-1]))
+    False
+    >>> exponents = grid_exponents(largest=np.array([0.3]), terms=3)
+    >>> [off_grid(on_grid(x, exponents).sum(keepdims=True), exponents).tolist() for x in (terms, terms[::-1])]
+    [[0.6], [0.6]]
     """
     _, exponent = np.frexp(largest)
     grid = np.minimum(_SUM_BITS - int(terms).bit_length() - exponent.astype(np.int64), _FINEST)

@@ -19,6 +19,11 @@ _CAUSES = (
         "Spark's JVM ran out of memory: give it more (--spark.driver-memory, or spark-submit's options)",
     ),
     (
+        r"No FileSystem for scheme|UnsupportedOperationException",
+        "a table's place cannot be used: Spark has no file system for its scheme, or none that lists folders: name a "
+        "path, another URI, or a table of the catalog",
+    ),
+    (
         r"FAILED_READ_FILE\.FILE_NOT_EXIST|FileNotFoundException|DELTA_FILE_NOT_FOUND|DELTA_LOG_FILE_NOT_FOUND",
         "a file of a table is gone{file}: restore it, or build that table again",
     ),
@@ -65,7 +70,8 @@ def _chain(error: BaseException) -> str:
 
 
 def _first_words(text: str) -> str:
-    """The first line that says something, without the frames of a trace."""
-    causes = [line.strip().removeprefix("Caused by: ") for line in text.splitlines() if line.startswith("Caused by: ")]
+    """The line that says something, without the frames of a trace: the last cause, or the JVM's own first line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (causes[-1:] or lines[:1])[0][:300]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    of_jvm = [line.removeprefix(": ") for line in lines if line.startswith(": ")]
+    return (causes[-1:] or of_jvm[:1] or lines[:1])[0][:300]

@@ -37,6 +37,13 @@ def bits(start: int, *keys: NDArray[np.int64] | int) -> NDArray[np.uint64]:
 
     Returns:
         An array of the keys' common shape.
+
+    A key's bits are the same in whatever batch it comes:
+
+    >>> start = stream(7, "users", "age")
+    >>> whole, part = bits(start, np.arange(5)), bits(start, np.array([3]))
+    >>> bool(whole[3] == part[0])
+    True
     """
     state = np.full(1, start, dtype=np.uint64)
     for key in keys:

@@ -19,7 +19,9 @@ _SUMS = pa.schema([("fund", pa.int64()), ("units", pa.int64())])
 
 
 def fund_alphas(passes: Passes, done: Sequence[Step], k: int, open_funds: Bools, demand: Ints, grid: Ints) -> Floats:
-    """Alpha of each fund over the users still to be served to whom it is open: (funds,), money; 0 where d_f is 0.
+    """Alpha of each fund over the users still to be served to whom it is open (paper, section 3, below eq. 7).
+
+    (funds,), money an exposure; 0 where d_f is 0.
 
     Args:
         passes: the score table.

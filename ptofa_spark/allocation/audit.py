@@ -66,7 +66,7 @@ class Audit:
 
 
 def audit(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int, about_users: int) -> Audit:
-    """Holds an allocation against the scores it was made from.
+    """Holds an allocation against the scores it was made from: C1, C2, C3 and eq. 1 (paper, section 2), recounted.
 
     Args:
         allocation: ALLOCATION rows of one campaign.

@@ -55,13 +55,23 @@ class ChoiceRule:
         return times
 
     def values(self, expected_revenue: Floats, prices: Floats) -> Floats:
-        """What each fund is worth to each user at the prices: (users, funds), money; NaN stays NaN."""
+        """What each fund is worth to each user at the prices, E - price: (users, funds), money; NaN stays NaN.
+
+        Args:
+            expected_revenue: (users, real funds), money.
+            prices: (funds,), money.
+        """
         if self.funds > self.real_funds:
             expected_revenue = np.hstack([expected_revenue, np.zeros((len(expected_revenue), 1))])
         return expected_revenue - prices
 
     def choose(self, values: Floats, class_index: Ints) -> Ints:
-        """The columns that each user takes at these values: (users, k), ties by fund."""
+        """The columns that each user takes at these values: (users, k), ties by fund.
+
+        Args:
+            values: (users, funds), from `values`.
+            class_index: (users,), row of `Classes`.
+        """
         by_column = values[:, self.columns]
         open_pairs = self.open[class_index]
         return top_k(preference(by_column, open_pairs), open_pairs, self.ranks, self.k)

@@ -59,7 +59,17 @@ def class_network(problem: AllocationProblem) -> tuple[ClassNetwork, NetworkStat
 
 
 def saturating_flow(network: ClassNetwork, state: NetworkState) -> Ints | None:
-    """A flow (classes, funds) that saturates both sides, or None where there is none."""
+    """A flow (classes, funds) of exposures that saturates both sides, or None where there is none.
+
+    Two cautious users may take fund 0 only, a bold one both funds:
+
+    >>> once = np.array([1, 1])
+    >>> network = ClassNetwork(np.array([[True, False], [True, True]]), slots=once, multiplicity=once)
+    >>> saturating_flow(network, NetworkState(users=np.array([2, 1]), demand=np.array([2, 1]))).tolist()
+    [[2, 0], [0, 1]]
+    >>> saturating_flow(network, NetworkState(users=np.array([2, 1]), demand=np.array([1, 2]))) is None
+    True
+    """
     if (state.demand < 0).any() or (state.users < 0).any():
         return None
     supply = network.slots * state.users
@@ -77,7 +87,15 @@ def deficit_cut(network: ClassNetwork, state: NetworkState) -> tuple[Bools, Bool
     """The cut that shows an infeasible state: classes that need more than their funds offer.
 
     Returns:
-        Members among the classes (classes,), among the funds (funds,) and the exposures the cut is short of.
+        Members among the classes (classes,), among the funds (funds,), and the exposures that the cut is short of.
+
+    Two cautious users need two exposures of fund 0, which offers one:
+
+    >>> once = np.array([1, 1])
+    >>> network = ClassNetwork(np.array([[True, False], [True, True]]), slots=once, multiplicity=once)
+    >>> classes, funds, short = deficit_cut(network, NetworkState(users=np.array([2, 1]), demand=np.array([1, 2])))
+    >>> classes.tolist(), funds.tolist(), short
+    ([True, False], [True, False], 1)
     """
     solver, _, _ = _max_flow(network, state)
     side = set(solver.get_source_side_min_cut())
@@ -90,7 +108,7 @@ def deficit_cut(network: ClassNetwork, state: NetworkState) -> tuple[Bools, Bool
 def nearest_feasible_demand(network: ClassNetwork, state: NetworkState) -> Ints | None:
     """The demands closest to the given ones, by the sum of exposures changed, that every class can be served from.
 
-    None where no demands would do: a class has fewer eligible funds than slots.
+    (funds,), exposures; None where no demands would do: a class has fewer eligible funds than slots.
     """
     n_classes, n_funds = network.eligible.shape
     rows, columns = np.nonzero(network.eligible)

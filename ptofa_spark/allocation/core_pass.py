@@ -39,7 +39,7 @@ class CoreUsers:
     settled: Ints
 
     def problem(self, rule: ChoiceRule, prices: Floats, nudge: Nudge) -> Core:
-        """The core to solve, at the current prices."""
+        """The core to solve, at the current prices: (funds,), money."""
         index = self.users.class_index
         return Core(
             values=nudged_values(rule, self.users, prices, nudge),
@@ -52,7 +52,15 @@ class CoreUsers:
 
 
 def collect_core(rule: ChoiceRule, passes: Passes, prices: Floats, room: Floats, nudge: Nudge) -> CoreUsers:
-    """One pass over all users: what the settled take, and the undecided themselves."""
+    """One pass over all users: what the settled take, and the undecided themselves.
+
+    Args:
+        rule: the choices.
+        passes: the score table.
+        prices: (funds,), money.
+        room: (funds, funds), money, see `price_room`.
+        nudge: what breaks ties.
+    """
     table = passes.collect(_settling(rule, prices, room, nudge), _ROWS)
     is_user = table["user_id"].is_valid()
     settled = list_matrix(table.filter(table["counts"].is_valid())["counts"]).sum(axis=0)

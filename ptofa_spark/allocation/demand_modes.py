@@ -48,6 +48,15 @@ def largest_remainder(demand: Ints, total: int) -> Ints:
     """Whole numbers in proportion to the demands that add up to the total; ties go to the earlier fund. (funds,).
 
     Computed in whole numbers, so that it is exact at any size.
+
+    Args:
+        demand: (funds,), exposures, not all of them 0.
+        total: exposures.
+
+    >>> largest_remainder(np.array([3, 2, 2]), 10).tolist()
+    [4, 3, 3]
+    >>> largest_remainder(np.array([1, 1, 1]), 4).tolist()
+    [2, 1, 1]
     """
     whole = int(demand.sum())
     products = [int(d) * total for d in demand]

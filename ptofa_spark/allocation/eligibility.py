@@ -9,7 +9,7 @@ from ptofa_spark.allocation.problem import Bools, Classes, Floats, Ints
 
 
 def eligible_pairs(risk_tolerance: Ints, risk_levels: Ints, expected_revenue: Floats) -> Bools:
-    """Whether each pair may be allocated: (users, funds).
+    """Whether each pair may be allocated (C3; paper, section 2): (users, funds).
 
     Args:
         risk_tolerance: (users,).
@@ -21,13 +21,13 @@ def eligible_pairs(risk_tolerance: Ints, risk_levels: Ints, expected_revenue: Fl
 
 
 def set_keys(eligible: Bools) -> NDArray[np.void]:
-    """One comparable value for each row's set of funds: its bits. (users,)."""
+    """One comparable value for each row of (users, funds): the bits of its set. (users,)."""
     bits = np.ascontiguousarray(np.packbits(eligible, axis=1))
     return bits.view(np.dtype((np.void, bits.shape[1]))).ravel()
 
 
 def class_index(eligible: Bools, classes: Classes) -> Ints:
-    """The class of each user: (users,), by looking its set up among the classes.
+    """The class of each user, by looking the row of (users, funds) up among the classes: (users,).
 
     Raises:
         KeyError: a set is of no class; the classes were not made from these users.

@@ -99,7 +99,11 @@ def exact_allocation(
 
 
 def whole_allocation(rule: ChoiceRule, passes: Passes) -> ExactSolution:
-    """Allocates at the optimum by one min-cost flow of all users on the driver."""
+    """Allocates at the optimum by one min-cost flow of all users on the driver; arguments as in `exact_allocation`.
+
+    Raises:
+        CoreUnsolvedError: the solver failed.
+    """
     everyone = CoreUsers(sampled_users(passes, 1.0, seed=0), np.zeros(rule.funds, dtype=np.int64))
     start = PriceStart(np.zeros(rule.funds), np.zeros((rule.funds, rule.funds)), NO_NUDGE)
     solution = solve_core(everyone.problem(rule, start.prices, NO_NUDGE))

@@ -90,7 +90,22 @@ def block_ranks(residual: Residual, n_funds: int) -> Ints:
 
 
 def open_funds(network: ClassNetwork, ranks: Ints) -> Bools:
-    """Funds that a user of each class may still take: those in blocks that his slots reach. (classes, funds)."""
+    """Funds that a user of each class may still take: those in blocks that his slots reach. (classes, funds).
+
+    Args:
+        network: the class network.
+        ranks: (funds,), from `block_ranks`.
+
+    Two cautious users may take fund 0 only, a bold one both. If fund 1 wants one user, only the bold one can be it: the
+    guard closes fund 0 to him.
+
+    >>> once = np.array([1, 1])
+    >>> network = ClassNetwork(np.array([[True, False], [True, True]]), slots=once, multiplicity=once)
+    >>> left = residual(network, NetworkState(users=np.array([2, 1]), demand=np.array([2, 1])))
+    >>> ranks = block_ranks(left, n_funds=2)
+    >>> ranks.tolist(), open_funds(network, ranks).tolist()
+    ([1, 0], [[True, False], [False, True]])
+    """
     opened = np.zeros_like(network.eligible)
     before = np.zeros(len(network.slots), dtype=np.int64)
     for rank in range(int(ranks.max()) + 1):

@@ -20,6 +20,12 @@ from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCOR
 def read_campaign_funds(spark: SparkSession, funds: str, demands: str, campaign_id: str | None) -> tuple[str, Funds]:
     """The campaign and its funds: those with a demand, sorted by id.
 
+    Args:
+        spark: the session.
+        funds: table of fund_id, risk_level: a catalog name, a path or a URI.
+        demands: table of campaign_id, fund_id, demand (exposures).
+        campaign_id: the campaign; None for the only one in the demands.
+
     Raises:
         TableError: no such campaign, a fund twice, an unknown fund, a negative demand.
     """
@@ -49,6 +55,12 @@ def read_scores(spark: SparkSession, argument: str, campaign_id: str, funds: Fun
     """The scores, one row a user: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`.
 
     Funds without a demand in the campaign are left out; a fund that no row scores is ineligible for everyone.
+
+    Args:
+        spark: the session.
+        argument: the table, money per exposure, in either form: one row a pair, or COMPACT_SCORES.
+        campaign_id: the campaign.
+        funds: its funds.
 
     Raises:
         TableError: a user or pair twice, two tolerances for one user, a score that is not finite, or no user at all.

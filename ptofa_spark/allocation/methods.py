@@ -57,6 +57,13 @@ def certificate(
     """The bound, the gap and the prices of what a method found, by prices of its own or of a sample.
 
     None where no allocation is feasible, so that there is no optimum to compare with (`manual` runs all the same).
+
+    Args:
+        problem: the problem.
+        passes: the score table.
+        solved: what the method found.
+        largest: (funds,), largest |E| of an eligible pair, money.
+        settings: what was asked for.
     """
     if not is_feasible(problem):
         return None

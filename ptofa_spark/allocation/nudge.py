@@ -23,7 +23,7 @@ class Nudge:
     seed: int
 
     def of(self, user_id: Ints, funds: int) -> Floats:
-        """The nudges: (users, funds), from 0 up to `size`."""
+        """The nudges of users (users,): (users, funds), money, from 0 up to `size`."""
         if self.size == 0.0:
             return np.zeros((len(user_id), funds))
         user = bits(stream(self.seed, "nudge", "user"), user_id)

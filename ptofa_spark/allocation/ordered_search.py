@@ -166,7 +166,7 @@ def count_columns(chosen: Ints, columns: int) -> Ints:
 
 
 def order_keys(value: Floats, user_id: Ints) -> tuple[Keys, Keys]:
-    """Two 64-bit keys whose rising order is (value falling, user_id rising); -0.0 counts as 0.0."""
+    """Two 64-bit keys whose rising order is (value falling, user_id rising), each (users,); -0.0 counts as 0.0."""
     bits = (value + 0.0).view(np.int64)
     rising = np.where(bits < 0, bits ^ np.int64(0x7FFF_FFFF_FFFF_FFFF), bits)
     return (~rising).view(np.uint64) ^ _TOP_BIT, user_id.view(np.uint64) ^ _TOP_BIT

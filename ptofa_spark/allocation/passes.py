@@ -108,7 +108,11 @@ class ScorePasses:
         return self.map(kernel, schema).toArrow()
 
     def on_driver(self) -> DriverPasses:
-        """The same passes over a copy of all users on the driver; for few users only."""
+        """The same passes over a copy of all users on the driver; for few users only.
+
+        Raises:
+            ValueError: there are no users.
+        """
         table = self.scores.toArrow().combine_chunks()
         batches = table.to_batches()
         if not batches:

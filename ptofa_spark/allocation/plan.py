@@ -52,7 +52,11 @@ class AllocationPlan:
 
     @classmethod
     def read(cls, directory: str) -> AllocationPlan:
-        """Reads `directory/plan.json`."""
+        """Reads `directory/plan.json`.
+
+        Raises:
+            FileNotFoundError: no plan was written there.
+        """
         content = json.loads((Path(directory) / PLAN_JSON).read_text(encoding="utf-8"))
         steps = tuple(step_from_json(step) for step in content["steps"])
         return cls(content["campaign_id"], content["k"], tuple(content["fund_ids"]), steps)

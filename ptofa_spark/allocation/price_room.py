@@ -26,7 +26,7 @@ def held_funds(rule: ChoiceRule, chosen: Ints, class_index: Ints) -> tuple[Ints,
 
 
 def times_held(rule: ChoiceRule, chosen: Ints) -> Ints:
-    """How often each user holds each fund: (users, funds), from columns (users, k), negative for an empty slot."""
+    """How often each user holds each fund: (users, funds), from `chosen`, columns (users, k), negative if empty."""
     times = np.zeros((len(chosen), rule.funds), dtype=np.int64)
     users, places = np.nonzero(chosen >= 0)
     np.add.at(times, (users, rule.columns[chosen[users, places]]), 1)

@@ -36,7 +36,12 @@ class Profile:
 
 
 def profile(scores: DataFrame, funds: Funds, max_classes: int) -> Profile:
-    """Counts the users by their set of eligible funds.
+    """Counts the users by their set of eligible funds, in one pass.
+
+    Args:
+        scores: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`, money.
+        funds: the campaign's.
+        max_classes: distinct sets, at most.
 
     Raises:
         TableError: there are no users, or more distinct sets than `max_classes`.

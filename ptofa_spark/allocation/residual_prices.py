@@ -22,7 +22,7 @@ Number = TypeVar("Number", np.int64, np.float64)
 
 
 def least_losses(values: NDArray[Number], may_give: Bools, may_take: Bools, no_exchange: Number) -> NDArray[Number]:
-    """W: (funds, funds), `no_exchange` where nobody can give f for g.
+    """W, in the unit of the values: (funds, funds), `no_exchange` where nobody can give f for g.
 
     Args:
         values: (users, funds), money, or whole units of it.
@@ -48,6 +48,9 @@ def potentials(losses: Ints) -> Floats | None:
 
     Prices that agree with W are bounded by two extreme ones, each found by the Bellman-Ford method; anything between
     agrees as well.
+
+    Args:
+        losses: (funds, funds), whole units of money, NO_EXCHANGE where there is no exchange.
     """
     low, high = _extreme(losses), _extreme(losses.T)
     if low is None or high is None:
@@ -73,6 +76,13 @@ def worst_cycle(losses: Floats) -> float:
 
     Args:
         losses: (funds, funds), money, infinite where there is no exchange.
+
+    Each of two users holds the fund that the other should have: both gain 2 by the exchange.
+
+    >>> values = np.array([[1.0, 3.0], [4.0, 2.0]])
+    >>> holds = np.array([[True, False], [False, True]])
+    >>> worst_cycle(least_losses(values, may_give=holds, may_take=~holds, no_exchange=np.inf))
+    -2.0
     """
     funds = len(losses)
     walks = np.zeros((funds + 1, funds))

@@ -16,7 +16,7 @@ _ROWS = pa.schema([("user_id", pa.int64()), ("class_index", pa.int64()), ("reven
 
 
 def sampled_users(passes: Passes, share: float, seed: int) -> UserBatch:
-    """About `share` of the users, by user_id; all of them for a share of 1."""
+    """About `share` (0..1) of the users, by user_id; all of them for a share of 1."""
     table = passes.collect(_sampling(share, stream(seed, "sample")), _ROWS)
     order = np.argsort(table["user_id"].to_numpy(), kind="stable")
     return UserBatch(

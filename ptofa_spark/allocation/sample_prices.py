@@ -36,7 +36,8 @@ class PriceSample:
     def room(self, rule: ChoiceRule, prices: Floats, widening: int, max_pairs: int) -> Floats:
         """Room around prices for three standard errors of the sample's demands, times `widening`: (funds, funds).
 
-        It is as much less as leaves the core no more than `max_pairs` pairs, by the sample's own account.
+        It is as much less as leaves the core no more than `max_pairs` pairs, by the sample's own account. In money, for
+        prices (funds,).
         """
         values = nudged_values(rule, self.users, prices, self.nudge)
         held, may_take = held_funds(rule, rule.choose(values, self.users.class_index), self.users.class_index)
@@ -86,12 +87,12 @@ def price_sample(rule: ChoiceRule, passes: Passes, seed: int, max_pairs: int) ->
 
 
 def nudged_values(rule: ChoiceRule, users: UserBatch, prices: Floats, nudge: Nudge) -> Floats:
-    """What each fund is worth to each user at the prices, ties broken: (users, funds), money."""
+    """What each fund is worth to each user at the prices (funds,), ties broken: (users, funds), money."""
     return rule.values(users.expected_revenue, prices) + nudge.of(users.user_id, rule.funds)
 
 
 def anchored(rule: ChoiceRule, prices: Floats) -> Floats:
-    """The prices at the level that they are stated at; only their differences decide anything.
+    """The prices (funds,) at the level that they are stated at, money; only their differences decide anything.
 
     What may be left over has the price 0: a free slot in mode partial, an exposure nobody takes in mode at-most.
     Otherwise the demands' mean price is 0, so that a price says what an exposure is worth beyond an average one.

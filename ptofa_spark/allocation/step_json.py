@@ -22,7 +22,11 @@ _MONEY = ("alpha", "prices")
 
 
 def step_to_json(step: Step) -> dict[str, Any]:
-    """A step as plain values, with its kind under `step`."""
+    """A step as plain values, with its kind under `step`.
+
+    Raises:
+        TypeError: a plan holds no step of that kind.
+    """
     name = next((name for name, kind in _NAMES.items() if isinstance(step, kind)), None)
     if name is None:
         raise TypeError(f"a plan holds {', '.join(_NAMES)}, not {type(step).__name__}")

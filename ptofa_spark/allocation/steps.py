@@ -166,7 +166,7 @@ def replay(steps: Sequence[Step], batch: UserBatch, k: int) -> Ints:
 
 
 def at_or_before(cut: Cut | None, value: Floats, user_id: Ints) -> Bools:
-    """Whether each user stands at or before the cut: (users,)."""
+    """Whether each user, with value (users,) and user_id (users,), stands at or before the cut: (users,)."""
     if cut is None:
         return np.ones(len(value), dtype=bool)
     before: Bools = (value > cut.value) | ((value == cut.value) & (user_id <= cut.user_id))

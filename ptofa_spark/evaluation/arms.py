@@ -70,7 +70,7 @@ def arm_scores(scores: dict[str, DataFrame], arms: Sequence[Arm], seed: int) -> 
 
 
 def arm_demands(demands: DataFrame, campaign_id: str, arms: Sequence[Arm]) -> DataFrame:
-    """The campaign's demands once for each arm; `allocate --demand-mode scale` makes them fit the arm's users."""
+    """The campaign's demands (exposures) once for each arm; `allocate --demand-mode scale` fits them to its users."""
     names = F.explode(F.array(*[F.lit(arm.name) for arm in arms]))
     own = demands.where(F.col("campaign_id") == campaign_id)
     return own.withColumn("campaign_id", names).select("campaign_id", "fund_id", "demand")

@@ -36,6 +36,6 @@ def user_weights(users: int, resamples: int, seed: int) -> Iterator[Floats]:
 
 
 def percentiles(resampled: Floats) -> tuple[Floats, Floats]:
-    """The ends of the 95 % interval of each column of (resamples, figures); a figure that is NaN does not count."""
+    """The ends of the 95 % interval of each column of (resamples, figures), each (figures,); NaN does not count."""
     low, high = np.nanpercentile(resampled, _PERCENTILES, axis=0)
     return low, high

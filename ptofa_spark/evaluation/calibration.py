@@ -21,7 +21,13 @@ class CalibrationGroup:
 
 
 def calibration(predicted: Floats, actual: Floats, groups: int = GROUPS) -> tuple[CalibrationGroup, ...]:
-    """Groups of equal mass by rising prediction; fewer where there are fewer exposures than groups."""
+    """Groups of equal mass by rising prediction; fewer where there are fewer exposures than groups.
+
+    Args:
+        predicted: (exposures,), a probability or money.
+        actual: (exposures,), in the same unit.
+        groups: how many.
+    """
     order = np.argsort(predicted, kind="stable")
     parts = [part for part in np.array_split(order, groups) if len(part)]
     return tuple(
@@ -30,6 +36,6 @@ def calibration(predicted: Floats, actual: Floats, groups: int = GROUPS) -> tupl
 
 
 def expected_calibration_error(groups: tuple[CalibrationGroup, ...]) -> float:
-    """Mean of |predicted - actual| over the groups, weighted by exposures."""
+    """Mean of |predicted - actual| over the groups, weighted by exposures, in the predicted quantity's unit."""
     weights = [group.exposures for group in groups]
     return float(np.average([abs(group.predicted - group.actual) for group in groups], weights=weights))

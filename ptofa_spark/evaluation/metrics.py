@@ -70,7 +70,10 @@ class Metrics:
 
 @dataclass(frozen=True)
 class FundCalibration:
-    """One fund's test exposures: sums of what was predicted and of what happened, None where nothing is predicted."""
+    """One fund's test exposures: sums of what was predicted and of what happened, None where nothing is predicted.
+
+    Conversions are counts, revenue is money.
+    """
 
     fund_id: str
     exposures: int
@@ -81,7 +84,7 @@ class FundCalibration:
 
 
 def metrics(predicted: Predicted, outcomes: Outcomes) -> Metrics:
-    """The figures of one predictor."""
+    """The figures of one predictor (paper, Table 1, and the money beside it)."""
     label = np.log10(1.0 + outcomes.revenue)
     both = 0 < outcomes.conversion.sum() < len(outcomes.conversion)
     p_c, log10 = predicted.p_c, predicted.log10_revenue
@@ -125,6 +128,14 @@ def normalised_gini(actual: Floats, predicted: Floats) -> float | None:
     """Gini of the actual revenue ordered by prediction, over that ordered by itself; None without any revenue.
 
     1 for a perfect order, 0 for none. Equal predictions share their revenue evenly, so that their order does not count.
+
+    Args:
+        actual: (exposures,), money.
+        predicted: (exposures,), in any unit that orders them.
+
+    >>> revenue = np.array([0.0, 0.0, 10.0, 2.0])
+    >>> [normalised_gini(revenue, np.array(guess)) for guess in ([1, 2, 9, 8], [5, 5, 5, 5])]
+    [1.0, 0.0]
     """
     best = _gini(actual, actual)
     return None if best == 0.0 else _gini(actual, predicted) / best + 0.0  # no -0.0

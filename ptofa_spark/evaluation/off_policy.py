@@ -82,12 +82,26 @@ _FIGURES = (
 
 
 def off_policy(logged: LoggedUsers, resamples: int, seed: int) -> OffPolicy:
-    """The estimates with their intervals.
+    """The estimates with their intervals, conversions and money per mille exposures (paper, eq. 8).
 
     Args:
         logged: sums by user.
         resamples: bootstrap resamples, by Poisson weights on users.
         seed: of the resamples.
+
+    Two users were shown one of two funds each, by a coin. The first saw the fund that the allocation gives him, and
+    brought 30: he stands for both.
+
+    >>> none = np.zeros(2)
+    >>> logged = LoggedUsers(
+    ...     exposures=np.ones(2), conversions=np.array([1.0, 0.0]), revenue=np.array([30.0, 0.0]),
+    ...     weight=np.array([2.0, 0.0]), squared_weight=np.array([4.0, 0.0]),
+    ...     weighted_conversions=np.array([2.0, 0.0]), weighted_revenue=np.array([60.0, 0.0]),
+    ...     robust_conversions=none, robust_revenue=none, matched=np.array([1.0, 0.0]),
+    ... )
+    >>> found = off_policy(logged, resamples=100, seed=7)
+    >>> found.rpme.estimate, found.logged_rpme.estimate, found.effective_exposures
+    (30000.0, 15000.0, 1.0)
     """
     sums = np.column_stack(
         [

@@ -29,8 +29,16 @@ class TestSet:
 def test_set(tested: DataFrame, model_dir: str, model: str, truth: DataFrame | None, max_rows: int) -> TestSet:
     """Predicts the test exposures; more than `max_rows` are sampled by a hash of the user.
 
+    Args:
+        tested: rows of `examples` of the test split.
+        model_dir: folder of the trained model.
+        model: its name in the tables.
+        truth: rows of `truth`, None where nobody knows it.
+        max_rows: exposures that the driver holds, at most.
+
     Raises:
         TableError: there is no test exposure.
+        UserError: no trained model in `model_dir`.
     """
     count = tested.count()
     if count == 0:

@@ -36,7 +36,7 @@ def build_features(spark: SparkSession, settings: BuildFeaturesSettings) -> None
 
     Raises:
         TableError: a raw table is missing, has other columns or too many bad rows, or there is no exposure to learn
-            from.
+            from, or only one campaign's where campaigns are the split.
     """
     with stage("build_features", split_by=settings.split_by) as report:
         raw = _read(spark, settings)

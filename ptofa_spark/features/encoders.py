@@ -61,7 +61,19 @@ class Encoders:
         )
 
     def encode(self, frame: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Codes (rows, categorical columns) and numbers (rows, len(number_names)) of raw feature columns."""
+        """Codes (rows, categorical columns) and numbers (rows, len(number_names)) of raw feature columns.
+
+        Raises:
+            KeyError: the frame lacks one of `columns`.
+
+        >>> encoders = Encoders({"u_city": ("Graz", "Linz")}, {"u_age": Scale(40.0, 10.0, may_be_missing=True)})
+        >>> frame = pd.DataFrame({"u_city": ["Linz", "Oslo", None], "u_age": [50.0, 35.0, None]})
+        >>> codes, numbers = encoders.encode(frame)
+        >>> codes.tolist()
+        [[3], [0], [1]]
+        >>> numbers.tolist()
+        [[1.0, 0.0], [-0.5, 0.0], [0.0, 1.0]]
+        """
         codes = np.zeros((len(frame), len(self.vocabularies)), dtype=np.int64)
         for place, (name, words) in enumerate(self.vocabularies.items()):
             codes[:, place] = _codes(frame[name], words)

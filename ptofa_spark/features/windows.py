@@ -64,7 +64,16 @@ def window_features(shown: Shown, bought: Bought, moments: Moments) -> dict[str,
     """The u_* columns of each moment, (moments,) each, NaN where a column is null.
 
     u_purchases_7d ... u_conversions_365d, u_amount_7d ... u_amount_365d, u_purchase_recency (days),
-    u_log_amount_mean, u_log_amount_sd, u_types_bought.
+    u_log_amount_mean, u_log_amount_sd, u_types_bought. Money and days enter as log(1 + x).
+
+    Purchases of 50 on day 20 and of 80 on day 39, as of day 40:
+
+    >>> user, fund, kind = np.array([0, 0]), np.array([0, 1]), np.array([0, 0])
+    >>> bought = Bought(user, DAY * np.array([20, 39]), fund, np.array([50.0, 80.0]), kind)
+    >>> never = Shown(*np.zeros((4, 0), dtype=int))
+    >>> columns = window_features(never, bought, Moments(np.array([0]), DAY * np.array([40])))
+    >>> [round(float(np.expm1(columns[name][0])), 6) for name in ("u_amount_7d", "u_amount_30d", "u_purchase_recency")]
+    [80.0, 130.0, 1.0]
     """
     one = np.ones(len(shown.user), dtype=np.int64)
     purchases = _Past(bought.user, bought.at, moments)
@@ -83,13 +92,21 @@ def window_features(shown: Shown, bought: Bought, moments: Moments) -> dict[str,
 
 
 def times_of_fund(bought: Bought, moments: Moments, fund: Ints) -> Ints:
-    """How often each moment's user had bought a fund, one fund a moment: (moments,)."""
+    """How often each moment's user had bought a fund, one `fund` a moment (moments,): (moments,)."""
     funds = len(bought.kind)
     return _times(bought.user * funds + bought.fund, bought.at, moments.user * funds + fund, moments.at)
 
 
 def times_by_fund(bought: Bought, moments: Moments) -> Ints:
-    """How often each moment's user had bought each fund: (moments, funds)."""
+    """How often each moment's user had bought each fund: (moments, funds).
+
+    The purchase at second 20 is no past of that second:
+
+    >>> user, fund, kind = np.array([0, 0]), np.array([0, 1]), np.array([0, 0])
+    >>> bought = Bought(user, np.array([10, 20]), fund, np.array([50.0, 80.0]), kind)
+    >>> times_by_fund(bought, Moments(user=np.array([0, 0]), at=np.array([20, 21]))).tolist()
+    [[1, 0], [1, 1]]
+    """
     funds = len(bought.kind)
     cells = moments.user[:, None] * funds + np.arange(funds)
     at = np.broadcast_to(moments.at[:, None], cells.shape)

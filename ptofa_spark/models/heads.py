@@ -77,5 +77,5 @@ class LogNormalHead(nn.Module):
 
 
 def logit(probability: float) -> float:
-    """Of a probability strictly between 0 and 1."""
+    """log(p / (1 - p)) of a probability strictly between 0 and 1."""
     return math.log(probability) - math.log1p(-probability)

@@ -20,13 +20,13 @@ _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 def lognormal_logpdf(log_revenue: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
-    """Log-density of the revenue (not of its logarithm): mu and sigma are those of log revenue."""
+    """Log-density of the revenue (not of its logarithm), per unit of money: mu and sigma are those of log revenue."""
     deviation = (log_revenue - mu) / sigma
     return -log_revenue - torch.log(sigma) - _LOG_SQRT_2PI - 0.5 * deviation**2
 
 
 def lognormal_logcdf(log_revenue: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
-    """Logarithm of P(R <= revenue)."""
+    """Logarithm of P(R <= revenue), of the logarithm of the revenue; mu and sigma are those of log revenue."""
     log_mass: Tensor = torch.special.log_ndtr((log_revenue - mu) / sigma)
     return log_mass
 
@@ -34,7 +34,7 @@ def lognormal_logcdf(log_revenue: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
 def entire_space_nll(
     logit: Tensor, mu: Tensor, sigma: Tensor, revenue: Tensor, eps: float, counterfactual: Counterfactual
 ) -> Tensor:
-    """Negative log-likelihood of each example over the entire exposure space (paper, equation 6).
+    """Negative log-likelihood of each example over the entire exposure space: (examples,) (paper, equation 6).
 
     A conversion (R > 0) has `log p_c + log pdf(R)`. An example without one has `log(1 - p_c + p_c * q)`, where q is
 
@@ -48,6 +48,15 @@ def entire_space_nll(
         revenue: money, 0 without a conversion.
         eps: the counterfactual revenue, money, > 0.
         counterfactual: density or mass.
+
+    A conversion by the toss of a coin, with a revenue of at most eps in half of the cases. A zero costs
+    -log(1 - .5 + .5 * .5), a revenue of 1 costs -log(.5 / sqrt(2 pi)):
+
+    >>> logit, mu, sigma = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+    >>> revenue = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    >>> loss = entire_space_nll(logit, mu, sigma, revenue, eps=1.0, counterfactual="mass")
+    >>> [round(each, 4) for each in loss.tolist()]
+    [0.2877, 1.6121]
     """
     positive = revenue > 0
     # Without a conversion the revenue is eps: one density then serves both rows, and no logarithm of 0 is ever taken,
@@ -81,7 +90,7 @@ def zero_inflated_nll(logit: Tensor, mu: Tensor, sigma: Tensor, revenue: Tensor)
 
 
 def product_nll(first: Tensor, second: Tensor, label: Tensor) -> Tensor:
-    """Binary cross-entropy of p = sigmoid(first) * sigmoid(second), finite at any logits."""
+    """Binary cross-entropy of p = sigmoid(first) * sigmoid(second), label 0 or 1, finite at any logits (Ma, 2018)."""
     log_p = fn.logsigmoid(first) + fn.logsigmoid(second)
     # log(1 - p) = log(q1 + p1 * q2), of which neither term cancels.
     log_not = torch.logaddexp(fn.logsigmoid(-first), fn.logsigmoid(first) + fn.logsigmoid(-second))

@@ -33,7 +33,11 @@ class Prediction:
 
 
 class RevenueModel(nn.Module, abc.ABC, Generic[Output]):
-    """A row of Table 1: `forward` gives the heads' raw output, which `loss` fits and `predict` puts in words."""
+    """A row of Table 1: `forward` gives the heads' raw output, which `loss` fits and `predict` puts in words.
+
+    (...) is what the leading dimensions of the feature blocks broadcast to: (examples,) in training, (users, funds) in
+    scoring.
+    """
 
     def __init__(self, layout: Layout, settings: ModelSettings) -> None:
         super().__init__()
@@ -45,7 +49,7 @@ class RevenueModel(nn.Module, abc.ABC, Generic[Output]):
 
     @abc.abstractmethod
     def forward(self, features: Features) -> Output:
-        """The heads' output for each pair."""
+        """The heads' output for each pair: logits and parameters of log money, each (...) float32."""
 
     @abc.abstractmethod
     def loss(self, output: Output, labels: Labels) -> Tensor:
@@ -53,13 +57,18 @@ class RevenueModel(nn.Module, abc.ABC, Generic[Output]):
 
     @abc.abstractmethod
     def predict(self, output: Output) -> Prediction:
-        """The heads' output as probabilities and money."""
+        """The heads' output as probabilities and money per exposure, each (...) float64."""
 
 
 def lognormal_prediction(p_c: Tensor, mu: Tensor, sigma: Tensor) -> Prediction:
     """E = p_c * exp(mu + sigma^2 / 2) (paper, equation 2) and the mean of log10(1 + R), p_c * mu / ln 10.
 
     In float64: in float32 the exponential would overflow above 3e38 and lose digits that the allocator's ties need.
+
+    Args:
+        p_c: (...), probability of conversion.
+        mu: (...), mean of log revenue of a conversion.
+        sigma: (...), standard deviation of log revenue of a conversion.
     """
     p_c, mu, sigma = p_c.double(), mu.double(), sigma.double()
     return Prediction(

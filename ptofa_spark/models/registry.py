@@ -32,6 +32,11 @@ MODELS: dict[str, type[RevenueModel[Any]]] = {
 def build_model(name: str, layout: Layout, settings: ModelSettings) -> RevenueModel[Any]:
     """A model with fresh weights, drawn from torch's generator.
 
+    Args:
+        name: a row of Table 1.
+        layout: numbers of columns and codes of the feature blocks.
+        settings: of the model.
+
     Raises:
         ConfigError: no model of that name, or settings that the model refuses.
     """

@@ -22,13 +22,13 @@ class TwoTasks:
 
 
 def conversions_loss(output: TwoTasks, labels: Labels) -> Tensor:
-    """Cross-entropy of conversion, and the squared error of log(1 + R) where there is a conversion."""
+    """Cross-entropy of conversion, and the squared error of log(1 + R) where there is one: (examples,)."""
     error = (output.log_revenue - torch.log1p(labels.revenue)) ** 2
     return conversion_nll(output.logit, labels.conversion) + error * labels.conversion
 
 
 def two_task_prediction(output: TwoTasks) -> Prediction:
-    """E = p_c * r, with r the inverse of the predicted log(1 + revenue): r = exp(y) - 1, not below 0."""
+    """E = p_c * r, money, with r the inverse of the predicted log(1 + revenue): r = exp(y) - 1, not below 0."""
     p_c, log_revenue = torch.sigmoid(output.logit.double()), output.log_revenue.double()
     return Prediction(
         expected_revenue=p_c * torch.expm1(log_revenue).clamp_min(0.0),

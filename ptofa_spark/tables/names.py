@@ -24,6 +24,9 @@ class TableName:
 
         Raises:
             TableError: the text is empty.
+
+        >>> TableName.parse("main.sales.users").sql(), TableName.parse("warehouse/users").in_catalog
+        ('`main`.`sales`.`users`', False)
         """
         if not text.strip():
             raise TableError("a table argument is empty: give a catalog name (catalog.schema.table) or a path")
@@ -38,7 +41,11 @@ class TableName:
 
 
 def in_warehouse(warehouse: str, table: str) -> str:
-    """The table argument of a table of the warehouse, which is a directory, a URI or a `catalog.schema`."""
+    """The table argument of a table of the warehouse, which is a directory, a URI or a `catalog.schema`.
+
+    >>> in_warehouse("warehouse", "users"), in_warehouse("main.sales", "users")
+    ('warehouse/users', 'main.sales.users')
+    """
     if _CATALOG_NAME.fullmatch(warehouse + ".t") and "/" not in warehouse and "." in warehouse:
         return f"{warehouse}.{table}"
     return f"{warehouse.rstrip('/')}/{table}"
@@ -50,10 +57,13 @@ def quoted(identifier: str) -> str:
 
 
 def sql_string(value: str) -> str:
-    """A string literal for a SQL predicate, such as Delta's `replaceWhere`.
+    r"""A string literal for a SQL predicate, such as Delta's `replaceWhere`.
 
     Whatever is not a letter, a digit or one of ` _-.:` stands as its code: so nothing ends the literal, and Spark does
     not take `${...}` in it for a variable of its own.
+
+    >>> print(sql_string("it's"))
+    'it\u0027s'
     """
     return "'" + "".join(each if each.isalnum() or each in " _-.:" else _code(each) for each in value) + "'"
 

@@ -68,8 +68,9 @@ def read_table(
     if missing:
         raise MissingColumnError(argument, missing, frame.columns)
     found = {field.name: field.dataType for field in frame.schema}
-    if not is_csv:
-        for field in schema:
+    for field in schema:
+        # Whether the words of a CSV fit is decided by their values; a list they never are.
+        if not is_csv or isinstance(field.dataType, ArrayType):
             _require_readable(argument, field, found[field.name])
     _require_values(frame, schema, argument, allow_null)
     return frame.select(

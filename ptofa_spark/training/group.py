@@ -69,7 +69,10 @@ ALONE = Group(0, 1, torch.device("cpu"))
 
 @contextmanager
 def joined_group(device: str) -> Iterator[Group]:
-    """The group that the environment names (as torchrun sets it), left at the end; a process alone without one."""
+    """The group that the environment names (as torchrun sets it), left at the end; a process alone without one.
+
+    device: cpu or cuda; with cuda, the GPU of the process's local rank.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield Group(0, 1, torch.device(device))

@@ -39,6 +39,10 @@ class SplitLabels:
 def split_labels(examples: DataFrame, table: str) -> dict[str, SplitLabels]:
     """Counts of each split, in one pass.
 
+    Args:
+        examples: split, click, conversion and revenue (money), a row an exposure.
+        table: what an error calls them.
+
     Raises:
         TableError: no row trains, or none validates.
     """

@@ -71,8 +71,16 @@ def fit(
     Each step takes one batch from every process, and every row of it counts alike, however the processes share them.
     Dropout draws from torch's own generator: call it inside `seeded_single_thread`.
 
+    Args:
+        model: with fresh weights, its heads started.
+        source: of this process's batches.
+        settings: learning rate, epochs, patience and so on.
+        group: the processes that train together.
+        checkpoint: the run's file, which it goes on from if there is one.
+
     Raises:
         UserError: the loss is no longer finite.
+        RuntimeError: the source gave another number of rows than it has.
     """
     stopping = EarlyStopping(settings.patience)
     model.to(group.device)
@@ -103,6 +111,7 @@ def mean_loss(model: RevenueModel[Any], source: Source, group: Group = ALONE) ->
 
     Raises:
         UserError: it is not finite.
+        RuntimeError: the source gave another number of rows than it has.
     """
     model.eval()
     total, rows = 0.0, 0

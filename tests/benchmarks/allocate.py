@@ -1,14 +1,13 @@
 """Figure 4 of the paper and beyond it: every method on growing campaigns, with the gap to the optimum certified.
 
-Small campaigns share one Spark session. From a million users on, each run is a process of its own (`jobs/allocate.py`,
-a cold JVM included), beside a bare Spark job that reads the same scores and writes as many rows. A line of JSON is kept
-for each run, so that a part of the benchmark can be done again alone.
+Campaigns of `--small` share one Spark session. Each run of `--large` is a process of its own (`jobs/allocate.py`, cold
+JVM included), beside a bare Spark job that reads the same scores and writes as many rows. A line is kept for each run,
+so that a part of the benchmark can be done again alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -20,9 +19,9 @@ from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.errors import UserError
 from ptofa_spark.session import SparkSettings, spark_session
 from tests.benchmarks.campaigns import write_campaign
+from tests.benchmarks.lines import ROOT, add_place, keep
 from tests.benchmarks.memory import PeakMemory
 
-ROOT = Path(__file__).parents[2]
 CORES, HEAP = 2, "6g"
 SPARK = SparkSettings(master=f"local[{CORES}]", driver_memory=HEAP, shuffle_partitions=8)
 SMALL_METHODS = ("manual", "ha", "exact", "mincostflow", "ip")
@@ -39,19 +38,18 @@ def main() -> None:
     parser.add_argument("--shapes", default="loose,tight")
     parser.add_argument("--methods", default=",".join(SMALL_METHODS))
     parser.add_argument("--ip-seconds", type=float, default=200.0, help="time limit of an integer program")
-    parser.add_argument("--work", type=Path, default=ROOT / "warehouse" / "bench", help="where campaigns are kept")
-    parser.add_argument("--out", type=Path, default=ROOT / "warehouse" / "bench" / "allocate.jsonl")
+    add_place(parser)
     args = parser.parse_args()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    work, out = args.bench, args.bench / "allocate.jsonl"
     cases = [(int(k), shape) for k in args.k.split(",") for shape in args.shapes.split(",")]
     small, large = ([int(n) for n in sizes.split(",") if n] for sizes in (args.small, args.large))
     methods = args.methods.split(",")
     with spark_session(SPARK) as spark:
         for users in small + large:
             for k, shape in cases:
-                write_campaign(spark, args.work / str(users), users, k, shape)
+                write_campaign(spark, work / str(users), users, k, shape)
         if small:  # the first run pays for a cold JVM
-            allocate(spark, _settings(args.work, small[0], *cases[0], "ha", args.ip_seconds))
+            allocate(spark, _settings(work, small[0], *cases[0], "ha", args.ip_seconds))
         for k, shape in cases:
             ip_in_time = True
             for users in small:
@@ -59,21 +57,19 @@ def main() -> None:
                     if method == "ip" and not ip_in_time:
                         continue
                     try:
-                        summary = allocate(spark, _settings(args.work, users, k, shape, method, args.ip_seconds))
+                        summary = allocate(spark, _settings(work, users, k, shape, method, args.ip_seconds))
                     except UserError as error:  # the integer program is out of time, and larger ones would be too
                         print(error, flush=True)
                         ip_in_time = False
                         continue
-                    _keep(args.out, users, k, shape, method, summary)
+                    _keep(out, users, k, shape, method, summary)
     if args.many_funds:
-        _many_funds(args.work / "many", args.out, args.many_funds)
+        _many_funds(work / "many", out, args.many_funds)
     for users in large:
         for k, shape in cases:
-            _keep_line(
-                args.out, {"users": users, "k": k, "shape": shape, "method": "bare", **_bare(args.work, users, k)}
-            )
+            keep(out, {"users": users, "k": k, "shape": shape, "method": "bare", **_bare(work, users, k)})
             for method in [name for name in methods if name in LARGE_METHODS]:
-                _large(args.work, args.out, users, k, shape, method)
+                _large(work, out, users, k, shape, method)
 
 
 def _many_funds(work: Path, out: Path, users: int) -> None:
@@ -128,7 +124,7 @@ def _bare(work: Path, users: int, k: int) -> dict[str, object]:
 
 def _keep(out: Path, users: int, k: int, shape: str, method: str, summary: AllocationSummary, **more: object) -> None:
     off = summary.violations
-    _keep_line(
+    keep(
         out,
         {
             "users": users,
@@ -146,12 +142,6 @@ def _keep(out: Path, users: int, k: int, shape: str, method: str, summary: Alloc
             **more,
         },
     )
-
-
-def _keep_line(out: Path, line: dict[str, object]) -> None:
-    print(json.dumps(line), flush=True)
-    with out.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":

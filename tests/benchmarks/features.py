@@ -1,7 +1,7 @@
 """`build_features` at a million and at ten million users, beside a bare Spark job that reads and writes as much.
 
 Each run is a process of its own, cold JVM included, with an 8 GiB driver heap on two cores. The platform is generated
-first, once for each size, and not timed. A line of JSON is kept for each run.
+first, once for each size, and not timed. A line is kept for each run.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.benchmarks.lines import ROOT, add_place, keep
 from tests.benchmarks.memory import PeakMemory
 
-ROOT = Path(__file__).parents[2]
 CORES, HEAP = 2, "8g"
 SPARK = (f"--spark.master=local[{CORES}]", f"--spark.driver-memory={HEAP}", "--spark.shuffle-partitions=8")
 RAW = ("users", "funds", "campaigns", "exposures", "transactions")
@@ -30,15 +30,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", default="1000000,10000000")
     parser.add_argument("--weeks", type=int, default=4)
-    parser.add_argument("--work", type=Path, default=ROOT / "warehouse" / "bench" / "features")
-    parser.add_argument("--out", type=Path, default=ROOT / "warehouse" / "bench" / "features.jsonl")
+    add_place(parser)
     args = parser.parse_args()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    work = args.bench / "features"
     sizes = [int(users) for users in args.users.split(",")]
     for users in sizes:
-        _generate(args.work / str(users), users, args.weeks)
+        _generate(work / str(users), users, args.weeks)
     for users in sizes:
-        warehouse = args.work / str(users)
+        warehouse = work / str(users)
         _remove(warehouse, (*BUILT, "bare"))
         job = [str(ROOT / "jobs" / "build_features.py"), f"--warehouse={warehouse}", *SPARK]
         build = _measured(job, warehouse / "events")
@@ -56,9 +55,7 @@ def main() -> None:
             "build": build,
             "bare": bare,
         }
-        print(json.dumps(line), flush=True)
-        with args.out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        keep(args.bench / "features.jsonl", line)
         _remove(warehouse, ("bare",))
 
 

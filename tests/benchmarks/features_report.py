@@ -7,20 +7,17 @@ import pandas as pd
 _MIB = 2**20
 
 
-def section(lines: pd.DataFrame) -> str:
-    """The section on the feature tables; a run that was done again counts as it was last."""
-    rows = lines.drop_duplicates(["users", "weeks"], keep="last").sort_values("users")
+def body(rows: pd.DataFrame) -> str:
+    """The feature tables."""
     parts = [
-        "## Feature tables",
-        "",
-        "`make bench-features`; two cores, an 8 GiB driver heap, whole jobs, cold JVM included. The bare job reads "
-        "the same raw tables and writes as many bytes in as many rows. Rows: of users, exposures and transactions.",
+        "Two cores, an 8 GiB driver heap, whole jobs, cold JVM included. The bare job reads the same raw tables and "
+        "writes as many bytes in as many rows. Rows: of users, exposures and transactions.",
         "",
         "| users | weeks | raw rows | seconds | rows a second | x bare job | shuffled MiB | spilled to disk MiB | "
         "read MiB | written MiB | bare s | bare written MiB | JVM GiB | workers GiB |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows.itertuples():
+    for row in rows.sort_values("users").itertuples():
         build, bare = row.build, row.bare
         parts.append(
             f"| {row.users:,} | {row.weeks} | {row.rows:,} | {build['seconds']:.0f} | "
@@ -32,15 +29,12 @@ def section(lines: pd.DataFrame) -> str:
     return "\n".join(parts)
 
 
-def row_groups_section(lines: pd.DataFrame) -> str:
-    """The section on row groups."""
-    rows = lines.drop_duplicates(["row_group_mib"], keep="last").sort_values("row_group_mib")
+def row_groups_body(rows: pd.DataFrame) -> str:
+    """The row groups of the examples."""
     parts = [
-        "## Row groups of the examples",
-        "",
-        f"The second part of `make bench-features`: {rows['rows'].iloc[0]:,} examples of training, read, encoded and "
-        "shuffled for one epoch by the training feed, one process a size, one thread beside the consumer. The size is "
-        "Parquet's, before compression; the shuffling buffer holds 100,000 rows.",
+        f"{rows['rows'].iloc[0]:,} examples of training, read, encoded and shuffled for one epoch by the training "
+        "feed, one process a size, one thread beside the consumer. The size is Parquet's, before compression; the "
+        "shuffling buffer holds 100,000 rows.",
         "",
         "| row group MiB | rows of a group | rows a second read | peak memory GiB | files MiB | seconds to write |",
         "|---|---|---|---|---|---|",
@@ -48,6 +42,6 @@ def row_groups_section(lines: pd.DataFrame) -> str:
     parts += [
         f"| {row.row_group_mib} | {row.rows_a_group:,.0f} | {row.rows / row.seconds:,.0f} | {row.peak_gb:.2f} | "
         f"{row.file_bytes / _MIB:,.1f} | {row.write_seconds:.1f} |"
-        for row in rows.itertuples()
+        for row in rows.sort_values("row_group_mib").itertuples()
     ]
     return "\n".join(parts)

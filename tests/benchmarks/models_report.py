@@ -5,15 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 
-def train_section(lines: pd.DataFrame) -> str:
-    """The section on training; a turn that was done again counts as it was last."""
-    rows = lines.drop_duplicates(["model", "source", "turn"], keep="last")
+def train_body(rows: pd.DataFrame) -> str:
+    """Training from memory and from Petastorm."""
     speed = rows["rows"] / rows["seconds"]
     parts = [
-        "## Training",
-        "",
-        "`make bench-train`; one thread, batches of 512. In turns: the model on tensors in memory, and the trainer fed "
-        "by Petastorm from Delta's own files, for one epoch each.",
+        "One thread, batches of 512. In turns: the model on tensors in memory, and the trainer fed by Petastorm from "
+        "Delta's own files, for one epoch each.",
         "",
         "| model | source | turn | rows | seconds | rows a second | waiting for data |",
         "|---|---|---|---|---|---|---|",
@@ -30,19 +27,16 @@ def train_section(lines: pd.DataFrame) -> str:
     return "\n".join(parts)
 
 
-def score_section(lines: pd.DataFrame) -> str:
-    """The section on scoring; a size that was done again counts as it was last."""
-    rows = lines.drop_duplicates(["users"], keep="last").sort_values("users")
+def score_body(rows: pd.DataFrame) -> str:
+    """Scoring against plain torch."""
     parts = [
-        "## Scoring",
-        "",
-        "`make bench-score`; the job in a process of its own, its stage reading and writing Delta, against the same "
-        "network in plain torch on tensors in memory with two threads. Target: at least .6 of it.",
+        "The job in a process of its own, its stage reading and writing Delta, against the same network in plain torch "
+        "on tensors in memory with two threads. Target: at least .6 of it.",
         "",
         "| users | pairs | stage s | whole job s | pairs a second | plain torch | ratio | JVM GiB | workers GiB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows.itertuples():
+    for row in rows.sort_values("users").itertuples():
         pairs = row.users * row.funds
         speed = pairs / row.stage_seconds
         parts.append(

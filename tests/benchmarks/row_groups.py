@@ -21,34 +21,31 @@ from ptofa_spark.feed.examples import ExamplesFeed
 from ptofa_spark.feed.snapshot import petastorm_url, pin_snapshot
 from ptofa_spark.session import SparkSettings, spark_session
 from ptofa_spark.splits import TRAIN
+from tests.benchmarks.lines import add_place, keep
 
-ROOT = Path(__file__).parents[2]
 _MIB = 2**20
 
 
 def main() -> None:
     """Writes the copies, reads each in a process of its own, and appends their lines."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--warehouse", type=Path, default=ROOT / "warehouse" / "bench" / "features" / "1000000", help="with examples"
-    )
+    parser.add_argument("--users", type=int, default=1_000_000, help="of the examples that features.py built")
     parser.add_argument("--sizes", default="1,4,16,64,128", help="MiB")
-    parser.add_argument("--out", type=Path, default=ROOT / "warehouse" / "bench" / "row_groups.jsonl")
+    add_place(parser)
     parser.add_argument("--read", type=Path, help="read this copy and print its line")
     args = parser.parse_args()
-    copies = args.warehouse / "row_groups"
     if args.read is not None:
         print(json.dumps(_epoch(args.read)))
         return
+    warehouse = args.bench / "features" / str(args.users)
+    copies = warehouse / "row_groups"
     sizes = [int(size) for size in args.sizes.split(",")]
-    written = _write(args.warehouse, copies, sizes)
+    written = _write(warehouse, copies, sizes)
     for size in sizes:
         words = [sys.executable, __file__, "--read", str(copies / str(size))]
         read = subprocess.run(words, check=True, capture_output=True, text=True)
         line = {"row_group_mib": size, "write_seconds": written[size], **json.loads(read.stdout.splitlines()[-1])}
-        print(json.dumps(line), flush=True)
-        with args.out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        keep(args.bench / "row_groups.jsonl", line)
 
 
 def _write(warehouse: Path, copies: Path, sizes: list[int]) -> dict[int, float]:

@@ -8,7 +8,6 @@ own, cold JVM included; its own stage's seconds stand beside the whole.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import subprocess
 import sys
@@ -21,7 +20,8 @@ import torch
 from ptofa_spark.feed.blocks import Block, Features
 from ptofa_spark.session import SparkSettings, spark_session
 from ptofa_spark.training.artifact import LoadedModel, read_artifact, unpack
-from tests.benchmarks.features import CORES, ROOT, SPARK
+from tests.benchmarks.features import CORES, SPARK
+from tests.benchmarks.lines import ROOT, add_place, keep
 from tests.benchmarks.memory import PeakMemory
 
 _PAIRS_A_PASS = 8_192
@@ -30,24 +30,20 @@ _PAIRS_A_PASS = 8_192
 def main() -> None:
     """Trains a model if there is none, then measures the yardstick and the job for each size."""
     parser = argparse.ArgumentParser(description=__doc__)
-    bench = ROOT / "warehouse" / "bench"
-    parser.add_argument("--users", default="1000000,10000000")
-    parser.add_argument("--work", type=Path, default=bench / "features", help="what bench-features built")
-    parser.add_argument("--out", type=Path, default=bench / "score.jsonl")
+    parser.add_argument("--users", default="1000000,10000000", help="for whom features.py built")
+    add_place(parser)
     args = parser.parse_args()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    work = args.bench / "features"
     sizes = [int(users) for users in args.users.split(",")]
-    model_dir = args.work / "model"
+    model_dir = work / "model"
     if not model_dir.exists():
-        words = [f"--warehouse={args.work / str(sizes[0])}", f"--model-dir={model_dir}", "--epochs=1", *SPARK]
+        words = [f"--warehouse={work / str(sizes[0])}", f"--model-dir={model_dir}", "--epochs=1", *SPARK]
         subprocess.run([sys.executable, str(ROOT / "jobs" / "train.py"), *words], check=True, stdout=sys.stderr)
     for users in sizes:
-        warehouse = args.work / str(users)
+        warehouse = work / str(users)
         yardstick, funds = _plain(warehouse, read_model(model_dir))
         line = {"users": users, "funds": funds, "plain_pairs_a_second": yardstick, **_job(warehouse, model_dir)}
-        print(json.dumps(line), flush=True)
-        with args.out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        keep(args.bench / "score.jsonl", line)
 
 
 def read_model(model_dir: Path) -> LoadedModel:

@@ -6,7 +6,6 @@ Both run the trainer's own step, in turns, on one thread, with the examples that
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,8 @@ from ptofa_spark.splits import TRAIN
 from ptofa_spark.training.history import Epoch
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.trainer import fit, seeded_single_thread
+from tests.benchmarks.lines import add_place, keep
 
-ROOT = Path(__file__).parents[2]
 _VALIDATION_ROWS = 8_192
 _MOMENTS = LabelMoments(0.003, 8.0, 1.0, 0.03)
 
@@ -46,7 +45,7 @@ class InMemory:
 
     @property
     def validation_rows(self) -> int:
-        return _VALIDATION_ROWS
+        return min(_VALIDATION_ROWS, len(self.rows))
 
     def train(self, epoch: int) -> Iterator[Batch]:
         order = torch.randperm(len(self.rows), generator=torch.Generator().manual_seed(epoch))
@@ -73,7 +72,7 @@ class Fed:
 
     @property
     def validation_rows(self) -> int:
-        return _VALIDATION_ROWS
+        return self.beside.validation_rows
 
     def train(self, epoch: int) -> Iterator[Batch]:
         return self.feed.train(epoch)
@@ -88,16 +87,14 @@ class Fed:
 def main() -> None:
     """Measures both in turns and appends the lines."""
     parser = argparse.ArgumentParser(description=__doc__)
-    bench = ROOT / "warehouse" / "bench"
-    parser.add_argument("--warehouse", type=Path, default=bench / "features" / "10000000", help="with examples")
+    parser.add_argument("--users", type=int, default=10_000_000, help="of the examples that features.py built")
     parser.add_argument("--exposures", type=int, default=4_300_000, help="of the fed epoch")
     parser.add_argument("--memory-rows", type=int, default=1_000_000, help="examples held as tensors")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--model", default="ptofa")
-    parser.add_argument("--out", type=Path, default=bench / "train.jsonl")
+    add_place(parser)
     args = parser.parse_args()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    files, encoding = _prepared(args.warehouse, args.exposures)
+    files, encoding = _prepared(args.bench / "features" / str(args.users), args.exposures)
     settings = TrainSettings(model=args.model, epochs=1, checkpoint_steps=0)
     memory = InMemory(_held(files, encoding, args.memory_rows), encoding.widths, settings.batch_size)
     rows = sum(pq.ParquetFile(file.removeprefix("file://")).metadata.num_rows for file in files)
@@ -113,9 +110,7 @@ def main() -> None:
                 "seconds": round(epoch.seconds, 2),
                 "waited": round(epoch.waited, 4),
             }
-            print(json.dumps(line), flush=True)
-            with args.out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            keep(args.bench / "train.jsonl", line)
 
 
 def _prepared(warehouse: Path, exposures: int) -> tuple[tuple[str, ...], FeatureEncoding]:

@@ -127,6 +127,6 @@ def test_a_secret_in_a_uri_is_never_shown(tmp_path: Path) -> None:
         job = [sys.executable, str(JOBS / "train.py"), "--debug", "--spark.master=local[1]", f"--warehouse={place}"]
         done = subprocess.run(job, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode != 0
-        assert "127.0.0.1:1" in done.stderr.splitlines()[-1]
+        assert done.stderr.splitlines()[-1].startswith("error: a table's place cannot be used")
         assert "Traceback" in done.stderr
         assert secret not in done.stdout + done.stderr

@@ -1,0 +1,82 @@
+"""The command `ptofa`: runs a job by its name, as `python jobs/<job>.py` does from a checkout.
+
+setup.py ships jobs/ as the package `ptofa_jobs` and conf/ as `ptofa_conf`; here names are mapped to their mains, and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.resources import files
+
+from ptofa_spark import __version__
+from ptofa_spark.config import SECTIONS
+from ptofa_spark.errors import ConfigError
+from ptofa_spark.job import EXIT_OK, run_as_job
+
+JOBS = tuple(section for section in SECTIONS if section != "spark")
+_DEMO = "the whole pipeline on a synthetic platform, as `make demo` runs it."
+_HEAD = """\
+usage: ptofa JOB [--config FILE] [--key VALUE ...]
+       ptofa JOB --help       the settings of a job
+       ptofa demo [--key VALUE ...]
+       ptofa --version
+
+Predicts expected revenue and allocates funds on Spark, in local mode or in the session that is there.
+
+jobs:
+"""
+
+
+def main() -> None:
+    """The entry point of the console command, and of a Databricks `python_wheel_task`.
+
+    Raises:
+        SystemExit: the job failed; with its exit code.
+    """
+    code = run_as_job(_run)
+    # Databricks calls this function and ignores what it returns: only an exception makes the task fail. After success
+    # there must be none: it takes SystemExit(0) for a failure too. A console script ends with 0 when this returns.
+    if code != EXIT_OK:
+        raise SystemExit(code)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    name, *words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if name in ("-h", "--help"):
+        sys.stdout.write(_help())
+        return EXIT_OK
+    if name == "--version":
+        sys.stdout.write(f"ptofa {__version__}\n")
+        return EXIT_OK
+    if name == "demo":
+        return _job("run_pipeline", [*_demo_words(), *words])
+    if name not in JOBS:
+        raise ConfigError(
+            f"there is no job {name!r}: name one of {', '.join(JOBS)}, or demo; --help says what each does"
+        )
+    return _job(name, words)
+
+
+def _job(name: str, words: list[str]) -> int:
+    code: int = importlib.import_module(f"ptofa_jobs.{name}").main(words)
+    return code
+
+
+def _demo_words() -> list[str]:
+    config = str(files("ptofa_conf").joinpath("local.yaml"))
+    return ["--config", config, "--warehouse", "warehouse/synthetic", "--report", "reports/synthetic"]
+
+
+def _help() -> str:
+    lines = [f"  {name:18s}{_first_line(name)}" for name in JOBS]
+    return _HEAD + "\n".join([*lines, f"  {'demo':18s}{_DEMO}"]) + "\n"
+
+
+def _first_line(name: str) -> str:
+    # Read, not imported: ten jobs import Spark and PyTorch, some seconds of it.
+    source = files("ptofa_jobs").joinpath(f"{name}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]

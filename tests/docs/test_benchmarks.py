@@ -1,0 +1,87 @@
+"""docs/benchmarks.md: every section says how it was measured, and a small run costs no section of the full size."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.benchmarks import report
+
+PAGE = (report.DOCS / "benchmarks.md").read_text(encoding="utf-8")
+SCORE = report.PARTS["score"]
+
+
+def _scored(users: int, run: str = "a") -> dict[str, object]:
+    times = {"plain_pairs_a_second": 1_000, "seconds": 20.0, "stage_seconds": 10.0, "jvm_gb": 1.0, "workers_gb": 0.5}
+    how = {"run": run, "command": f"python score.py --users {users}", "versions": "Python 3.11"}
+    return {"users": users, "funds": 8, **times, **how}
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of one page and no lines."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "benchmarks.md").write_text(PAGE, encoding="utf-8")
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    monkeypatch.setattr(report, "DOCS", tmp_path / "docs")
+    return tmp_path
+
+
+def _reported(root: Path, size: str, *lines: dict[str, object]) -> str:
+    folder = root / report.SIZES[size]
+    folder.mkdir(parents=True)
+    (folder / "score.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    report.main(size)
+    return (root / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+
+
+def test_every_section_names_a_command_and_versions() -> None:
+    sections = report.parted(PAGE)
+    assert sections
+    for title, text in sections.items():
+        how = text.splitlines()[2]
+        assert how.startswith("`make bench"), title
+        assert "Python 3.11" in how, title
+
+
+def test_the_page_is_as_the_report_writes_it() -> None:
+    assert report.joined(report.parted(PAGE)) == PAGE
+
+
+def test_a_small_run_leaves_the_sections_of_the_full_size_as_they_are(root: Path) -> None:
+    before = report.parted(PAGE)
+    after = report.parted(_reported(root, "small", _scored(1_000)))
+    small = after.pop(report.heading(SCORE, "small"))
+    before.pop(report.heading(SCORE, "small"), None)
+    assert after == before
+    assert "`make bench`: `python score.py --users 1000`. Python 3.11." in small
+    assert "| 1,000 | 8,000 | 10.0 | 20.0 | 800 | 1,000 | 0.80 | 1.00 | 0.50 |" in small
+
+
+def test_a_part_of_a_full_run_does_not_replace_what_it_lacks(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _reported(root, "full", _scored(1_000_000)) == PAGE
+    assert "keeps its 'Scoring, full size'" in capsys.readouterr().err
+
+
+def test_a_full_run_replaces_its_section_by_the_last_lines(root: Path) -> None:
+    lines = [_scored(10_000_000), _scored(1_000_000), {**_scored(1_000_000, "b"), "stage_seconds": 20.0}]
+    section = report.parted(_reported(root, "full", *lines))[report.heading(SCORE, "full")]
+    assert section.count("| 1,000,000 |") == 1
+    assert "| 1,000,000 | 8,000,000 | 20.0 |" in section
+
+
+def test_a_ratio_is_of_one_run() -> None:
+    measured = {"driver_gb": 1.0, "jvm_gb": 1.0, "workers_gb": 1.0}
+    times = {f"{step}_s": 1.0 for step in ("read", "solve", "certify", "audit", "write")}
+    found = {"objective": 99.0, "upper_bound": 100.0, "gap": 0.01, "c1": 0, "c2": 0, "c3": 0, **times, **measured}
+    case = {"users": 1_000, "k": 1, "shape": "tight"}
+    bare = [{**case, "method": "bare", "whole": whole, "run": run} for whole, run in ((10.0, "a"), (50.0, "b"))]
+    own = {**case, **found, "method": "exact", "whole": 20.0, "run": "a"}
+    ha = {**case, **found, "method": "ha", "whole": 100.0, "run": "b"}
+    part = report.PARTS["allocate"]
+    text = part.body(report.counting(pd.DataFrame([bare[0], own, bare[1], ha]), part))
+    assert "| 1,000 | exact | 20.0 | - |" in text
+    assert "| 1,000 | ha | 100.0 | 2.00 |" in text

@@ -1,0 +1,173 @@
+"""The wheel that `make package` builds, installed where the project is not: what is in it, and that it runs."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from email import message_from_string
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from packaging.requirements import Requirement
+from scipy.optimize import linear_sum_assignment
+
+from ptofa_spark import __version__
+from tests.faults.cluster import python_without_the_project
+from tests.run_job import JOBS
+
+ROOT = JOBS.parent
+OWN = {"ptofa_spark", "ptofa_jobs", "ptofa_conf"}
+USERS = 40
+DEMAND = {"cash": 15, "bonds": 15, "stocks": 10}
+RISK = {"cash": 1, "bonds": 2, "stocks": 4}
+SPARK = ("--spark.master", "local[1]", "--spark.driver-memory", "1g", "--spark.shuffle-partitions", "1")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A virtual environment with the wheel. folder: outside the checkout; wheel: the file; command: its `ptofa`."""
+
+    folder: Path
+    wheel: Path
+    command: Path
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs `ptofa` from the folder, as a new user's shell would."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PY", "SPARK"))}
+        return subprocess.run(
+            [self.command, *words], cwd=self.folder, env=inherited, capture_output=True, text=True, check=False
+        )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Builds in a copy of the sources: two builds at once in the checkout would share one folder `build`."""
+    folder = tmp_path_factory.mktemp("package")
+    source = folder / "source"
+    for name in ("ptofa_spark", "jobs", "conf"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Makefile", "setup.py", "README.md", "pyproject.toml", "requirements-build.lock", "requirements.lock"):
+        shutil.copy(ROOT / name, source / name)
+    # INSTALLED names a file that is there: the packages are those that this test runs with, none is to be installed.
+    here = ("PYTHON=" + sys.executable, "VENV=" + sys.prefix, "INSTALLED=setup.py", "MIN_FREE_MB=0")
+    subprocess.run(
+        ["make", "--no-print-directory", "package", f"DIST={folder / 'dist'}", *here], cwd=source, check=True
+    )
+    shutil.rmtree(source)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    python = python_without_the_project(folder / "venv")
+    # Beside the packages of this environment, where an editable install of the same version is found: it must stay.
+    words = ("install", "--quiet", "--no-deps", "--no-index", "--ignore-installed", str(wheel))
+    subprocess.run([sys.executable, "-m", "pip", "--python", str(python), *words], check=True)
+    return Installed(folder, wheel, python.parent / "ptofa")
+
+
+def campaign(folder: Path, missing_column: str | None = None) -> tuple[str, ...]:
+    """Writes a campaign of 40 users and 3 funds as CSV, and gives the words for `ptofa allocate`."""
+    rng = np.random.default_rng(7)
+    tolerance = rng.integers(1, 6, USERS)
+    scores = pd.DataFrame({"user_id": np.repeat(np.arange(USERS), len(RISK)), "fund_id": list(RISK) * USERS})
+    scores["risk_tolerance"] = np.repeat(tolerance, len(RISK))
+    scores["expected_revenue"] = rng.lognormal(1.0, 1.0, len(scores)).round(4)
+    tables = {
+        "scores": scores,
+        "funds": pd.DataFrame({"fund_id": list(RISK), "risk_level": list(RISK.values())}),
+        "demands": pd.DataFrame({"campaign_id": "spring", "fund_id": list(DEMAND), "demand": list(DEMAND.values())}),
+    }
+    folder.mkdir()
+    for name, table in tables.items():
+        table.drop(columns=[missing_column] if missing_column in table else []).to_csv(
+            folder / f"{name}.csv", index=False
+        )
+    inputs = ("--expected-revenue", "scores", "--funds", "funds", "--demands", "demands")
+    paths = [word if word.startswith("--") else f"{folder}/{word}.csv" for word in inputs]
+    return ("allocate", *paths, "--output", f"{folder}/allocation", "--report", f"{folder}/report", *SPARK)
+
+
+def normalised(package: str) -> str:
+    """A package's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def best_objective(scores: pd.DataFrame) -> float:
+    """The optimum, by the assignment of users to exposures."""
+    places = [fund for fund, demand in DEMAND.items() for _ in range(demand)]
+    revenue = scores.pivot(index="user_id", columns="fund_id", values="expected_revenue")[places].to_numpy()
+    tolerance = scores.groupby("user_id")["risk_tolerance"].first().to_numpy()
+    allowed = np.array([RISK[fund] for fund in places]) <= tolerance[:, None]
+    rows, columns = linear_sum_assignment(np.where(allowed, revenue, -1e6), maximize=True)
+    assert allowed[rows, columns].all()
+    return float(revenue[rows, columns].sum())
+
+
+def test_the_wheel_holds_library_jobs_and_settings(installed: Installed) -> None:
+    held = set(zipfile.ZipFile(installed.wheel).namelist())
+    assert {f"ptofa_jobs/{path.name}" for path in JOBS.glob("*.py")} <= held
+    assert {f"ptofa_conf/{path.name}" for path in (ROOT / "conf").glob("*.yaml")} <= held
+    sources = [path for path in (ROOT / "ptofa_spark").rglob("*") if path.suffix in (".py", ".html")]
+    assert {str(path.relative_to(ROOT)) for path in sources} <= held
+    assert {name.split("/")[0] for name in held} == {*OWN, f"ptofa_spark-{__version__}.dist-info"}
+
+
+def test_the_zip_for_py_files_is_the_same(installed: Installed) -> None:
+    (archive,) = installed.wheel.parent.glob("*.zip")
+    assert archive.read_bytes() == installed.wheel.read_bytes()
+
+
+def test_the_wheel_asks_for_every_package_that_it_imports(installed: Installed) -> None:
+    """Otherwise it would run here, beside packages that others ask for, and not in an empty environment."""
+    with zipfile.ZipFile(installed.wheel) as wheel:
+        (metadata,) = [name for name in wheel.namelist() if name.endswith("/METADATA")]
+        asked = message_from_string(wheel.read(metadata).decode()).get_all("Requires-Dist", [])
+        trees = [ast.parse(wheel.read(name)) for name in wheel.namelist() if name.endswith(".py")]
+    required = {normalised(Requirement(line).name) for line in asked}
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    foreign = {name.split(".")[0] for name in imported} - set(sys.stdlib_module_names) - OWN
+    providers = packages_distributions()
+    unasked = {name for name in foreign if not {normalised(each) for each in providers[name]} & required}
+    assert unasked == {"py4j"}  # which pyspark asks for in its own version
+
+
+def test_the_command_runs_from_anywhere(installed: Installed) -> None:
+    done = installed.run("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(re.search(rf"^  {path.stem} +\w", done.stdout, flags=re.MULTILINE) for path in JOBS.glob("*.py"))
+
+
+def test_an_allocation_from_csv_files(installed: Installed) -> None:
+    folder = installed.folder / "campaign"
+    done = installed.run(*campaign(folder), "--method", "exact")
+    assert done.returncode == 0, done.stderr
+    scores = pd.read_csv(folder / "scores.csv")
+    rows = pd.read_parquet(folder / "allocation")
+    assert sorted(rows["user_id"]) == list(range(USERS))  # C1, K = 1
+    assert rows.groupby("fund_id").size().to_dict() == DEMAND  # C2
+    joined = rows.merge(scores, on=["user_id", "fund_id"], suffixes=("", "_asked"))
+    assert (joined["fund_id"].map(RISK) <= joined["risk_tolerance"]).all()  # C3
+    assert joined["expected_revenue"].tolist() == joined["expected_revenue_asked"].tolist()
+    summary = json.loads((folder / "report" / "allocation.json").read_text())
+    assert summary["objective"] == pytest.approx(best_objective(scores), rel=1e-9)
+    assert summary["violations"] == {"c1": 0, "c2": 0, "c3": 0}
+
+
+def test_bad_input_is_one_line_and_exit_code_2(installed: Installed) -> None:
+    folder = installed.folder / "bad"
+    done = installed.run(*campaign(folder, missing_column="demand"))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.stderr.splitlines()[-1] == line
+    assert "lacks column(s) demand" in line
+    assert not (folder / "allocation").exists()
