@@ -17,7 +17,7 @@ LOCKS := requirements-build.lock requirements.lock
 # Named after the locks' content: the same locks install nothing again, other locks install anew.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test test-long coverage bench bench-full bench-allocate bench-features bench-train bench-score \
+.PHONY: help demo test test-long coverage bench bench-full bench-allocate bench-features bench-train bench-score bench-pipeline \
   lint format docs package install audit lock clean check-machine
 
 help: ## print this help
@@ -59,7 +59,7 @@ bench: check-machine $(INSTALLED) ## run every benchmark at a small size into do
 
 # One after the other, whatever -j says: they would measure each other.
 bench-full: ## run every benchmark at 10 million users into docs/benchmarks.md; hours
-	@for part in allocate features train score; do $(MAKE) --no-print-directory bench-$$part; done
+	@for part in allocate features train score pipeline; do $(MAKE) --no-print-directory bench-$$part; done
 
 bench-allocate: check-machine $(INSTALLED) ## time every allocation method, 5 thousand to 10 million users; an hour or two
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py $(BENCH)
@@ -76,6 +76,10 @@ bench-train: check-machine $(INSTALLED) ## time training from memory and from Pe
 
 bench-score: check-machine $(INSTALLED) ## time scoring against plain torch, on what bench-features built
 	@$(BENCHMARKS)/score.py $(BENCH)
+	@$(BENCHMARKS)/report.py full
+
+bench-pipeline: check-machine $(INSTALLED) ## run the whole pipeline at 10 million users, stage by stage; an hour
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/pipeline.py $(BENCH)
 	@$(BENCHMARKS)/report.py full
 
 lint: $(INSTALLED) ## check style, types and the direction of imports

@@ -45,3 +45,21 @@ def score_body(rows: pd.DataFrame) -> str:
             f"{row.workers_gb:.2f} |"
         )
     return "\n".join(parts)
+
+
+def pipeline_body(lines: pd.DataFrame) -> str:
+    """The whole pipeline, stage by stage."""
+    parts = [
+        "The stages one after another, each a process of its own, cold JVM included; two cores, a 6 GiB driver heap, "
+        f"on a machine of {lines['machine_gb'].iloc[-1]:.0f} GiB. Memory is the highest seen, twice a second: of "
+        "the driver (Python), of the JVM, and of all Python workers together.",
+        "",
+        "| users | stage | seconds | driver GiB | JVM GiB | workers GiB |",
+        "|---|---|---|---|---|---|",
+    ]
+    parts += [
+        f"| {row.users:,} | {row.stage} | {row.seconds:,.0f} | {row.driver_gb:.2f} | {row.jvm_gb:.2f} | "
+        f"{row.workers_gb:.2f} |"
+        for row in lines.itertuples()
+    ]
+    return "\n".join(parts)

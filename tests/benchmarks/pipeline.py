@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.features import CORES, ROOT
+from tests.benchmarks.features import CORES
+from tests.benchmarks.lines import ROOT, add_place, keep
 from tests.benchmarks.memory import PeakMemory
 
 HEAP = "6g"
@@ -40,20 +40,15 @@ def stages(warehouse: str, report: str, users: int, epochs: int) -> list[tuple[s
 def main() -> None:
     """Runs the jobs one after another and keeps a line of JSON for each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    bench = ROOT / "warehouse" / "bench"
     parser.add_argument("--users", type=int, default=10_000_000)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--work", type=Path, default=bench / "pipeline")
-    parser.add_argument("--out", type=Path, default=bench / "pipeline.jsonl")
+    add_place(parser)
     args = parser.parse_args()
-    args.work.mkdir(parents=True, exist_ok=True)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    warehouse = args.work / f"{args.users}"
-    for name, words in stages(str(warehouse), str(args.work / f"reports-{args.users}"), args.users, args.epochs):
-        line = {"users": args.users, "stage": name, **_measured(name.split()[0], words, args.work / f"{name}.log")}
-        print(json.dumps(line), flush=True)
-        with args.out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+    work = args.bench / "pipeline" / f"{args.users}"
+    work.mkdir(parents=True, exist_ok=True)
+    for name, words in stages(str(work / "warehouse"), str(work / "reports"), args.users, args.epochs):
+        found = _measured(name.split()[0], words, work / f"{name}.log")
+        keep(args.bench / "pipeline.jsonl", {"users": args.users, "stage": name, **found})
 
 
 def _measured(job: str, words: list[str], log: Path) -> dict[str, float]:

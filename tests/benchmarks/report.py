@@ -26,8 +26,9 @@ Each section names the command that measured it and the versions it ran with. Th
 - **small**: `make bench` runs every benchmark, in a quarter of an hour on two cores, and replaces the sections of this
   size.
 - **full**: `make bench-full` goes up to 10 million users, which takes hours. Its parts are `make bench-allocate`,
-  `make bench-features`, `make bench-train` and `make bench-score`; `BENCH=...` passes options to one of them. A part
-  replaces its own section, unless it lacks a row that stands there: such a section must be deleted by hand first.
+  `make bench-features`, `make bench-train`, `make bench-score` and `make bench-pipeline`; `BENCH=...` passes options to
+  one of them. A part replaces its own section, unless it lacks a row that stands there: such a section must be deleted
+  by hand first.
 
 The two figures of a ratio were measured in the same run, one after the other. Absolute times are those of one machine
 of two cores; [results.md](results.md) says where other work ran beside.
@@ -63,6 +64,7 @@ PARTS = {
     ),
     "train": Part("Training", ("model", "source", "turn"), "make bench-train", models_report.train_body),
     "score": Part("Scoring", ("users",), "make bench-score", models_report.score_body),
+    "pipeline": Part("The whole pipeline", ("users", "stage"), "make bench-pipeline", models_report.pipeline_body),
 }
 SIZES = {"small": FULL.with_name("bench-small"), "full": FULL}
 
