@@ -76,12 +76,12 @@ STAGES = {
         Stage(
             "allocate",
             ("--expected-revenue=warehouse/scores", "--funds=warehouse/funds", "--demands=warehouse/demands",
-             "--output=warehouse/allocation", "--report=reports/ha", "--driver-users=0"),
-            _in_warehouse("scores", "funds", "demands"), (*_in_warehouse("allocation"), "reports/ha/plan.json"),
+             "--output=warehouse/allocation_ha", "--report=reports/ha", "--campaign-id=week_03", "--driver-users=0"),
+            _in_warehouse("scores", "funds", "demands"), (*_in_warehouse("allocation_ha"), "reports/ha/plan.json"),
         ),
         Stage(
             "evaluate", (_WAREHOUSE, _MODEL, "--report=reports", "--allocations=ha"),
-            (*_in_warehouse("examples", "truth", "model", "allocation"), "reports/ha"), ("reports/evaluation.json",),
+            (*_in_warehouse("examples", "truth", "model", "allocation_ha"), "reports/ha"), ("reports/evaluation.json",),
         ),
     )
 }  # fmt: skip
