@@ -101,7 +101,7 @@ docs: $(INSTALLED) ## build the API reference from the docstrings into dist/docs
 package: $(INSTALLED) ## build the wheel, and the same as a zip for --py-files, into dist/
 	@rm -rf build && $(PY) setup.py --quiet bdist_wheel --dist-dir '$(DIST)' 2>>$(LOG)
 	@# Spark puts a .zip on its executors' path, a .whl it does not.
-	@for wheel in '$(DIST)'/*.whl; do cp "$$wheel" "$${wheel%-py3-none-any.whl}.zip"; done; ls '$(DIST)'/*
+	@for wheel in '$(DIST)'/*.whl; do cp "$$wheel" "$${wheel%.whl}.zip"; done; ls '$(DIST)'/*
 
 install: check-machine $(INSTALLED) ## set up .venv and Delta's JARs (demo and test do it by themselves)
 

@@ -15,11 +15,11 @@ _CAUSES = (
         f"the disk is full: free some space, then {_AGAIN}",
     ),
     (
-        r"OutOfMemoryError|GC overhead limit",
+        r"OutOfMemoryError|GC overhead limit|^MemoryError|\nMemoryError",
         "Spark's JVM ran out of memory: give it more (--spark.driver-memory, or spark-submit's options)",
     ),
     (
-        r"No FileSystem for scheme|UnsupportedOperationException",
+        r"No FileSystem for scheme|UnsupportedFileSystemException|FileSystem[\w.$]*\.listStatus\(",
         "a table's place cannot be used: Spark has no file system for its scheme, or none that lists folders: name a "
         "path, another URI, or a table of the catalog",
     ),

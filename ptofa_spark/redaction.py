@@ -5,21 +5,27 @@ from __future__ import annotations
 import re
 
 _HIDDEN = "***"
-# user:password@ of a URI, and the query parameters that object stores and databases take secrets in.
 _SECRETS = (
-    (re.compile(r"(?<=://)[^/\s@'\"]*:[^/\s'\"]*@"), f"{_HIDDEN}@"),
+    # user:password@, and before a web host a token alone; the last @ ends it, as a password may hold one, or a /.
     (
-        re.compile(r"(?i)([?&;](?:sig|signature|token|password|pwd|secret|accesskey|access_key|credential)\w*=)[^&;\s'\"]+"),
+        re.compile(r"(?<=://)[^\s/@:]*:[^\s]*@(?=[\w.\[-])|(?<=https://)[^\s/@:]+@|(?<=http://)[^\s/@:]+@"),
+        f"{_HIDDEN}@",
+    ),
+    # Query parameters and key=value settings whose name speaks of a secret.
+    (
+        re.compile(r"(?i)([\w.-]*(?:sig|token|passw|pwd|secret|api_?key|accesskey|credential)[\w.-]*=)[^&;,\s'\")]+"),
         rf"\1{_HIDDEN}",
     ),
-)  # fmt: skip
+)
 
 
 def without_secrets(text: str) -> str:
     """The text with the secrets of its URIs hidden.
 
-    >>> without_secrets("cannot reach postgresql://anna:geheim@db/runs?token=x1")
+    >>> without_secrets("cannot reach postgresql://anna:ge/heim@db/runs?token=x1")
     'cannot reach postgresql://***@db/runs?token=***'
+    >>> without_secrets("s3://bucket/x?X-Amz-Signature=ab12&list=1")
+    's3://bucket/x?X-Amz-Signature=***&list=1'
     """
     for secret, shown in _SECRETS:
         text = secret.sub(shown, text)

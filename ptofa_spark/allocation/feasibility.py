@@ -17,6 +17,7 @@ from ptofa_spark.allocation.class_flow import (
 from ptofa_spark.allocation.demand_modes import with_demand_mode
 from ptofa_spark.allocation.problem import AllocationProblem, Bools
 from ptofa_spark.errors import InfeasibleError
+from ptofa_spark.whole_file import write_whole
 
 INFEASIBLE_JSON = "infeasible.json"
 
@@ -86,9 +87,8 @@ def explain(problem: AllocationProblem) -> Infeasibility:
 
 
 def _told(why: Infeasibility, report: str) -> InfeasibleError:
-    Path(report).mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(why), indent=2, ensure_ascii=False) + "\n"
-    Path(report, INFEASIBLE_JSON).write_text(text, encoding="utf-8")
+    write_whole(Path(report, INFEASIBLE_JSON), text)
     return InfeasibleError(why.reason)
 
 

@@ -16,6 +16,7 @@ from ptofa_spark.allocation.problem import AllocationProblem, UserBatch
 from ptofa_spark.allocation.step_json import step_from_json, step_to_json
 from ptofa_spark.allocation.steps import Step, replay
 from ptofa_spark.tables.schemas import ALLOCATION
+from ptofa_spark.whole_file import write_whole
 
 PLAN_JSON = "plan.json"
 _ROWS = pa.schema(
@@ -41,14 +42,13 @@ class AllocationPlan:
     def write(self, directory: str) -> None:
         """Writes `directory/plan.json`; floats keep every bit."""
         path = Path(directory) / PLAN_JSON
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = {
             "campaign_id": self.campaign_id,
             "k": self.k,
             "fund_ids": self.fund_ids,
             "steps": [step_to_json(step) for step in self.steps],
         }
-        path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
     @classmethod
     def read(cls, directory: str) -> AllocationPlan:

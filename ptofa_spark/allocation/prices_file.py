@@ -11,6 +11,7 @@ from ptofa_spark.allocation.exact import PriceStart
 from ptofa_spark.allocation.nudge import Nudge
 from ptofa_spark.allocation.problem import AllocationProblem
 from ptofa_spark.errors import UserError
+from ptofa_spark.whole_file import write_whole
 
 PRICES_JSON = "prices.json"
 
@@ -45,8 +46,7 @@ def write_prices(directory: str, problem: AllocationProblem, start: PriceStart) 
         nudge_seed=start.nudge.seed,
     )
     path = Path(directory) / PRICES_JSON
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_whole(path, content.model_dump_json(indent=1) + "\n")
 
 
 def read_prices(argument: str, problem: AllocationProblem, network_funds: int) -> PriceStart:

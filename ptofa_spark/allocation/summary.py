@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ptofa_spark.errors import UserError
+from ptofa_spark.whole_file import write_whole
 
 ALLOCATION_JSON = "allocation.json"
 
@@ -82,8 +83,7 @@ class AllocationSummary:
     def write(self, directory: str) -> Path:
         """Writes `directory/allocation.json` and returns its path."""
         path = Path(directory) / ALLOCATION_JSON
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
         return path
 
     @classmethod
@@ -100,6 +100,13 @@ class AllocationSummary:
             raise UserError(
                 f"{path} cannot be read ({error.strerror}): run allocate with --report {directory}"
             ) from error
-        content["violations"] = Violations(**content["violations"])
-        content["funds"] = tuple(FundSummary(**fund) for fund in content["funds"])
-        return cls(**content)
+        except ValueError as error:
+            raise UserError(f"{path} is no JSON ({error}): run allocate with --report {directory} again") from error
+        try:
+            content["violations"] = Violations(**content["violations"])
+            content["funds"] = tuple(FundSummary(**fund) for fund in content["funds"])
+            return cls(**content)
+        except (TypeError, KeyError) as error:
+            raise UserError(
+                f"{path} is no summary of this version ({error}): run allocate with --report {directory} again"
+            ) from error

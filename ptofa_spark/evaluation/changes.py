@@ -49,7 +49,9 @@ def changed(problem: AllocationProblem, change: str) -> AllocationProblem:
     new_k = _NEW_K.match(change)
     if new_k:
         other = replace(problem, k=int(new_k["k"]))
-        scaled = largest_remainder(problem.funds.demand, other.slots)
+        # As many exposures for each of the old slots as before: demands below or above the slots stay so.
+        wanted = int(problem.funds.demand.sum()) * other.k // problem.k
+        scaled = largest_remainder(problem.funds.demand, wanted)
         return with_demand_mode(replace(other, funds=replace(problem.funds, demand=scaled)))
     demand = problem.funds.demand.copy()
     dropped, moved = _DROPPED.match(change), _MOVED.match(change)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.summary import AllocationSummary
+from ptofa_spark.errors import UserError
 from ptofa_spark.evaluation.calibration import calibration
 from ptofa_spark.evaluation.contents import report_figures, report_tables
 from ptofa_spark.evaluation.intervals import metric_intervals
@@ -19,7 +21,7 @@ from ptofa_spark.evaluation.metrics import by_fund, metrics, yardsticks
 from ptofa_spark.evaluation.off_policy import off_policy
 from ptofa_spark.evaluation.paper_tables import paper_figure, paper_tables
 from ptofa_spark.evaluation.predictions import TestSet, test_set
-from ptofa_spark.evaluation.report import REPORT_HTML, Heading, render, write_whole
+from ptofa_spark.evaluation.report import REPORT_HTML, Heading, render
 from ptofa_spark.evaluation.results import AllocationEvaluation, Evaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.table_1_text import TABLE_1
@@ -32,6 +34,7 @@ from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, EXAMPLES, TRUTH
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.training.artifact import read_artifact
+from ptofa_spark.whole_file import write_whole
 
 EVALUATION_JSON = "evaluation.json"
 
@@ -40,7 +43,7 @@ def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
     """Evaluates and writes `report/evaluation.json` and `report/report.html`.
 
     Raises:
-        UserError: a table, the model or an allocation's summary is missing.
+        UserError: a table, the model or an allocation's summary is missing, or a summary is of another allocation.
     """
     summaries = {name: AllocationSummary.read(str(Path(settings.report) / name)) for name in settings.names()}
     model = read_artifact(settings.model_dir).name
@@ -76,12 +79,25 @@ class _Tables:
 
 def _judged(name: str, summary: AllocationSummary, tables: _Tables, settings: EvaluateSettings) -> AllocationEvaluation:
     allocation = tables.allocation(name, summary.campaign_id)
+    _require_same(name, allocation, summary, settings)
     if tables.truth is not None:
         return AllocationEvaluation(name, summary, true_worth(allocation, tables.truth), None)
     if not tables.randomised:
         return AllocationEvaluation(name, summary, None, None)
     logged = logged_users(tables.tested, allocation, tables.scores(summary.campaign_id), summary.k)
     return AllocationEvaluation(name, summary, None, off_policy(logged, settings.bootstrap, settings.seed))
+
+
+def _require_same(name: str, allocation: DataFrame, summary: AllocationSummary, settings: EvaluateSettings) -> None:
+    """A table is written before its summary: a run that ended in between left figures of the allocation before it."""
+    row = allocation.agg(F.count("*").alias("rows"), F.sum("expected_revenue").alias("objective")).collect()[0]
+    objective = row["objective"] or 0.0
+    if row["rows"] == summary.exposures and math.isclose(objective, summary.objective, rel_tol=1e-6, abs_tol=1e-6):
+        return
+    raise UserError(
+        f"{settings.report}/{name} tells of {summary.exposures:,} exposures worth {summary.objective:,.2f}, table "
+        f"allocation_{name} holds {row['rows']:,} worth {objective:,.2f}: run allocate again, for both to be of one run"
+    )
 
 
 def _evaluation(seen: TestSet, judged: tuple[AllocationEvaluation, ...], settings: EvaluateSettings) -> Evaluation:

@@ -61,10 +61,15 @@ def logged_users(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k:
 
 
 def _rows(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k: int) -> DataFrame:
-    """The exposures with w, their weight; e, the E of the fund shown; e_held, the mean E of the funds allocated."""
+    """The exposures with w, their weight, e, the E of the fund shown, and what the user holds.
+
+    e_held: the mean E of the funds allocated; served: their number by K; both null for a user without a fund.
+    """
     of_user = scores.select("user_id", F.map_from_arrays("fund_ids", "expected_revenue").alias("by_fund"))
     held = allocation.groupBy("user_id").agg(
-        F.collect_set("fund_id").alias("held"), F.avg("expected_revenue").alias("e_held")
+        F.collect_set("fund_id").alias("held"),
+        F.avg("expected_revenue").alias("e_held"),
+        (F.count("*") / F.lit(float(k))).alias("served"),
     )
     is_held = F.coalesce(F.array_contains("held", F.col("fund_id")), F.lit(False))
     return (
@@ -77,6 +82,7 @@ def _rows(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k: int) -
             F.when(is_held, 1.0 / (F.lit(float(k)) * F.col("propensity"))).otherwise(0.0).alias("w"),
             F.coalesce(F.try_element_at("by_fund", F.col("fund_id")), F.lit(0.0)).alias("e"),
             "e_held",
+            "served",
             F.pmod(F.xxhash64(F.lit("fold"), "user_id"), F.lit(_FOLDS)).alias("fold"),
         )
     )
@@ -90,8 +96,8 @@ def _with_lines(rows: DataFrame) -> DataFrame:
         value = F.lit(0.0)
         for fold in range(_FOLDS):
             line = lines[outcome][fold]
-            # A user without a fund brings nothing: nothing is predicted, and w is 0.
-            direct = F.when(F.col("e_held").isNotNull(), line.of("e_held")).otherwise(0.0)
+            # Slots that the allocation left empty bring nothing: nothing is predicted for them, as w is 0 for them.
+            direct = F.when(F.col("e_held").isNotNull(), F.col("served") * line.of("e_held")).otherwise(0.0)
             of_fold = direct + F.col("w") * (F.col(outcome) - line.of("e"))
             value = F.when(F.col("fold") == fold, of_fold).otherwise(value)
         robust[f"robust_{outcome}"] = value

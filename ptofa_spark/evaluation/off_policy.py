@@ -1,10 +1,11 @@
 """What an allocation would have brought, from exposures that a randomised policy logged.
 
 Each logged exposure counts with weight w = 1[the allocation gives the user this fund] / (K * propensity). The mean of
-w * outcome is unbiased for the outcome per exposure of the allocation (inverse propensity); divided by the mean of w it
-is self-normalised; and with q, any guess of the outcome made without the user's own,
+w * outcome is unbiased for the outcome of the allocation per slot, K a user, one that was left empty bringing 0
+(inverse propensity); divided by the mean of w it is self-normalised, an outcome per exposure shown; and with q, any
+guess of the outcome made without the user's own, and s, the share of the user's slots that are filled,
 
-    mean(q of the allocated funds + w * (outcome - q of the fund shown))
+    mean(s * q of the allocated funds + w * (outcome - q of the fund shown))
 
 is unbiased too, and varies less the better q is (doubly robust). Intervals are a bootstrap over users.
 """

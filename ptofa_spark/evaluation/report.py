@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -49,11 +47,3 @@ def render(heading: Heading, tables: Sequence[Table], figures: Sequence[Figure])
     )
     template = environment.get_template(REPORT_HTML)
     return template.render(**vars(heading), tables=tables, figures=figures)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file that is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

@@ -6,6 +6,7 @@ is as good as the decisions that it leads to. Regret is what is lost against the
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
@@ -23,16 +24,16 @@ from ptofa_spark.evaluation.arms import ORACLE
 from ptofa_spark.evaluation.metrics import Metrics, metrics, yardsticks
 from ptofa_spark.evaluation.oracle import true_scores
 from ptofa_spark.evaluation.predictions import TestSet, test_set
-from ptofa_spark.evaluation.report import write_whole
+from ptofa_spark.evaluation.regret import require_optimal
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.table_1_text import TABLE_1, table_1_page
 from ptofa_spark.evaluation.true_worth import true_worth
+from ptofa_spark.feed.snapshot import files_digest, pin_snapshot
 from ptofa_spark.models.registry import require_model
 from ptofa_spark.progress import stage
 from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.splits import TEST
-from ptofa_spark.tables.commits import delta_version
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, EXAMPLES, TRUTH, USER_FEATURES
@@ -41,6 +42,7 @@ from ptofa_spark.tables.writing import write_table
 from ptofa_spark.training.finished import is_trained
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
+from ptofa_spark.whole_file import write_whole
 
 logger = logging.getLogger(__name__)
 JSON = "table_1.json"
@@ -98,7 +100,8 @@ class _Bench:
         self, spark: SparkSession, warehouse: str, settings: EvaluateSettings, train_section: dict[str, Any]
     ) -> None:
         self._spark, self._warehouse, self._settings, self._train = spark, warehouse, settings, train_section
-        self._examples = delta_version(spark, self._table("examples"))
+        snapshot = pin_snapshot(spark, self._table("examples"), settings.snapshot_date)
+        self._examples, self._files = snapshot.table, files_digest(snapshot)
         examples = read_table(spark, self._table("examples"), EXAMPLES, keep_extra=True)
         tested = of_snapshot(examples, self._table("examples"), settings.snapshot_date)
         self._tested = tested.where(F.col("split") == TEST)
@@ -128,10 +131,14 @@ class _Bench:
                 yield self._without_training(each.name, metrics(each, seen.outcomes), None, None)
 
     def _run(self, model: str, seed: int, point: dict[str, Any], best: float | None) -> tuple[Run, TestSet]:
-        given = self._train | {"warehouse": self._warehouse, "seed": seed, "model": model} | point
-        model_dir = str(Path(self._settings.report) / "table_1_models" / f"{model}-{seed}")
+        date = self._settings.snapshot_date
+        fixed = {"warehouse": self._warehouse, "snapshot_date": date, "seed": seed, "model": model}
+        given = self._train | fixed | point
+        # Of the warehouse's own, so that of several each keeps its models.
+        of_warehouse = hashlib.sha256(self._warehouse.encode()).hexdigest()[:8]
+        model_dir = str(Path(self._settings.report) / "table_1_models" / of_warehouse / f"{model}-{seed}")
         wanted = validated(TrainSettings, given | {"model_dir": model_dir}, "train")
-        if is_trained(wanted, {self._examples.name: self._examples.version}):
+        if is_trained(wanted, {self._examples.name: self._examples.version}, self._files):
             logger.info("model_dir=%s was trained with these settings before: it stands", model_dir)
             chosen = wanted
         else:
@@ -140,7 +147,10 @@ class _Bench:
         rpme = None
         if self._truth is not None:
             scores = self._table("table_1_scores")
-            score(self._spark, ScoreSettings(warehouse=self._warehouse, model_dir=model_dir, output=scores))
+            wanted_scores = ScoreSettings(
+                warehouse=self._warehouse, model_dir=model_dir, output=scores, snapshot_date=date
+            )
+            score(self._spark, wanted_scores)
             rpme = self._true_rpme(scores, self._truth)
         found = metrics(seen.model, seen.outcomes)
         regret = _regret(rpme, best)
@@ -171,6 +181,7 @@ class _Bench:
                 campaign_id=None if first is None else first["campaign_id"],
             ),
         )
+        require_optimal(summary)
         rows = read_table(self._spark, output, ALLOCATION).where(F.col("campaign_id") == summary.campaign_id)
         return true_worth(rows, truth).rpme
 

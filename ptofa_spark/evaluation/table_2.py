@@ -27,7 +27,7 @@ from ptofa_spark.evaluation.arm_result import ArmResult
 from ptofa_spark.evaluation.arms import ORACLE, Arm, arm_demands, arm_scores, parse_arms
 from ptofa_spark.evaluation.lifts import ArmOutcome, Resampled, resampled
 from ptofa_spark.evaluation.oracle import true_scores
-from ptofa_spark.evaluation.report import write_whole
+from ptofa_spark.evaluation.regret import require_optimal
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.simulated_outcomes import converted_exposures
 from ptofa_spark.evaluation.table_2_text import TABLE_2, table_2_page
@@ -42,6 +42,7 @@ from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.tables.writing import write_table
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
+from ptofa_spark.whole_file import write_whole
 
 JSON = "table_2.json"
 _EXACT = "exact"
@@ -107,7 +108,9 @@ class _Campaign:
     def results(self) -> list[ArmResult]:
         """Allocates every arm, draws its outcomes and compares it with the best."""
         allocations = self._table("campaign_allocation")
-        summaries = {arm: self._allocate(arm, "campaign_scores", arm.method, allocations) for arm in self._arms}
+        summaries = {
+            arm: self._allocate(arm, "campaign_scores", arm.method, allocations, "campaign_arms") for arm in self._arms
+        }
         shown = read_table(self._spark, allocations, ALLOCATION)
         outcomes = self._outcomes(shown, summaries)
         settings = self._settings
@@ -169,7 +172,8 @@ class _Campaign:
             return true_scores(self._users, self._truth)
         settings = self._settings
         model_dir = str(Path(settings.report) / "campaign_models" / predictor)
-        given = train_section | {"warehouse": settings.warehouse, "model": predictor, "model_dir": model_dir}
+        fixed = {"warehouse": settings.warehouse, "snapshot_date": settings.snapshot_date, "seed": settings.seed}
+        given = train_section | fixed | {"model": predictor, "model_dir": model_dir}
         train(self._spark, validated(TrainSettings, given, "train"))
         output = self._table(f"campaign_scores_{predictor}")
         wanted = ScoreSettings(
@@ -181,17 +185,17 @@ class _Campaign:
     def _solved(self, arm: Arm, scores: str) -> TrueWorth:
         """The true worth of the optimal allocation of some scores to the arm's users."""
         output = self._table("campaign_optimum")
-        self._allocate(arm, scores, _EXACT, output)
+        require_optimal(self._allocate(arm, scores, _EXACT, output, "campaign_optimum"))
         return self._worth(output, arm)
 
-    def _allocate(self, arm: Arm, scores: str, method: str, output: str) -> AllocationSummary:
+    def _allocate(self, arm: Arm, scores: str, method: str, output: str, reports: str) -> AllocationSummary:
         given = {
             "expected_revenue": self._table(scores),
             "funds": self._table("funds"),
             "demands": self._table("campaign_demands"),
             "exposures": self._table("exposures"),
             "output": output,
-            "report": str(Path(self._settings.report) / "campaign_arms" / arm.name),
+            "report": str(Path(self._settings.report) / reports / arm.name),
             "campaign_id": arm.name,
             "method": method,
             "k": self._settings.campaign_k,

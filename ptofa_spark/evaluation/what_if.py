@@ -29,6 +29,7 @@ from ptofa_spark.allocation.sample_prices import price_sample
 from ptofa_spark.errors import InfeasibleError
 from ptofa_spark.evaluation.changes import changed, read_changes
 from ptofa_spark.evaluation.settings import WhatIfSettings
+from ptofa_spark.whole_file import write_whole
 
 WHAT_IF_JSON = "what_if.json"
 TODAY = "today"
@@ -71,8 +72,7 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
         finally:
             scores.unpersist()
         path = Path(settings.report) / WHAT_IF_JSON
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps([asdict(each) for each in outlooks], indent=1) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps([asdict(each) for each in outlooks], indent=1) + "\n")
         report.counts |= {"changes": len(asked), "report": str(path)}
     return outlooks
 

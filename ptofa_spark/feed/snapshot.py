@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.splits import TRAIN, VALIDATION
 from ptofa_spark.tables.commits import TableVersion, delta_version
 from ptofa_spark.tables.names import TableName
 from ptofa_spark.tables.reading import read_table
@@ -52,6 +54,15 @@ def split_files(snapshot: Snapshot, split: str) -> tuple[str, ...]:
     if not files:
         raise TableError(f"table {snapshot.table.name} has no rows of split {split!r}: see build_features' shares")
     return tuple(sorted(petastorm_url(file) for file in files))
+
+
+def files_digest(snapshot: Snapshot) -> str:
+    """A digest of the names of the files that a training reads; no two writes of a table share a file's name.
+
+    A table that was removed and made anew counts its versions from 0 again: they do not tell it from the old one.
+    """
+    names = [name for split in (TRAIN, VALIDATION) for name in split_files(snapshot, split)]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def _partition_columns(spark: SparkSession, argument: str) -> list[str]:

@@ -11,7 +11,7 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.tables.commits import Claim, TableVersion, commit_metadata, require_unwritten
+from ptofa_spark.tables.commits import Claim, TableVersion, commit_metadata, require_alone, require_unwritten
 from ptofa_spark.tables.domains import constraints
 from ptofa_spark.tables.names import TableName
 
@@ -77,6 +77,8 @@ def write_table(
             if claimed is None:
                 writer = writer.option("overwriteSchema", True)
         if _saved(writer, name):
+            if claimed is not None:
+                require_alone(frame.sparkSession, claimed)
             return
         if claimed is None:
             break

@@ -11,8 +11,8 @@ from ptofa_spark.training.checkpoint import decisive
 from ptofa_spark.training.settings import TrainSettings
 
 
-def is_trained(settings: TrainSettings, table_versions: dict[str, int | None]) -> bool:
-    """True if `model_dir` was trained with these settings on these versions; same seed, same weights, so it stands.
+def is_trained(settings: TrainSettings, table_versions: dict[str, int | None], files: str) -> bool:
+    """True if `model_dir` was trained with these settings on these very files; same seed, same weights, so it stands.
 
     A grid is never taken as done: the folder holds its best point, not the points that were tried.
     """
@@ -30,5 +30,6 @@ def is_trained(settings: TrainSettings, table_versions: dict[str, int | None]) -
         not settings.grid
         and model.get("name") == settings.model
         and model.get("table_versions") == table_versions
+        and metrics.get("files") == files
         and {name: found.get(name) for name in wanted} == wanted
     )

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from ptofa_spark.feed.encoding import fit_encoding
 from ptofa_spark.feed.examples import ExamplesFeed
-from ptofa_spark.feed.snapshot import Snapshot, pin_snapshot, split_files
+from ptofa_spark.feed.snapshot import Snapshot, files_digest, pin_snapshot, split_files
 from ptofa_spark.models.registry import build_model, require_model
 from ptofa_spark.models.settings import ModelSettings
 from ptofa_spark.progress import stage
@@ -29,13 +29,17 @@ from ptofa_spark.training.validation import ValidationMetrics, validate
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A finished training. chosen: the best run; validation: figures of its weights; labels: by split."""
+    """A finished training.
+
+    chosen: the best run; validation: figures of its weights; labels: by split; files: digest of the files it read.
+    """
 
     name: str
     model_dir: str
     chosen: Chosen
     validation: ValidationMetrics
     labels: dict[str, SplitLabels]
+    files: str
 
     def line(self) -> str:
         """The training in one line."""
@@ -55,6 +59,7 @@ class TrainedModel:
             "grid": [asdict(point) for point in self.chosen.grid],
             "validation": asdict(self.validation),
             "labels": {split: asdict(labels) for split, labels in sorted(self.labels.items())},
+            "files": self.files,
             "train_settings": self.chosen.settings.model_dump(mode="json", exclude=set(ModelSettings.model_fields)),
         }
 
@@ -96,7 +101,7 @@ def train(spark: SparkSession, settings: TrainSettings) -> TrainedModel:
         model.eval()
         with seeded_single_thread(settings.seed):
             validation = validate(model, feed.validation())
-        trained = TrainedModel(settings.model, settings.model_dir, chosen, validation, labels)
+        trained = TrainedModel(settings.model, settings.model_dir, chosen, validation, labels, files_digest(snapshot))
         write_artifact(pack(settings.model, model, feed.encoding, versions), trained.metrics(), settings.model_dir)
         shutil.rmtree(checkpoints, ignore_errors=True)
         track(chosen, validation, settings.model_dir, versions)

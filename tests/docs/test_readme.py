@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ptofa_spark import __version__
 from ptofa_spark.pipeline.every_setting import SETTINGS
 from ptofa_spark.session import DELTA_PACKAGE
 
@@ -15,7 +16,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 JOBS = [name for name in SETTINGS if name != "spark"]
 EVERY_JOB_HAS = {"config", "debug", "help"}
 # Options of programs that are not ours; `--key` stands for any of ours.
-OTHERS = {"packages", "conf", "py-files", "driver-memory", "key"}
+OTHERS = {"packages", "conf", "py-files", "archives", "driver-memory", "key"}
 
 
 def code(page: Path) -> list[str]:
@@ -54,12 +55,13 @@ def test_every_make_command_is_a_target_with_its_variables(page: Path) -> None:
 def test_every_option_of_a_job_is_a_setting_of_it(page: Path) -> None:
     every = set().union(*(options(job) for job in JOBS))
     for words in code(page):
-        by_path = re.search(r"(?:^|\s)jobs/(\w+)\.py\b(.*)", words)
-        by_name = re.match(rf"({'|'.join(JOBS)})( .*|$)", words)
+        by_path = re.search(r"(?:^|\s)jobs/([a-z_]+)\.py\b(.*)", words)
+        by_name = re.match(r"ptofa ([a-z_]+)(.*)", words) or re.match(rf"({'|'.join(JOBS)})( .*|$)", words)
         command = by_path or by_name
         if command:
-            assert command[1] in JOBS, words
-            assert given(command[2]) <= options(command[1]), words
+            job = "run_pipeline" if command[1] == "demo" else command[1]
+            assert job in JOBS, words
+            assert given(command[2]) <= options(job), words
         elif words.startswith("--"):
             assert given(words) <= every | OTHERS, words
 
@@ -69,9 +71,11 @@ def test_readme_lists_every_job() -> None:
     assert sorted(table) == sorted(JOBS)
 
 
-def test_readme_submits_with_the_delta_that_is_installed() -> None:
-    packages = re.findall(r"--packages (\S+)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert packages == [DELTA_PACKAGE]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_version_is_the_one_that_is_installed(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert set(re.findall(r"--packages (\S+:\S+)", text)) <= {DELTA_PACKAGE}
+    assert set(re.findall(r"\bptofa_spark-([\d.]+)-", text)) <= {__version__}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -84,5 +88,5 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_of_the_project_that_is_named_is_there(page: Path) -> None:
     rooms = "tests|docs|conf|jobs|notebooks|ptofa_spark"
-    for path in re.findall(rf"(?<![\w./-])(?:{rooms})/[\w*./-]*", page.read_text(encoding="utf-8")):
+    for path in re.findall(rf"(?<![\w./-])(?:{rooms})/[a-z_][\w*./-]*", page.read_text(encoding="utf-8")):
         assert list(ROOT.glob(path.rstrip("./"))), path

@@ -18,8 +18,9 @@ from ptofa_spark.evaluation.calibration import calibration
 from ptofa_spark.evaluation.contents import report_figures
 from ptofa_spark.evaluation.metrics import Predicted
 from ptofa_spark.evaluation.paper_tables import FIGURE_4, paper_figure, paper_tables
-from ptofa_spark.evaluation.report import Heading, Table, render, write_whole
+from ptofa_spark.evaluation.report import Heading, Table, render
 from ptofa_spark.evaluation.text_table import text_table
+from ptofa_spark.whole_file import write_whole
 
 NASTY = "<script>alert('基金')</script>"
 

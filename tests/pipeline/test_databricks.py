@@ -276,7 +276,12 @@ def test_all_tasks_run_one_after_the_other_with_the_bundles_own_parameters(
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "cluster.yaml").write_text(yaml.safe_dump(config))
     _, entries = packaged()
-    given = {"workspace.file_path": str(tmp_path), "var.files": str(tmp_path / "volume"), "var.users": "2000"}
+    given = {
+        "workspace.file_path": str(tmp_path),
+        "var.files": str(tmp_path / "volume"),
+        "var.users": "2000",
+        "var.campaign": "week_03",
+    }
     for key, task in TASKS.items():
         words = [BUNDLE.resolved(word, given) for word in task.python_wheel_task.parameters]
         monkeypatch.setattr(sys, "argv", ["ptofa", *words])

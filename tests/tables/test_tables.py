@@ -110,7 +110,9 @@ def test_replacing_a_campaign_leaves_the_others_and_records_its_sources(spark: S
     assert sorted(map(tuple, read_table(spark, place, DEMANDS).collect())) == sorted([*ROWS[:2], ("it's", "new", 9)])
     assert sorted(map(tuple, read_table(spark, place, DEMANDS, version=first.version).collect())) == sorted(ROWS)
     commit = DeltaTable.forPath(spark, place).history(1).collect()[0]
-    assert json.loads(commit["userMetadata"]) == {"scores": 12}
+    said = json.loads(commit["userMetadata"])
+    assert said["built_from"] == {"scores": 12}
+    assert said["replaced"] == "campaign_id = 'it\\u0027s'"
     properties = DeltaTable.forPath(spark, place).detail().collect()[0]["properties"]
     assert properties["delta.enableDeletionVectors"] == "false"
 

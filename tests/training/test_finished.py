@@ -14,6 +14,7 @@ from ptofa_spark.training.finished import is_trained
 from ptofa_spark.training.settings import TrainSettings
 
 VERSIONS: dict[str, int | None] = {"w/examples": 3}
+FILES = "a digest"
 
 
 @pytest.fixture
@@ -23,13 +24,13 @@ def settings(tmp_path: Path) -> TrainSettings:
     kept = found.model_dump(mode="json")
     described = {"name": "ziln", "settings": {"eps": kept["eps"]}, "table_versions": VERSIONS}
     (tmp_path / MODEL).write_text(json.dumps(described), encoding="utf-8")
-    (tmp_path / METRICS).write_text(json.dumps({"train_settings": kept}), encoding="utf-8")
+    (tmp_path / METRICS).write_text(json.dumps({"train_settings": kept, "files": FILES}), encoding="utf-8")
     return found
 
 
 def test_the_same_training_is_finished(settings: TrainSettings) -> None:
-    assert is_trained(settings, VERSIONS)
-    assert is_trained(settings.model_copy(update={"warehouse": "elsewhere", "tracking": True}), VERSIONS)
+    assert is_trained(settings, VERSIONS, FILES)
+    assert is_trained(settings.model_copy(update={"warehouse": "elsewhere", "tracking": True}), VERSIONS, FILES)
 
 
 @pytest.mark.parametrize(
@@ -41,12 +42,13 @@ def test_the_same_training_is_finished(settings: TrainSettings) -> None:
     ids=str,
 )  # fmt: skip
 def test_another_training_is_not(settings: TrainSettings, change: dict[str, Any]) -> None:
-    assert not is_trained(settings.model_copy(update=change), VERSIONS)
+    assert not is_trained(settings.model_copy(update=change), VERSIONS, FILES)
 
 
 def test_other_data_or_no_folder_is_not(settings: TrainSettings, tmp_path: Path) -> None:
-    assert not is_trained(settings, {"w/examples": 4})
+    assert not is_trained(settings, {"w/examples": 4}, FILES)
+    assert not is_trained(settings, VERSIONS, "of a table that was made anew")
     (tmp_path / METRICS).write_text("{", encoding="utf-8")
-    assert not is_trained(settings, VERSIONS)
+    assert not is_trained(settings, VERSIONS, FILES)
     (tmp_path / METRICS).unlink()
-    assert not is_trained(settings, VERSIONS)
+    assert not is_trained(settings, VERSIONS, FILES)
