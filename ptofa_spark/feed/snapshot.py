@@ -75,10 +75,12 @@ def _partition_columns(spark: SparkSession, argument: str) -> list[str]:
 def petastorm_url(file: str) -> str:
     """Spark's name of a file (`file:/a/b`) as Petastorm's (`file:///a/b`); other schemes stay.
 
+    A volume of Databricks (`dbfs:/Volumes/...`) is a directory of every machine there, and Petastorm knows no dbfs.
+
     Raises:
         TableError: Petastorm would cut the path at one of `?#;`.
     """
     if any(mark in file for mark in "?#;"):
         raise TableError(f"file {file} cannot be opened by Petastorm: keep ?, # and ; out of the warehouse's path")
-    path = file.removeprefix("file:")
+    path = file.removeprefix("dbfs:" if file.startswith("dbfs:/Volumes/") else "file:")
     return file if path == file else "file:///" + path.lstrip("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from ptofa_spark.errors import ConfigError
+from ptofa_spark.allocation.summary import AllocationSummary, Violations
+from ptofa_spark.errors import ConfigError, UserError
 from ptofa_spark.evaluation.arms import parse_arms
 from ptofa_spark.evaluation.lifts import ArmOutcome, resampled
+from ptofa_spark.evaluation.regret import require_optimal
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.simulated_outcomes import converted_exposures
 from ptofa_spark.evaluation.table_1 import table_1
@@ -58,9 +61,10 @@ def test_models_are_judged_by_the_revenue_of_their_allocations(
     assert "| .8327 .0362 .0227 | .9313 .4203 .1326 |" in page
     assert page.count("±") >= 8
     again = settings.model_copy(update={"table1_models": "ptofa", "table1_seeds": 1})
-    before = (report / "table_1_models" / "ptofa-5" / "model.safetensors").stat().st_mtime_ns
+    (kept,) = (report / "table_1_models").glob("*/ptofa-5/model.safetensors")
+    before = kept.stat().st_mtime_ns
     table_1(spark, again, {"epochs": 1, "learning_rate": 0.003, "dropout": 0.1})
-    assert (report / "table_1_models" / "ptofa-5" / "model.safetensors").stat().st_mtime_ns == before
+    assert kept.stat().st_mtime_ns == before
     rerun = json.loads((report / "table_1.json").read_text(encoding="utf-8"))
     assert rerun[0]["metrics"] == trained[0]["metrics"]
     assert rerun[0]["rpme"] == trained[0]["rpme"]
@@ -96,6 +100,9 @@ def test_arms_are_judged_by_what_their_users_do_and_by_the_truth(
         # As many conversions as the truth expects, within five standard deviations.
         expected = arm["expected"]["cpme"] * served[name] / 1_000
         assert abs(arm["conversions"] - expected) < 5 * expected**0.5 + 1
+    for arm in found:  # an arm's own report, not that of the optimum it is compared with
+        told = AllocationSummary.read(str(tmp_path / "campaign_arms" / f"{arm['predictor']}+{arm['method']}"))
+        assert (told.method, told.users_served) == (arm["method"], arm["users_served"])
     assert (tmp_path / "table_2.md").read_text(encoding="utf-8") == page
     assert "| P3 | PTOFA | HA | 4.29 | 25,558 |" in page
 
@@ -159,3 +166,13 @@ def test_an_unknown_model_is_refused_before_any_training(spark: SparkSession, tm
     with pytest.raises(ConfigError, match=r"unknown model 'zilm'"):
         table_1(spark, settings, {})
     assert not (tmp_path / "r").exists()
+
+
+def test_regret_against_an_optimum_that_was_not_proved_is_refused() -> None:
+    none = Violations(0, 0, 0)
+    proved = AllocationSummary("c", "exact", 1, "exact", 1, 1, 1, 5.0, 5.0, 1e-9, 0.0, none, 1, ())
+    require_optimal(proved)
+    require_optimal(replace(proved, objective=0.0, certified_gap=None))
+    for gap in (0.01, None):
+        with pytest.raises(UserError, match="the optimum was not proved"):
+            require_optimal(replace(proved, certified_gap=gap))

@@ -173,3 +173,9 @@ def test_shards_have_every_row_once_even_where_some_are_empty(
     parts = [users_read(pinned, order_seed, Shard(place, shards)) for place in range(shards)]
     assert sorted(user for part in parts for user in part) == list(range(600))
     assert all(parts) == (files >= shards)
+
+
+def test_a_volume_of_databricks_is_a_directory_to_petastorm() -> None:
+    assert petastorm_url("dbfs:/Volumes/main/a/part-0.parquet") == "file:///Volumes/main/a/part-0.parquet"
+    assert petastorm_url("file:/a/part-0.parquet") == "file:///a/part-0.parquet"
+    assert petastorm_url("s3://bucket/part-0.parquet") == "s3://bucket/part-0.parquet"

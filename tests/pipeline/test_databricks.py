@@ -22,6 +22,7 @@ from pyspark.sql import SparkSession
 from ptofa_spark import cli
 from ptofa_spark.config import load_yaml
 from ptofa_spark.pipeline.every_setting import SETTINGS
+from ptofa_spark.simulator.settings import GeneratePlatformSettings
 from ptofa_spark.tables.names import in_warehouse
 from tests.run_job import JOBS
 
@@ -224,6 +225,11 @@ def test_tasks_follow_each_other_as_the_data_do() -> None:
     assert {task.job for task in TASKS.values()} == {"generate_platform", *AFTER}
 
 
+def test_the_campaign_is_the_one_that_the_generator_ends_with() -> None:
+    weeks = GeneratePlatformSettings().weeks
+    assert BUNDLE.variables["campaign"].default == f"week_{weeks + 1:02d}"
+
+
 def test_what_one_task_writes_is_what_another_reads() -> None:
     assert len({TASKS[key].settings()["model-dir"] for key in ("train", "score", "evaluate")}) == 1
     report = TASKS["evaluate"].settings()["report"]
@@ -271,7 +277,7 @@ def test_all_tasks_run_one_after_the_other_with_the_bundles_own_parameters(
     config: dict[str, Any] = {
         "generate_platform": {"weeks": 2, "unrecorded_below": 0.0},
         "train": {"epochs": 1, "batch_size": 128},
-        "evaluate": {"bootstrap": 20, "metric_bootstrap": 20},
+        "evaluate": {"bootstrap": 100, "metric_bootstrap": 100},
     }
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "cluster.yaml").write_text(yaml.safe_dump(config))

@@ -83,6 +83,23 @@ def assert_notebooks_run(done: Run) -> None:
     }  # fmt: skip
 
 
+def assert_a_summary_of_another_allocation_is_refused(done: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a run leaves it that ended between the table and the summary."""
+    place = done.root / "reports" / "ha" / "allocation.json"
+    told = place.read_text()
+    place.write_text(json.dumps({**json.loads(told), "objective": 1.0}))
+    words = [f"--warehouse={done.root}/warehouse", f"--report={done.root}/reports", "--allocations=ha"]
+    words.append(f"--model-dir={done.root}/warehouse/model")
+    code, line = run_job("evaluate", *words, capsys=capsys)
+    assert code == 2
+    assert "run allocate again, for both to be of one run" in line
+    place.write_text(told[: len(told) // 2])
+    code, line = run_job("evaluate", *words, capsys=capsys)
+    assert code == 2
+    assert "allocation.json is no JSON" in line
+    place.write_text(told)
+
+
 def test_synthetic_platform_end_to_end(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = "generate_platform: {weeks: 3}\ntrain: {epochs: 2}\n"
     done = run(spark, tmp_path, capsys, config, "--users", "3000")
@@ -97,6 +114,7 @@ def test_synthetic_platform_end_to_end(spark: SparkSession, tmp_path: Path, caps
         assert judged["truth"]["rpme"] == pytest.approx(1000 * pairs["revenue"].mean(), rel=1e-6)
         scores = rows["expected_revenue"].sum()
         assert judged["summary"]["objective"] == pytest.approx(scores, rel=1e-6)
+    assert_a_summary_of_another_allocation_is_refused(done, capsys)
     assert_notebooks_run(done)
     auc = {row["name"]: row["auc"] for row in done.evaluation["metrics"]}
     assert auc["oracle"] > 0.75

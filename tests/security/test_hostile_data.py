@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.feed.petastorm_reader import RowGroupTransform, read_row_groups
+from ptofa_spark.redaction import without_secrets
 from ptofa_spark.tables.names import TableName, in_warehouse, quoted, sql_string
 from tests.run_job import JOBS, run_job
 
@@ -130,3 +131,17 @@ def test_a_secret_in_a_uri_is_never_shown(tmp_path: Path) -> None:
         assert done.stderr.splitlines()[-1].startswith("error: a table's place cannot be used")
         assert "Traceback" in done.stderr
         assert secret not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://anna:ge/heim-4711@db/x", "s3a://KEY:geheim-4711@bucket/x", "https://geheim-4711@host/x",
+        "s3://b/x?X-Amz-Signature=geheim-4711&list=1", "https://h/x?access_token=geheim-4711", "sas_token=geheim-4711",
+        "client_secret=geheim-4711;x=1", "fs.azure.account.apikey=geheim-4711",
+    ],
+)  # fmt: skip
+def test_secrets_are_hidden_and_the_rest_is_shown(text: str) -> None:
+    assert "geheim" not in without_secrets(f"cannot reach {text}")
+    for open_text in ("abfss://files@account.dfs.core.windows.net/x", "run=1 stage=train rows=3", "https://h:80/x"):
+        assert without_secrets(open_text) == open_text

@@ -10,7 +10,8 @@ from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError
-from ptofa_spark.tables.commits import TableVersion, delta_version
+from ptofa_spark.tables import commits
+from ptofa_spark.tables.commits import TableVersion, claim, delta_version, require_alone, require_unwritten
 from ptofa_spark.tables.names import TableName, in_warehouse, sql_string
 from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import DEMANDS, USERS
@@ -127,3 +128,33 @@ def test_a_catalog_table_is_written_and_read_by_name(spark: SparkSession) -> Non
         assert delta_version(spark, "default.ptofa_test_demands").version is not None
     finally:
         spark.sql("DROP TABLE IF EXISTS default.ptofa_test_demands")
+
+
+def test_what_others_do_to_a_table_is_told_from_another_run(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Upkeep and other rows are no conflict; the same rows, or rows that nobody named, are."""
+    place = str(tmp_path / "demands")
+    write_table(spark.createDataFrame(ROWS, DEMANDS), place)
+    table = DeltaTable.forPath(spark, place)
+    claimed = claim(spark, place, "campaign_id = 'spring'")
+    table.optimize().executeCompaction()
+    other = spark.createDataFrame([("autumn", "cash", 3)], DEMANDS)
+    with monkeypatch.context() as another_run:
+        another_run.setattr(commits, "RUN_ID", "another")
+        write_table(other, place, replace_where="campaign_id = 'autumn'")
+    require_unwritten(spark, claimed)
+    spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", "nightly job")
+    try:
+        table.delete("campaign_id = 'spring'")
+    finally:
+        spark.conf.unset("spark.databricks.delta.commitInfo.userMetadata")
+    with pytest.raises(TableError, match="another run wrote the rows"):
+        require_unwritten(spark, claimed)
+    with pytest.raises(TableError, match="at the same moment"):
+        require_alone(spark, claimed)
+
+
+def test_a_view_of_the_catalog_has_no_version(spark: SparkSession) -> None:
+    spark.sql("CREATE OR REPLACE TEMPORARY VIEW seen AS SELECT 1 AS x")
+    assert delta_version(spark, "nowhere.seen") == TableVersion("nowhere.seen", None)
