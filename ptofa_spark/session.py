@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -90,7 +92,12 @@ def start_session(settings: SparkSettings) -> SparkSession:
         # Under spark-submit the JVM already runs and --packages has named the JARs; here Spark's own resolution gets
         # them.
         builder = builder.config("spark.jars.packages", DELTA_PACKAGE)
+    fresh = SparkContext._active_spark_context is None
     spark = _started(builder, settings)
+    if fresh and threading.current_thread() is threading.main_thread():
+        # PySpark's own handler of Ctrl-C calls the JVM, on a connection that waits for an answer: that may fail, and
+        # the failure then hides the interrupt. Whoever started the session stops it, and its Spark jobs with it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Spark and PySpark log the whole Java trace of an error that a caller is about to catch and say in one line.
     spark.sparkContext.setLogLevel("ERROR" if os.environ.get(DEBUG) else "OFF")
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
