@@ -67,7 +67,7 @@ bench-allocate: check-machine $(INSTALLED) ## time every allocation method, 5 th
 
 bench-features: check-machine $(INSTALLED) ## time build_features at 1 and 10 million users, and the reader's row groups
 	@$(BENCHMARKS)/features.py $(BENCH)
-	@OMP_NUM_THREADS=1 $(BENCHMARKS)/row_groups.py
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/row_groups.py $(BENCH)
 	@$(BENCHMARKS)/report.py full
 
 bench-train: check-machine $(INSTALLED) ## time training from memory and from Petastorm, on what bench-features built
@@ -99,9 +99,11 @@ docs: $(INSTALLED) ## build the API reference from the docstrings into dist/docs
 	@echo "$(DIST)/docs/index.html"
 
 package: $(INSTALLED) ## build the wheel, and the same as a zip for --py-files, into dist/
-	@rm -rf build && $(PY) setup.py --quiet bdist_wheel --dist-dir '$(DIST)' 2>>$(LOG)
+	@# A folder of its own: what an earlier or a simultaneous build left must not get into the wheel.
+	@made="$$(mktemp -d)"; trap 'rm -rf "$$made"' EXIT; \
+	$(PY) setup.py --quiet build --build-base "$$made/build" bdist_wheel --bdist-dir "$$made/wheel" --dist-dir '$(DIST)' 2>>$(LOG)
 	@# Spark puts a .zip on its executors' path, a .whl it does not.
-	@for wheel in '$(DIST)'/*.whl; do cp "$$wheel" "$${wheel%.whl}.zip"; done; ls '$(DIST)'/*
+	@for wheel in '$(DIST)'/*.whl; do cp "$$wheel" "$${wheel%.whl}.zip"; done; ls '$(DIST)'/*.whl '$(DIST)'/*.zip
 
 install: check-machine $(INSTALLED) ## set up .venv and Delta's JARs (demo and test do it by themselves)
 

@@ -83,7 +83,7 @@ def parse_pipeline(
     """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _OneLineParser(
-        prog=f"{job}.py",
+        prog=_program(job),
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -104,6 +104,11 @@ def parse_pipeline(
     session = dict(file.get("spark") or {})
     session |= {key.removeprefix("spark."): value for key, value in given.items() if key.startswith("spark.")}
     return validated(settings_class, own, job), validated(spark_class, session, "spark"), file
+
+
+def _program(job: str) -> str:
+    """How the job was called: by the console command, or as a script of jobs/."""
+    return f"ptofa {job}" if Path(sys.argv[0]).name == "ptofa" else f"{job}.py"
 
 
 def load_yaml(path: str | None) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def spark_session(settings: SparkSettings) -> Iterator[SparkSession]:
     try:
         yield spark
     finally:
-        if running is None:
+        if running is None and not _on_databricks():
             spark.stop()
 
 
@@ -56,6 +56,8 @@ def start_session(settings: SparkSettings) -> SparkSession:
     Raises:
         MachineError: see `spark_session`.
     """
+    if _on_databricks():
+        return _platform_session(settings)
     # Spark starts its Python workers as the `python3` of PATH unless told otherwise: in a virtual environment the
     # wrong one.
     interpreter = os.environ.get("PYSPARK_PYTHON", sys.executable)
@@ -102,6 +104,20 @@ def start_session(settings: SparkSettings) -> SparkSession:
     spark.sparkContext.setLogLevel("ERROR" if os.environ.get(DEBUG) else "OFF")
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     _require_delta(spark)
+    return spark
+
+
+def _on_databricks() -> bool:
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ
+
+
+def _platform_session(settings: SparkSettings) -> SparkSession:
+    """Databricks' own session, which has Delta in it and outlives the job: only what is ours to set is set."""
+    spark = SparkSession.builder.getOrCreate()
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    spark.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
+    if settings.shuffle_partitions is not None:
+        spark.conf.set("spark.sql.shuffle.partitions", settings.shuffle_partitions)
     return spark
 
 

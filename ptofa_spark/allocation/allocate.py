@@ -17,7 +17,7 @@ from ptofa_spark.allocation.certificate import Certificate
 from ptofa_spark.allocation.feasibility import as_its_mode_reads, require_feasible
 from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
 from ptofa_spark.allocation.methods import Solved, certificate, keeps_every_demand, solve
-from ptofa_spark.allocation.passes import ScorePasses
+from ptofa_spark.allocation.passes import ScorePasses, fits_on_driver
 from ptofa_spark.allocation.plan import allocation, plan_of
 from ptofa_spark.allocation.prices_file import write_prices
 from ptofa_spark.allocation.problem import AllocationProblem
@@ -27,9 +27,6 @@ from ptofa_spark.allocation.summary import AllocationSummary, FundSummary
 from ptofa_spark.tables.commits import claim, delta_version
 from ptofa_spark.tables.names import sql_string
 from ptofa_spark.tables.writing import write_table
-
-# 160 MB of scores, and some GiB at work on them.
-_DRIVER_PAIRS = 20_000_000
 
 
 def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSummary:
@@ -54,7 +51,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             if keeps_every_demand(settings):
                 require_feasible(problem, settings.report)
             passes = ScorePasses(scores, problem.funds.risk_levels, problem.classes)
-            near = passes.on_driver() if _fits_on_driver(problem, settings) else passes
+            near = passes.on_driver() if fits_on_driver(problem, settings.driver_users) else passes
         with seconds.of("solve"):
             solved = solve(spark, problem, near, found.largest, settings)
         with seconds.of("certify"):
@@ -76,11 +73,6 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         write_prices(settings.report, problem, solved.start)
     summary.write(settings.report)
     return summary
-
-
-def _fits_on_driver(problem: AllocationProblem, settings: AllocateSettings) -> bool:
-    pairs = problem.users * len(problem.funds)
-    return problem.users <= settings.driver_users and pairs <= _DRIVER_PAIRS
 
 
 def _require_promises(found: Audit, problem: AllocationProblem, settings: AllocateSettings) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ptofa_spark.allocation.class_flow import (
 from ptofa_spark.allocation.demand_modes import with_demand_mode
 from ptofa_spark.allocation.problem import AllocationProblem, Bools
 from ptofa_spark.errors import InfeasibleError
-from ptofa_spark.whole_file import write_whole
+from ptofa_spark.whole_file import write_json
 
 INFEASIBLE_JSON = "infeasible.json"
 
@@ -87,8 +86,7 @@ def explain(problem: AllocationProblem) -> Infeasibility:
 
 
 def _told(why: Infeasibility, report: str) -> InfeasibleError:
-    text = json.dumps(asdict(why), indent=2, ensure_ascii=False) + "\n"
-    write_whole(Path(report, INFEASIBLE_JSON), text)
+    write_json(Path(report, INFEASIBLE_JSON), asdict(why))
     return InfeasibleError(why.reason)
 
 

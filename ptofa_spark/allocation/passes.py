@@ -12,10 +12,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from ptofa_spark.allocation.eligibility import class_index, eligible_pairs
-from ptofa_spark.allocation.problem import Classes, Floats, Ints, UserBatch
+from ptofa_spark.allocation.problem import AllocationProblem, Classes, Floats, Ints, UserBatch
 from ptofa_spark.allocation.steps import FREE, Step, replay
 
 _PAIRS_A_BATCH = 200_000
+# 160 MB of scores, and some GiB at work on them.
+_DRIVER_PAIRS = 20_000_000
 
 Kernel = Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]
 
@@ -34,6 +36,11 @@ class Passes(Protocol):
 
     def release(self) -> None:
         """Gives back what `left_after` keeps."""
+
+
+def fits_on_driver(problem: AllocationProblem, driver_users: int) -> bool:
+    """Whether `ScorePasses.on_driver` is the quicker way, and has the memory. driver_users: the most users for it."""
+    return problem.users <= driver_users and problem.users * len(problem.funds) <= _DRIVER_PAIRS
 
 
 class DriverPasses:

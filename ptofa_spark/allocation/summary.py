@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ptofa_spark.errors import UserError
-from ptofa_spark.whole_file import write_whole
+from ptofa_spark.whole_file import write_json
 
 ALLOCATION_JSON = "allocation.json"
 
@@ -83,7 +83,7 @@ class AllocationSummary:
     def write(self, directory: str) -> Path:
         """Writes `directory/allocation.json` and returns its path."""
         path = Path(directory) / ALLOCATION_JSON
-        write_whole(path, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+        write_json(path, asdict(self))
         return path
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from datetime import date
@@ -34,7 +33,7 @@ from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, EXAMPLES, TRUTH
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.training.artifact import read_artifact
-from ptofa_spark.whole_file import write_whole
+from ptofa_spark.whole_file import write_json, write_whole
 
 EVALUATION_JSON = "evaluation.json"
 
@@ -128,5 +127,5 @@ def _write(found: Evaluation, seen: TestSet, settings: EvaluateSettings) -> None
     tables = [*report_tables(found), *paper_tables(settings.report, (TABLE_1, TABLE_2))]
     html = render(heading, tables, [*figures, *paper_figure(settings.report)])
     directory = Path(settings.report)
-    write_whole(directory / EVALUATION_JSON, json.dumps(asdict(found), indent=1, ensure_ascii=False) + "\n")
+    write_json(directory / EVALUATION_JSON, asdict(found))
     write_whole(directory / REPORT_HTML, html)

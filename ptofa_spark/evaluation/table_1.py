@@ -7,7 +7,6 @@ is as good as the decisions that it leads to. Regret is what is lost against the
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -42,7 +41,7 @@ from ptofa_spark.tables.writing import write_table
 from ptofa_spark.training.finished import is_trained
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
-from ptofa_spark.whole_file import write_whole
+from ptofa_spark.whole_file import write_json, write_whole
 
 logger = logging.getLogger(__name__)
 JSON = "table_1.json"
@@ -195,5 +194,5 @@ def _regret(rpme: float | None, best: float | None) -> float | None:
 
 def _write(runs: Sequence[Run], settings: EvaluateSettings) -> None:
     directory = Path(settings.report)
-    write_whole(directory / JSON, json.dumps([asdict(run) for run in runs], indent=1, ensure_ascii=False) + "\n")
+    write_json(directory / JSON, [asdict(run) for run in runs])
     write_whole(directory / TABLE_1, table_1_page(runs))

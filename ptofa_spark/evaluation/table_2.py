@@ -7,8 +7,6 @@ optimisation regret is what the arm's optimiser loses, or by luck gains, on top 
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -42,7 +40,7 @@ from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.tables.writing import write_table
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
-from ptofa_spark.whole_file import write_whole
+from ptofa_spark.whole_file import write_json, write_whole
 
 JSON = "table_2.json"
 _EXACT = "exact"
@@ -68,8 +66,7 @@ def table_2(spark: SparkSession, settings: EvaluateSettings, train_section: dict
         results = campaign.results()
         directory = Path(settings.report)
         page = table_2_page(results, settings.campaign_k)
-        rows = [_finite(asdict(result)) for result in results]
-        write_whole(directory / JSON, json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        write_json(directory / JSON, [asdict(result) for result in results])
         write_whole(directory / TABLE_2, page)
         report.counts |= {"users": sum(result.users for result in results), "report": settings.report}
     return page
@@ -209,13 +206,6 @@ class _Campaign:
 
     def _table(self, name: str) -> str:
         return in_warehouse(self._settings.warehouse, name)
-
-
-def _finite(value: Any) -> Any:
-    """The value with null for what JSON has no number for."""
-    if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _needs_true_scores(arms: Sequence[Arm]) -> bool:

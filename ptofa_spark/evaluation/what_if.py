@@ -8,7 +8,6 @@ fund f to fund g changes the objective by price_g - price_f.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,14 +21,14 @@ from ptofa_spark.allocation.choice_rule import choice_rule
 from ptofa_spark.allocation.demand_modes import with_demand_mode
 from ptofa_spark.allocation.feasibility import explain, is_feasible
 from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
-from ptofa_spark.allocation.passes import Passes, ScorePasses
+from ptofa_spark.allocation.passes import Passes, ScorePasses, fits_on_driver
 from ptofa_spark.allocation.problem import AllocationProblem, Floats
 from ptofa_spark.allocation.profile import profile
 from ptofa_spark.allocation.sample_prices import price_sample
 from ptofa_spark.errors import InfeasibleError
 from ptofa_spark.evaluation.changes import changed, read_changes
 from ptofa_spark.evaluation.settings import WhatIfSettings
-from ptofa_spark.whole_file import write_whole
+from ptofa_spark.whole_file import write_json
 
 WHAT_IF_JSON = "what_if.json"
 TODAY = "today"
@@ -67,12 +66,12 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
             asked_for = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)
             today = with_demand_mode(asked_for)
             users = ScorePasses(scores, funds.risk_levels, found.classes)
-            near = users.on_driver() if today.users <= settings.driver_users else users
+            near = users.on_driver() if fits_on_driver(today, settings.driver_users) else users
             outlooks = _outlooks(today, asked, near, found.largest, settings)
         finally:
             scores.unpersist()
         path = Path(settings.report) / WHAT_IF_JSON
-        write_whole(path, json.dumps([asdict(each) for each in outlooks], indent=1) + "\n")
+        write_json(path, [asdict(each) for each in outlooks])
         report.counts |= {"changes": len(asked), "report": str(path)}
     return outlooks
 

@@ -29,15 +29,15 @@ _MIB = 2**20
 def main() -> None:
     """Writes the copies, reads each in a process of its own, and appends their lines."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, default=1_000_000, help="of the examples that features.py built")
+    parser.add_argument("--users", default="1000000", help="whose examples to read; of several the first")
     parser.add_argument("--sizes", default="1,4,16,64,128", help="MiB")
     add_place(parser)
     parser.add_argument("--read", type=Path, help="read this copy and print its line")
-    args = parser.parse_args()
+    args, _ = parser.parse_known_args()  # features.py, which runs before with the same words, knows more of them
     if args.read is not None:
         print(json.dumps(_epoch(args.read)))
         return
-    warehouse = args.bench / "features" / str(args.users)
+    warehouse = args.bench / "features" / args.users.split(",")[0]
     copies = warehouse / "row_groups"
     sizes = [int(size) for size in args.sizes.split(",")]
     written = _write(warehouse, copies, sizes)

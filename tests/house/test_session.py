@@ -6,7 +6,10 @@ import sys
 from collections.abc import Iterator
 
 import pandas as pd
+import pytest
 from pyspark.sql import SparkSession
+
+from ptofa_spark.session import SparkSettings, spark_session
 
 
 def test_workers_run_the_interpreter_of_the_driver(spark: SparkSession) -> None:
@@ -23,3 +26,22 @@ def test_workers_run_the_interpreter_of_the_driver(spark: SparkSession) -> None:
 def test_times_are_utc(spark: SparkSession) -> None:
     row = spark.sql("SELECT CAST(TIMESTAMP '2025-03-03 00:00:00' AS BIGINT) AS seconds").collect()[0]
     assert row["seconds"] == int(pd.Timestamp("2025-03-03", tz="UTC").timestamp())
+
+
+def test_on_databricks_the_session_is_the_platforms(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its settings stand, but for those that are the jobs' own, and it lives on after the job."""
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
+    monkeypatch.setattr(SparkSession, "getActiveSession", classmethod(lambda _: None))
+    before = {name: spark.conf.get(name) for name in ("spark.app.name", "spark.sql.shuffle.partitions")}
+    spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
+    try:
+        with spark_session(SparkSettings(app_name="another", driver_memory="9g", shuffle_partitions=3)) as joined:
+            assert joined.sparkContext is spark.sparkContext
+            assert joined.conf.get("spark.app.name") == before["spark.app.name"]
+            assert joined.conf.get("spark.sql.shuffle.partitions") == "3"
+            assert joined.conf.get("spark.sql.session.timeZone") == "UTC"
+        assert spark.range(3).count() == 3
+    finally:
+        for name, value in before.items():
+            spark.conf.set(name, value)
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
