@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import MissingColumnError, TableError
-from ptofa_spark.features.pair import pair_arrays
+from ptofa_spark.features.pair import PAIR_FEATURES, CampaignPairs
 from ptofa_spark.progress import stage
 from ptofa_spark.scoring.compact import compact
 from ptofa_spark.scoring.finite import finite_or_fail, is_not_finite_failure, not_finite_error
@@ -75,14 +75,17 @@ def scored_users(users: DataFrame, funds: DataFrame, artifact: Artifact) -> Data
         missing = [column for column in block.columns if column not in frame.columns]
         if missing:
             raise MissingColumnError(table, missing, frame.columns)
+    unknown = [column for column in encoding.pair.columns if column not in PAIR_FEATURES]
+    if unknown:
+        raise MissingColumnError("the model's pairs", unknown, list(PAIR_FEATURES))
     campaign = CampaignFunds(
-        tuple(row["fund_id"] for row in rows),
+        CampaignPairs.of(rows),
         pd.DataFrame([row.asDict() for row in rows])[list(encoding.fund.columns)],
     )
     context = spark.sparkContext
     expected_revenue = expected_revenue_udf(context.broadcast(artifact), context.broadcast(campaign))
-    features = F.struct(*encoding.user.columns, *encoding.pair.columns)
-    return compact(pair_arrays(users, rows), expected_revenue(features), campaign.fund_ids)
+    features = F.struct(*encoding.user.columns, *campaign.pairs.columns())
+    return compact(users, expected_revenue(features), campaign.pairs.fund_ids)
 
 
 def _campaign(users: DataFrame, table: str, audience: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ptofa_spark.features.pair import CampaignPairs
 from ptofa_spark.feed.blocks import Block, Features
 from ptofa_spark.models.prediction import Prediction
 from ptofa_spark.training.artifact import Artifact, LoadedModel, unpack
@@ -35,24 +35,24 @@ def loaded(artifact: Artifact) -> LoadedModel:
 
 @dataclass(frozen=True)
 class CampaignFunds:
-    """The funds to score. fund_ids: sorted; columns: their raw `f_` columns, a row a fund in that order."""
+    """The funds to score. pairs: of them with a user, by fund_id; columns: their raw `f_` columns in that order."""
 
-    fund_ids: tuple[str, ...]
+    pairs: CampaignPairs
     columns: pd.DataFrame
 
 
-def score_users(model: LoadedModel, funds: CampaignFunds, users: pd.DataFrame, pairs: dict[str, Any]) -> Floats:
+def score_users(model: LoadedModel, funds: CampaignFunds, users: pd.DataFrame) -> Floats:
     """E of every pair, money per exposure, (users, funds); the user's part of the first layer is computed once a user.
 
     Args:
         model: the trained model.
         funds: the campaign's.
-        users: raw `u_` columns, a row a user.
-        pairs: raw `p_` columns, each (users * funds,), a user's funds together.
+        users: raw `u_` columns and those of `CampaignPairs.columns`, a row a user.
     """
-    encoding, count = model.encoding, len(funds.fund_ids)
+    encoding, count = model.encoding, len(funds.columns)
     fund = _with_axis(encoding.fund.block(funds.columns), 0)
     user = _with_axis(encoding.user.block(users), 1)
+    pairs = funds.pairs.features(users, encoding.pair.columns)
     pair = _reshaped(encoding.pair.block(pd.DataFrame(pairs, index=pd.RangeIndex(len(users) * count))), count)
     scores = np.empty((len(users), count))
     for rows, whole in passes(len(users), max(1, _PAIRS_A_PASS // count)):

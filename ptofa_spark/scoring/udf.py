@@ -32,16 +32,14 @@ _FIELDS = {
 def expected_revenue_udf(artifact: Broadcast[Artifact], funds: Broadcast[CampaignFunds]) -> ColumnFunction:
     """A pandas UDF of one struct a user to array<double>, E by fund.
 
-    The struct holds the `u_` columns and, for each `p_` column, the array of its values in the order of the funds.
+    The struct holds the `u_` columns and those of `CampaignPairs.columns`.
     An iterator: its body runs once a partition, not once a batch.
     """
 
     def scores(batches: Iterator[pd.DataFrame]) -> Iterator[pd.Series]:  # no item type: pandas_udf evaluates the hints
         model, campaign = loaded(artifact.value), funds.value
-        pair_columns = model.encoding.pair.columns
         for users in batches:
-            pairs = {name: np.concatenate(users[name].to_numpy()) for name in pair_columns}
-            yield pd.Series(list(score_users(model, campaign, users, pairs)), index=users.index)
+            yield pd.Series(list(score_users(model, campaign, users)), index=users.index)
 
     return pandas_udf(scores, returnType=ArrayType(DoubleType()))  # type: ignore[call-overload, no-any-return]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from pyspark.sql import SparkSession
 
 from tests.faults.cluster import Cluster
@@ -23,13 +25,23 @@ class Reference:
 
 
 @pytest.fixture(scope="session")
-def reference(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    """The stages, one after another, undisturbed."""
-    root = tmp_path_factory.mktemp("reference")
+def reference(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Reference:
+    """The stages, one after another, undisturbed; once for all test processes."""
+    own = tmp_path_factory.getbasetemp()
+    root = (own if worker_id == "master" else own.parent) / "reference"
+    done = root.with_suffix(".json")
+    with FileLock(root.with_suffix(".lock")):
+        if not done.exists():
+            done.write_text(json.dumps(_undisturbed(spark, root)), encoding="utf-8")
+        return Reference(root, **json.loads(done.read_text(encoding="utf-8")))
+
+
+def _undisturbed(spark: SparkSession, root: Path) -> dict[str, object]:
+    root.mkdir()
     seconds = {job: stage.run(root) for job, stage in STAGES.items()}
     seen = {place: fingerprint(spark, root / place) for stage in STAGES.values() for place in stage.writes}
     assert None not in seen.values()
-    return Reference(root, seconds, {place: found for place, found in seen.items() if found})
+    return {"seconds": seconds, "seen": seen}
 
 
 @pytest.fixture(scope="session")

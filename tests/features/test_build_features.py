@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -17,7 +18,7 @@ from ptofa_spark.features.encoders import NULL, UNKNOWN, Encoders
 from ptofa_spark.features.examples import examples
 from ptofa_spark.features.fitting import fit_encoders
 from ptofa_spark.features.history import History
-from ptofa_spark.features.pair import PAIR_FEATURES, pair_arrays, pair_columns
+from ptofa_spark.features.pair import PAIR_FEATURES, CampaignPairs, pair_columns
 from ptofa_spark.features.raw import read_raw
 from ptofa_spark.features.records import user_records
 from ptofa_spark.features.user import user_features
@@ -137,9 +138,10 @@ def test_pair_features_are_the_same_for_one_pair_and_for_all(platform: tuple[str
         }
     )
     single = long.select("user_id", "fund_id", *pair_columns()).orderBy("user_id", "fund_id").toPandas()
-    arrays = pair_arrays(users, funds).orderBy("user_id").toPandas()
+    pairs = CampaignPairs.of(funds)
+    arrays = pairs.features(users.select(*pairs.columns()).toPandas(), list(PAIR_FEATURES))
     for name in PAIR_FEATURES:
-        assert single[name].tolist() == [value for row in arrays[name] for value in row]
+        np.testing.assert_allclose(arrays[name], single[name], rtol=1e-14)
     assert single["p_risk_gap"].nunique() > 3
     assert single["p_bought_fund"].max() > 0
 
