@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ptofa_spark.evaluation.off_policy import LoggedUsers
-
-_FOLDS = 2
-_OUTCOMES = ("conversion", "revenue")
-
-
-@dataclass(frozen=True)
-class _Line:
-    """An outcome per exposure as a straight line in the predicted expected revenue."""
-
-    intercept: float
-    slope: float
-
-    def of(self, predicted: str) -> Column:
-        """Its value, as a column."""
-        return F.lit(self.intercept) + F.lit(self.slope) * F.col(predicted)
+from ptofa_spark.evaluation.robust import FOLDS, Predicted, robust_sums
 
 
 def logged_users(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k: int) -> LoggedUsers:
-    """Sums by user, those of the doubly robust estimate among them.
-
-    Its outcome model is a straight line in E, fitted on the exposures of the other fold of users: no user's outcome
-    has a part in the line that predicts it.
+    """Sums by user, those of the doubly robust estimate among them; no order of the rows changes a bit of them.
 
     Args:
         logged: user_id, fund_id, propensity, conversion, revenue of the test users' exposures.
@@ -38,26 +19,53 @@ def logged_users(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k:
         scores: COMPACT_SCORES rows of the campaign; a pair that is not there has E = 0.
         k: funds a user was to get.
     """
-    rows = _with_lines(_rows(logged, allocation, scores, k))
+    rows = _rows(logged, allocation, scores, k)
+    w, e = F.col("w"), F.col("e")
+    terms = {
+        "weight": w,
+        "squared_weight": w * w,
+        "weighted_e": w * e,
+        "e": e,
+        "squared_e": e * e,
+        "matched": F.when(w > 0, F.col("conversion")).otherwise(0.0),
+    }
+    for outcome in ("conversion", "revenue"):
+        terms |= {outcome: F.col(outcome), f"e_{outcome}": e * F.col(outcome), f"w_{outcome}": w * F.col(outcome)}
     table = (
         rows.groupBy("user_id")
         .agg(
             F.count("*").cast("double").alias("exposures"),
-            F.sum("conversion").alias("conversions"),
-            F.sum("revenue").alias("revenue"),
-            F.sum("w").alias("weight"),
-            F.sum(F.col("w") * F.col("w")).alias("squared_weight"),
-            F.sum(F.col("w") * F.col("conversion")).alias("weighted_conversions"),
-            F.sum(F.col("w") * F.col("revenue")).alias("weighted_revenue"),
-            F.sum("robust_conversion").alias("robust_conversions"),
-            F.sum("robust_revenue").alias("robust_revenue"),
-            F.sum(F.when(F.col("w") > 0, F.col("conversion")).otherwise(0.0)).alias("matched"),
+            *[F.any_value(name).alias(name) for name in ("fold", "e_held", "served")],
+            *[_sum(term).alias(name) for name, term in terms.items()],
         )
         .orderBy("user_id")
         .drop("user_id")
         .toArrow()
     )
-    return LoggedUsers(**{name: table[name].to_numpy().astype(np.float64) for name in table.column_names})
+    # A user without a fund has neither e_held nor served: NaN here.
+    sums = {name: table[name].to_numpy().astype(np.float64) for name in table.column_names}
+    predicted = Predicted(
+        **{
+            name: sums[name]
+            for name in ("exposures", "fold", "e_held", "served", "weight", "weighted_e", "e", "squared_e")
+        }
+    )
+    robust = {
+        outcome: robust_sums(predicted, sums[outcome], sums[f"e_{outcome}"], sums[f"w_{outcome}"])
+        for outcome in ("conversion", "revenue")
+    }
+    return LoggedUsers(
+        exposures=sums["exposures"],
+        conversions=sums["conversion"],
+        revenue=sums["revenue"],
+        weight=sums["weight"],
+        squared_weight=sums["squared_weight"],
+        weighted_conversions=sums["w_conversion"],
+        weighted_revenue=sums["w_revenue"],
+        robust_conversions=robust["conversion"],
+        robust_revenue=robust["revenue"],
+        matched=sums["matched"],
+    )
 
 
 def _rows(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k: int) -> DataFrame:
@@ -68,64 +76,27 @@ def _rows(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k: int) -
     of_user = scores.select("user_id", F.map_from_arrays("fund_ids", "expected_revenue").alias("by_fund"))
     held = allocation.groupBy("user_id").agg(
         F.collect_set("fund_id").alias("held"),
-        F.avg("expected_revenue").alias("e_held"),
+        (_sum(F.col("expected_revenue")) / F.count("*")).alias("e_held"),
         (F.count("*") / F.lit(float(k))).alias("served"),
     )
     is_held = F.coalesce(F.array_contains("held", F.col("fund_id")), F.lit(False))
     return (
-        logged.select("user_id", "fund_id", "propensity", *_OUTCOMES)
+        logged.select("user_id", "fund_id", "propensity", "conversion", "revenue")
         .join(held, on="user_id", how="left")
         .join(of_user, on="user_id", how="left")
         .select(
             "user_id",
-            *_OUTCOMES,
+            "conversion",
+            "revenue",
             F.when(is_held, 1.0 / (F.lit(float(k)) * F.col("propensity"))).otherwise(0.0).alias("w"),
             F.coalesce(F.try_element_at("by_fund", F.col("fund_id")), F.lit(0.0)).alias("e"),
             "e_held",
             "served",
-            F.pmod(F.xxhash64(F.lit("fold"), "user_id"), F.lit(_FOLDS)).alias("fold"),
+            F.pmod(F.xxhash64(F.lit("fold"), "user_id"), F.lit(FOLDS)).alias("fold"),
         )
     )
 
 
-def _with_lines(rows: DataFrame) -> DataFrame:
-    """The rows with robust_conversion and robust_revenue: prediction, and the weighted error of the prediction."""
-    lines = _lines(rows)
-    robust = {}
-    for outcome in _OUTCOMES:
-        value = F.lit(0.0)
-        for fold in range(_FOLDS):
-            line = lines[outcome][fold]
-            # Slots that the allocation left empty bring nothing: nothing is predicted for them, as w is 0 for them.
-            direct = F.when(F.col("e_held").isNotNull(), F.col("served") * line.of("e_held")).otherwise(0.0)
-            of_fold = direct + F.col("w") * (F.col(outcome) - line.of("e"))
-            value = F.when(F.col("fold") == fold, of_fold).otherwise(value)
-        robust[f"robust_{outcome}"] = value
-    return rows.withColumns(robust)
-
-
-def _lines(rows: DataFrame) -> dict[str, list[_Line]]:
-    """By outcome and fold, the least-squares line through the other folds."""
-    e = F.col("e")
-    sums = {"n": F.count("*").cast("double"), "e": F.sum(e), "ee": F.sum(e * e)}
-    for outcome in _OUTCOMES:
-        sums |= {outcome: F.sum(outcome), f"e{outcome}": F.sum(e * F.col(outcome))}
-    found = rows.groupBy("fold").agg(*[column.alias(name) for name, column in sums.items()]).collect()
-    by_fold = {row["fold"]: row.asDict() for row in found}
-    lines: dict[str, list[_Line]] = {outcome: [] for outcome in _OUTCOMES}
-    for fold in range(_FOLDS):
-        others = [row for number, row in by_fold.items() if number != fold]
-        total = {name: sum(row[name] for row in others) for name in sums}
-        for outcome in _OUTCOMES:
-            lines[outcome].append(_fitted(total, outcome))
-    return lines
-
-
-def _fitted(total: dict[str, float], outcome: str) -> _Line:
-    n = total["n"]
-    if n == 0:
-        return _Line(0.0, 0.0)
-    mean_e, mean_y = total["e"] / n, total[outcome] / n
-    spread = total["ee"] / n - mean_e * mean_e
-    slope = (total[f"e{outcome}"] / n - mean_e * mean_y) / spread if spread > 1e-12 * (1.0 + mean_e * mean_e) else 0.0
-    return _Line(mean_y - slope * mean_e, slope)
+def _sum(term: Column) -> Column:
+    """The sum of a user's few terms, added in their own order and not in that of the rows."""
+    return F.aggregate(F.array_sort(F.collect_list(term)), F.lit(0.0), lambda total, value: total + value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from pyspark.sql import SparkSession
@@ -100,6 +102,26 @@ def test_logged_users_equal_plain_python(spark: SparkSession) -> None:
     assert found.weighted_revenue.tolist() == [70.0, 0.0, 0.0]
     assert found.conversions.tolist() == [1.0, 1.0, 0.0]
     assert found.matched.tolist() == [1.0, 0.0, 0.0]
+
+
+def test_no_order_of_the_rows_changes_a_bit(spark: SparkSession) -> None:
+    """.1 + .2 + .3 is not .3 + .2 + .1, where the order of the rows is that of the sum."""
+    logged = [(user, fund, 0.25, 1.0, revenue) for user in (1, 2) for fund, revenue in zip("abc", (0.1, 0.2, 0.3))]
+    rows = [("x", user, slot + 1, fund, 0.1) for user in (1, 2) for slot, fund in enumerate("abc")]
+    scores = [("x", user, 3, ["a", "b", "c"], [0.1, 0.7, 0.3]) for user in (1, 2)]
+    found = [
+        logged_users(
+            spark.createDataFrame(
+                part, "user_id bigint, fund_id string, propensity double, conversion double, revenue double"
+            ).coalesce(1),
+            spark.createDataFrame(rows[::step], ALLOCATION).coalesce(1),
+            spark.createDataFrame(scores, COMPACT_SCORES),
+            k=3,
+        )
+        for part, step in ((logged, 1), (logged[::-1], -1))
+    ]
+    for field in fields(LoggedUsers):
+        assert getattr(found[0], field.name).tolist() == getattr(found[1], field.name).tolist()
 
 
 def test_the_doubly_robust_estimate_is_right_and_narrower_with_lines_of_the_other_fold(spark: SparkSession) -> None:
