@@ -106,7 +106,11 @@ def test_logged_users_equal_plain_python(spark: SparkSession) -> None:
 
 def test_no_order_of_the_rows_changes_a_bit(spark: SparkSession) -> None:
     """.1 + .2 + .3 is not .3 + .2 + .1, where the order of the rows is that of the sum."""
-    logged = [(user, fund, 0.25, 1.0, revenue) for user in (1, 2) for fund, revenue in zip("abc", (0.1, 0.2, 0.3))]
+    logged = [
+        (user, fund, 0.25, 1.0, revenue)
+        for user in (1, 2)
+        for fund, revenue in zip("abc", (0.1, 0.2, 0.3), strict=True)
+    ]
     rows = [("x", user, slot + 1, fund, 0.1) for user in (1, 2) for slot, fund in enumerate("abc")]
     scores = [("x", user, 3, ["a", "b", "c"], [0.1, 0.7, 0.3]) for user in (1, 2)]
     found = [

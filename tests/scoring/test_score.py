@@ -11,11 +11,12 @@ import pytest
 import safetensors.torch
 import torch
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from ptofa_spark.errors import MissingColumnError, UserError
 from ptofa_spark.feed.blocks import Features
 from ptofa_spark.scoring.pairs import predict_examples
-from ptofa_spark.scoring.score import score
+from ptofa_spark.scoring.score import score, scored_users
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.tables.schemas import COMPACT_SCORES
 from ptofa_spark.tables.writing import write_table
@@ -82,6 +83,27 @@ def test_every_pair_is_scored_as_the_training_time_forward_scores_it(
     assert wanted.std() > 0.05 * wanted.mean()
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
     assert all(list(ids) == FUND_IDS for ids in scores["fund_ids"])
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_a_funds_scores_do_not_depend_on_how_many_there_are(
+    spark: SparkSession, warehouse: str, tmp_path: Path, count: int
+) -> None:
+    """The first fund alone, and all of them beside many that no one has ever seen."""
+    wanted = np.stack(scored(spark, warehouse, tmp_path / "few")["expected_revenue"].to_list())
+    users = spark.read.format("delta").load(f"{warehouse}/user_features")
+    funds = spark.read.format("delta").load(f"{warehouse}/fund_features").where("campaign_id = 'target'")
+    if count == 1:
+        funds = funds.where(funds["fund_id"] == FUND_IDS[0])
+    else:
+        new = funds.limit(1).crossJoin(spark.range(count - len(FUND_IDS)).toDF("n"))
+        names = F.format_string("zz-%03d", "n")
+        funds = funds.unionByName(new.withColumns({"fund_id": names, "f_fund_id": names}).drop("n"))
+    table = scored_users(users, funds, read_artifact(f"{warehouse}/model")).orderBy("user_id").toPandas()
+    found = np.stack(table["expected_revenue"].to_list())
+    assert found.shape == (USERS, count)
+    same = min(count, len(FUND_IDS))
+    np.testing.assert_allclose(found[:, :same], wanted[:, :same], rtol=1e-5)
 
 
 def test_the_table_is_the_contracts(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
