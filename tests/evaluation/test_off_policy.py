@@ -15,6 +15,7 @@ from ptofa_spark.evaluation.true_worth import true_worth
 from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, TRUTH
 
 PROPENSITY = np.array([0.5, 0.3, 0.2])
+LOG = "user_id bigint, fund_id string, propensity double, conversion double, revenue double"
 
 
 def simulated(seed: int, users: int = 600) -> tuple[LoggedUsers, float]:
@@ -88,9 +89,7 @@ def test_logged_users_equal_plain_python(spark: SparkSession) -> None:
     rows = [("x", user, slot + 1, fund, 1.0) for user, funds in held.items() for slot, fund in enumerate(funds)]
     scores = [("x", user, 3, ["a", "b", "c"], [1.0, 2.0 * user, None]) for user in held]
     found = logged_users(
-        spark.createDataFrame(
-            logged, "user_id bigint, fund_id string, propensity double, conversion double, revenue double"
-        ),
+        spark.createDataFrame(logged, LOG),
         spark.createDataFrame(rows, ALLOCATION),
         spark.createDataFrame(scores, COMPACT_SCORES),
         k=2,
@@ -115,9 +114,7 @@ def test_no_order_of_the_rows_changes_a_bit(spark: SparkSession) -> None:
     scores = [("x", user, 3, ["a", "b", "c"], [0.1, 0.7, 0.3]) for user in (1, 2)]
     found = [
         logged_users(
-            spark.createDataFrame(
-                part, "user_id bigint, fund_id string, propensity double, conversion double, revenue double"
-            ).coalesce(1),
+            spark.createDataFrame(part, LOG).coalesce(1),
             spark.createDataFrame(rows[::step], ALLOCATION).coalesce(1),
             spark.createDataFrame(scores, COMPACT_SCORES),
             k=3,
@@ -145,9 +142,7 @@ def test_the_doubly_robust_estimate_is_right_and_narrower_with_lines_of_the_othe
     scores = [("x", int(u), 3, funds, predicted[u].tolist()) for u in row]
     held = [("x", int(u), 1, funds[best[u]], float(predicted[u, best[u]])) for u in row]
     sums = logged_users(
-        spark.createDataFrame(
-            logged, "user_id bigint, fund_id string, propensity double, conversion double, revenue double"
-        ),
+        spark.createDataFrame(logged, LOG),
         spark.createDataFrame(held, ALLOCATION),
         spark.createDataFrame(scores, COMPACT_SCORES),
         k=1,
