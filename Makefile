@@ -108,8 +108,8 @@ package: $(INSTALLED) ## build the wheel, and the same as a zip for --py-files, 
 install: check-machine $(INSTALLED) ## set up .venv and Delta's JARs (demo and test do it by themselves)
 
 audit: $(INSTALLED) ## look the pinned packages up in pip-audit's advisory database (needs the network)
-	@$(VENV)/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip --progress-spinner off \
-	  || { echo "error: pip-audit found a hole, or could not reach its advisory database: its lines say which" >&2; exit 2; }
+	@$(VENV)/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict --progress-spinner off \
+	  || { echo "error: pip-audit found a hole, or no advisory database knows the packages from here: its lines say which" >&2; exit 2; }
 
 lock: ## pin requirements*.in anew (needs uv)
 	@for name in requirements-build requirements; do \

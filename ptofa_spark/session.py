@@ -103,6 +103,8 @@ def start_session(settings: SparkSettings) -> SparkSession:
     # Spark and PySpark log the whole Java trace of an error that a caller is about to catch and say in one line.
     spark.sparkContext.setLogLevel("ERROR" if os.environ.get(DEBUG) else "OFF")
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
+    # And Py4J logs one for a call that a signal has cut off.
+    logging.getLogger("py4j").setLevel(logging.NOTSET if os.environ.get(DEBUG) else logging.CRITICAL)
     _require_delta(spark)
     return spark
 
