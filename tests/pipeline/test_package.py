@@ -43,7 +43,7 @@ class Installed:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs `ptofa` from the folder, as a new user's shell would."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PY", "SPARK"))}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PY", "SPARK_HOME"))}
         return subprocess.run(
             [self.command, *words], cwd=self.folder, env=inherited, capture_output=True, text=True, check=False
         )
