@@ -15,6 +15,8 @@ from tests.benchmarks.lines import ROOT, add_place, keep
 from tests.benchmarks.memory import PeakMemory
 
 HEAP = "6g"
+WEEKS = 4
+TARGET = f"week_{WEEKS + 1:02d}"
 
 
 def stages(warehouse: str, report: str, users: int, epochs: int) -> list[tuple[str, list[str]]]:
@@ -24,13 +26,14 @@ def stages(warehouse: str, report: str, users: int, epochs: int) -> list[tuple[s
         ("expected-revenue", "scores"), ("funds", "funds"), ("demands", "demands"),
     )]  # fmt: skip
     made = [
-        ("generate_platform", [f"--warehouse={warehouse}", f"--users={users}"]),
+        ("generate_platform", [f"--warehouse={warehouse}", f"--users={users}", f"--weeks={WEEKS}"]),
         ("build_features", [f"--warehouse={warehouse}"]),
         ("train", [f"--warehouse={warehouse}", model, f"--epochs={epochs}"]),
         ("score", [f"--warehouse={warehouse}", model]),
     ]
     for method in ("manual", "ha", "exact"):
         words = [f"--output={warehouse}/allocation_{method}", f"--report={report}/{method}", f"--method={method}"]
+        words.append(f"--campaign-id={TARGET}")
         log = [f"--exposures={warehouse}/exposures"] if method == "manual" else []
         made.append((f"allocate {method}", [*tables, *words, *log]))
     evaluate = [f"--warehouse={warehouse}", model, f"--report={report}", "--allocations=manual,ha,exact"]
