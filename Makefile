@@ -55,6 +55,7 @@ bench: check-machine $(INSTALLED) ## run every benchmark at a small size into do
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/train.py --bench $(SMALL) --users $(SMALL_USERS) \
 	  --exposures 250000 --memory-rows 250000
 	@$(BENCHMARKS)/score.py --bench $(SMALL) --users $(SMALL_USERS)
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/pipeline.py --bench $(SMALL) --users 20000
 	@$(BENCHMARKS)/report.py small
 
 # One after the other, whatever -j says: they would measure each other.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -85,3 +88,17 @@ def test_a_ratio_is_of_one_run() -> None:
     text = part.body(report.counting(pd.DataFrame([bare[0], own, bare[1], ha]), part))
     assert "| 1,000 | exact | 20.0 | - |" in text
     assert "| 1,000 | ha | 100.0 | 2.00 |" in text
+
+
+@pytest.mark.long
+def test_the_pipelines_benchmark_runs_from_the_platform_to_the_report(tmp_path: Path) -> None:
+    script = Path(report.__file__).with_name("pipeline.py")
+    words = [sys.executable, str(script), "--bench", str(tmp_path), "--users", "2000"]
+    subprocess.run(words, check=True, env=os.environ | {"PYTHONPATH": str(report.ROOT)})
+    lines = pd.read_json(tmp_path / "pipeline.jsonl", lines=True)
+    assert list(lines["stage"]) == [
+        "generate_platform", "build_features", "train", "score", "allocate manual", "allocate ha", "allocate exact",
+        "evaluate",
+    ]  # fmt: skip
+    assert (lines[["seconds", "jvm_gb", "driver_gb"]] > 0).all(axis=None)
+    assert list(tmp_path.rglob("report.html"))
