@@ -89,9 +89,8 @@ class Search:
         """The first user at whom the event has happened, or None if it happens at nobody.
 
         Args:
-            event: takes running totals and gives the first row at which the event has happened, the number of rows if
-            at
-                none. Once happened, an event stays happened.
+            event: takes running totals and gives the first row at which the event has happened, the number of rows
+                where it has at none. Once happened, an event stays happened.
         """
         prefix: tuple[int, ...] = ()
         start = self._empty()
