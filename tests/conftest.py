@@ -13,7 +13,7 @@ from ptofa_spark.session import SparkSettings, start_session
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The JVMs of the tests live for some seconds: the optimising compiler would take a core for code that soon ends.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC")
 
 
 @pytest.fixture(scope="session")
