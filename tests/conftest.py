@@ -12,8 +12,10 @@ from pyspark.sql import SparkSession
 from ptofa_spark.session import SparkSettings, start_session
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# The JVMs of the tests live for some seconds: the optimising compiler would take a core for code that soon ends.
+# The JVMs of the tests live for minutes: the optimising compiler would take a core for code that soon ends. The first
+# compiler alone would be given 48 MB for its code, which these queries outgrow.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC")
+os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark"))
 
 
 @pytest.fixture(scope="session")
