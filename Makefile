@@ -29,14 +29,14 @@ demo: check-machine $(INSTALLED) ## run the whole pipeline (DATASET=synthetic|hi
 	  $(if $(filter hillstrom,$(DATASET)),--source '$(HILLSTROM_CSV)')
 
 test: check-machine $(INSTALLED) ## run all tests (TESTS=path for some; WORKERS=1 for one after another)
-	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-long: check-machine $(INSTALLED) ## run the tests that repeat faults and mutated input many times; an hour or two
 	@$(PY) -m pytest -n $(WORKERS) -m long $(TESTS)
 
 coverage: check-machine $(INSTALLED) ## run all tests and print the lines of ptofa_spark that none ran, Spark's workers included
 	@mkdir -p build
-	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile \
+	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --cov=ptofa_spark --cov-report=term-missing:skip-covered $(TESTS)
 
 BENCHMARKS := PYTHONPATH=. $(PY) tests/benchmarks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +48,17 @@ class Campaign:
         self.funds = pd.DataFrame({"fund_id": self.ids, "risk_level": self.levels.astype("int32"), "type": "x"})
         self.demands = pd.DataFrame({"campaign_id": "spring", "fund_id": self.ids, "demand": instance.demand})
 
-    def write(self, form: str = "delta", partitions: int = 3) -> Campaign:
+    def write(self, form: str = "files", partitions: int = 3) -> Campaign:
+        """form: a Spark format; or files, which pandas writes as Parquet in a hundredth of the time."""
         for name in ("pairs", "funds", "demands"):
-            frame = self.spark.createDataFrame(getattr(self, name)).repartition(partitions)
+            rows = getattr(self, name)
+            if form == "files":
+                shutil.rmtree(self.root / name, ignore_errors=True)
+                (self.root / name).mkdir()
+                for part in range(partitions):
+                    rows[part::partitions].to_parquet(self.root / name / f"{part}.parquet", index=False)
+                continue
+            frame = self.spark.createDataFrame(rows).repartition(partitions)
             frame.write.format(form).options(header=True, overwriteSchema=True).mode("overwrite").save(
                 str(self.root / name)
             )
@@ -249,14 +258,9 @@ def test_an_absent_or_null_pair_is_never_allocated(campaign: Campaign) -> None:
     ].index
     campaign.pairs.loc[dropped[::2], "expected_revenue"] = None
     campaign.pairs = campaign.pairs.drop(dropped[1::2])
-    campaign.pairs["expected_revenue"] = campaign.pairs["expected_revenue"].astype(float)
-    campaign.write()
-    nulls = campaign.spark.read.format("delta").load(str(campaign.root / "pairs")).replace(float("nan"), None)
-    nulls.write.format("delta").mode("overwrite").save(str(campaign.root / "pairs"))
+    campaign.pairs["expected_revenue"] = campaign.pairs["expected_revenue"].astype("Float64")  # its None is a null
     campaign.demands["demand"] = [10] * len(campaign.ids)
-    campaign.spark.createDataFrame(campaign.demands).write.format("delta").mode("overwrite").save(
-        str(campaign.root / "demands")
-    )
+    campaign.write()
     summary = allocate(campaign.spark, AllocateSettings(**campaign.arguments(demand_mode="partial")))
     rows = campaign.allocation().toPandas()
     assert len(held) > len(rows) == 80

@@ -19,6 +19,8 @@ from pyspark.sql import SparkSession
 from tests.run_job import JOBS
 from tests.same_table import without_maps
 
+# Seconds that a job may take before a test gives it up: two of them share two slow cores.
+PATIENCE = 1_200
 RAW = ("users", "funds", "campaigns", "transactions", "exposures", "demands", "truth")
 FEATURES = ("user_features", "fund_features", "examples")
 
@@ -49,7 +51,7 @@ class Stage:
         """Runs the job to its end, undisturbed; the seconds it took."""
         started = time.monotonic()
         process = self.start(root)
-        _, said = process.communicate(timeout=300)
+        _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said[-2000:]
         return time.monotonic() - started
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.faults.stages import PATIENCE
 from tests.run_job import JOBS
 
 USERS, FUNDS = 4_000, ("bond", "cash", "mixed", "stock")
@@ -49,11 +50,11 @@ def start(root: Path, campaign: str, method: str, output: str) -> subprocess.Pop
 
 
 def ends(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str]]:
-    said = [process.communicate(timeout=300)[1] for process in processes]
+    said = [process.communicate(timeout=PATIENCE)[1] for process in processes]
     return [(each.returncode, text.strip().splitlines()[-1]) for each, text in zip(processes, said, strict=True)]
 
 
-@pytest.mark.parametrize("table", ["new", "written before"])
+@pytest.mark.parametrize("table", [pytest.param("new", marks=pytest.mark.long), "written before"])
 def test_of_two_runs_of_a_campaign_one_wins_and_the_other_says_so(
     spark: SparkSession, tables: Path, table: str
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.faults.cluster import Cluster
+from tests.faults.stages import PATIENCE
 from tests.run_job import run_job
 from tests.same_table import assert_same_table
 
@@ -31,7 +32,7 @@ def test_a_cluster_writes_the_bits_of_local_mode(
     (tmp_path / "conf.yaml").write_text(CONFIG)
     assert run_job("run_pipeline", *words("local"), capsys=capsys)[0] == 0
     submitted = cluster.submit("run_pipeline", *words("cluster"), folder=tmp_path)
-    output, _ = submitted.communicate(timeout=300)
+    output, _ = submitted.communicate(timeout=PATIENCE)
     assert submitted.returncode == 0, output[-2000:]
     assert f"report: {tmp_path}/cluster/reports/report.html" in output
     weights = [tmp_path / name / "warehouse/model/model.safetensors" for name in ("local", "cluster")]

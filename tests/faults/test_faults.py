@@ -1,6 +1,6 @@
 """A stage is disturbed at a moment drawn by a seed: nothing is half-written, and the same command again finishes.
 
-Real processes, real kills, a real full disk. `make test-long` runs RUNS disturbances, `make test` one of each kind.
+Real processes, real kills, a real full disk. `make test-long` runs RUNS disturbances, `make test` the QUICK ones.
 """
 
 from __future__ import annotations
@@ -20,10 +20,22 @@ from pyspark.sql import SparkSession
 
 from tests.faults.cluster import Cluster
 from tests.faults.conftest import Reference
-from tests.faults.stages import STAGES, Stage, bytes_below, copy_places, fingerprint, jvm, kill, python_workers
+from tests.faults.stages import (
+    PATIENCE,
+    STAGES,
+    Stage,
+    bytes_below,
+    copy_places,
+    fingerprint,
+    jvm,
+    kill,
+    python_workers,
+)
 
 RUNS = 48
 FULL_SIZE = "200m"
+# One each that comes from outside, that the job may answer, and that the machine does to it.
+QUICK = (0, 4, 7)
 
 
 @dataclass
@@ -45,7 +57,7 @@ class Disturbance:
 def kill_driver(run: Disturbance) -> None:
     process = run.start()
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode in (-signal.SIGKILL, 0)
     _until_its_jvm_is_gone(process)
 
@@ -71,7 +83,7 @@ def fail_tasks_twice(run: Disturbance) -> None:
     for _ in range(2):
         while process.poll() is None and not kill(python_workers(process)):
             time.sleep(0.02)
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said[-1000:]
 
 
@@ -117,13 +129,13 @@ FAULTS: dict[str, Callable[[Disturbance], None]] = {
 
 
 def _cases() -> Iterator[object]:
-    """RUNS pairs of fault and stage, the stages in turn; the first of each fault in `make test`."""
+    """RUNS pairs of fault and stage, the stages in turn; QUICK of them in `make test`."""
     for number in range(RUNS):
         fault = list(FAULTS)[number % len(FAULTS)]
         stages = [stage for stage in STAGES.values() if stage.reads or fault != "remove_a_file"]
         turn, rest = divmod(number, len(FAULTS))
         stage = stages[(turn + rest) % len(stages)]
-        marks = [] if turn == 0 else [pytest.mark.long]
+        marks = [] if number in QUICK else [pytest.mark.long]
         yield pytest.param(number, fault, stage, marks=marks, id=f"{number}-{fault}-{stage.job}")
 
 
@@ -162,7 +174,7 @@ def _small_disk(root: Path) -> None:
 def _signalled(run: Disturbance, number: signal.Signals) -> None:
     process = run.start()
     process.send_signal(number)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=PATIENCE)
     # A run that still imports its libraries has no handler yet and ends by the signal itself.
     assert process.returncode in (0, 128 + number, -number), said[-1000:]
     if process.returncode == 128 + number:
@@ -173,7 +185,7 @@ def _signalled(run: Disturbance, number: signal.Signals) -> None:
 
 def _ends_in_a_line(process: subprocess.Popen[str]) -> str:
     """The last line of a run that was disturbed, which may have ended well before; never a Java trace."""
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=PATIENCE)
     last = said.strip().splitlines()[-1]
     assert process.returncode in (0, 2, 3), said[-1000:]
     if process.returncode:
@@ -184,7 +196,7 @@ def _ends_in_a_line(process: subprocess.Popen[str]) -> str:
 
 def _until_its_jvm_is_gone(process: subprocess.Popen[str]) -> None:
     """A JVM whose driver is dead ends by itself; what it still writes meanwhile is part of the disturbance."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while any(_in_session(other, process.pid) for other in psutil.process_iter()):
         assert time.monotonic() < until, "the JVM of a killed driver lives on"
         time.sleep(0.1)
@@ -205,14 +217,14 @@ def test_a_cluster_that_loses_an_executor_finishes_as_if_it_had_not(
     stage = STAGES[job]
     copy_places(reference.root, tmp_path, stage.reads)
     process = cluster.submit(job, *stage.words, "--spark.shuffle-partitions=4", folder=tmp_path)
-    until = time.monotonic() + 120
+    until = time.monotonic() + PATIENCE
     while not (executors := cluster.executors()):
         assert process.poll() is None
         assert time.monotonic() < until
         time.sleep(0.05)
     time.sleep(random.Random(job).uniform(1, 6))
     executors[0].kill()
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output[-2000:]
     for place in stage.writes:
         assert fingerprint(spark, tmp_path / place) == reference.seen[place]

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from tests.faults.cluster import Cluster
 from tests.faults.conftest import Reference
-from tests.faults.stages import STAGES, Stage, copy_places, fingerprint, kill, python_workers
+from tests.faults.stages import PATIENCE, STAGES, Stage, copy_places, fingerprint, kill, python_workers
 
 JOBS = ("generate_platform", "build_features", "score", "allocate")
 # Small pieces of everything: other partitions, other Arrow batches, other numbers of tasks.
@@ -33,11 +33,12 @@ SPECULATIVE = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("master", "partitions", "conf"),
     [
         pytest.param("local[1]", 3, PLAIN, id="one core, no adaptive execution"),
-        pytest.param("local[3]", 7, FINE, id="three cores, small pieces", marks=pytest.mark.long),
+        pytest.param("local[3]", 7, FINE, id="three cores, small pieces"),
     ],
 )
 def test_other_cuts_and_no_adaptive_execution_change_nothing(
@@ -47,7 +48,7 @@ def test_other_cuts_and_no_adaptive_execution_change_nothing(
     words = (f"--spark.master={master}", f"--spark.shuffle-partitions={partitions}")
     for job in JOBS:
         process = _stage(reference, tmp_path, job).start(tmp_path, *words, conf=folder)
-        _, said = process.communicate(timeout=300)
+        _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said[-1000:]
     _same(spark, reference, tmp_path)
 
@@ -62,7 +63,7 @@ def test_tasks_done_again_change_nothing(spark: SparkSession, reference: Referen
                 time.sleep(0.02)
             killed += found
             time.sleep(0.5)
-        _, said = process.communicate(timeout=300)
+        _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said[-1000:]
     assert killed >= len(JOBS)
     _same(spark, reference, tmp_path)
@@ -78,7 +79,7 @@ def test_tasks_done_twice_at_once_change_nothing(
     for job in JOBS:
         stage = _stage(reference, tmp_path, job)
         submitted = cluster.submit(job, *stage.words, folder=tmp_path, conf=SPECULATIVE | FINE | log)
-        output, _ = submitted.communicate(timeout=300)
+        output, _ = submitted.communicate(timeout=PATIENCE)
         assert submitted.returncode == 0, output[-2000:]
     _same(spark, reference, tmp_path)
     assert speculative_tasks(events) > 0

@@ -54,5 +54,10 @@ def written(tables: dict[str, DataFrame], warehouse: str, partitions: int = 1) -
 
 def built(spark: SparkSession, warehouse: str, **settings: object) -> dict[str, DataFrame]:
     build_features(spark, BuildFeaturesSettings(warehouse=warehouse, **settings))
+    return features(spark, warehouse)
+
+
+def features(spark: SparkSession, warehouse: str) -> dict[str, DataFrame]:
+    """The tables that build_features wrote."""
     names = ("user_features", "fund_features", "examples")
     return {name: spark.read.format("delta").load(f"{warehouse}/{name}") for name in names}

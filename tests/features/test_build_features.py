@@ -23,14 +23,13 @@ from ptofa_spark.features.raw import read_raw
 from ptofa_spark.features.records import user_records
 from ptofa_spark.features.user import user_features
 from ptofa_spark.tables.schemas import TRANSACTIONS
-from tests.features.platform import FUNDS, STARTS, USERS, built, raw_tables, written
+from tests.features.platform import FUNDS, STARTS, USERS, built, features, raw_tables, written
 from tests.same_table import assert_same_table
 
 
 @pytest.fixture(scope="module")
-def platform(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, DataFrame]]:
-    warehouse = written(raw_tables(spark), str(tmp_path_factory.mktemp("features")))
-    return warehouse, built(spark, warehouse)
+def platform(spark: SparkSession, built_once: str) -> tuple[str, dict[str, DataFrame]]:
+    return built_once, features(spark, built_once)
 
 
 def expected(transactions: pd.DataFrame, user: int, start: date) -> dict[str, object]:
@@ -117,8 +116,8 @@ def test_all_windows_take_one_shuffle(platform: tuple[str, dict[str, DataFrame]]
         assert plan.count("MapInArrow") == 1
 
 
-def test_split_by_user_holds_out_about_its_share(spark: SparkSession, warehouse: str) -> None:
-    tables = built(spark, written(raw_tables(spark), warehouse), split_by="user")
+def test_split_by_user_holds_out_about_its_share(spark: SparkSession, raw_warehouse: str) -> None:
+    tables = built(spark, raw_warehouse, split_by="user")
     share = tables["user_features"].where("split = 'test'").count() / USERS
     assert 0.3 < share < 0.7
     split = {row["user_id"]: row["split"] for row in tables["user_features"].collect()}

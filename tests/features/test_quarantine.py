@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.schemas import EXPOSURES, FUNDS, TRANSACTIONS
-from tests.features.platform import USERS, built, raw_tables, written
+from tests.features.platform import USERS, built, features, raw_tables, written
 from tests.same_table import assert_same_table
 
 T0 = datetime(2025, 2, 1)
@@ -75,32 +76,51 @@ def reasons(spark: SparkSession, warehouse: str, table: str) -> dict[str, int]:
     return {row["reason"]: row["count"] for row in rows.groupBy("reason").count().collect()}
 
 
+@pytest.fixture(scope="module")
+def spoilt_once(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A warehouse of the spoilt tables. To read."""
+    return written(spoilt(spark, raw_tables(spark)), str(tmp_path_factory.mktemp("spoilt") / "warehouse"))
+
+
+@pytest.fixture(scope="module")
+def spoilt_and_built(spark: SparkSession, spoilt_once: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A warehouse of the spoilt tables and the features built from them. To read."""
+    warehouse = str(shutil.copytree(spoilt_once, tmp_path_factory.mktemp("built") / "warehouse"))
+    built(spark, warehouse, max_quarantined_share=0.5)
+    return warehouse
+
+
 @pytest.mark.parametrize("partitions", [1, 5])
 def test_bad_rows_are_set_aside_with_their_reason_and_move_nothing(
-    spark: SparkSession, tmp_path: Path, partitions: int
+    spark: SparkSession, built_once: str, spoilt_and_built: str, tmp_path: Path, partitions: int
 ) -> None:
-    clean = built(spark, written(raw_tables(spark), f"{tmp_path}/clean"))
-    raw = spoilt(spark, raw_tables(spark))
-    dirty = built(spark, written(raw, f"{tmp_path}/dirty", partitions), max_quarantined_share=0.5)
+    clean = features(spark, built_once)
+    warehouse = spoilt_and_built
+    if partitions > 1:
+        warehouse = written(spoilt(spark, raw_tables(spark)), f"{tmp_path}/dirty", partitions)
+        built(spark, warehouse, max_quarantined_share=0.5)
+    dirty = features(spark, warehouse)
     purchases = dict.fromkeys(BAD_PURCHASES, 1)
     purchases["amount: expected above 0 and at most 1e12"] += len(NOT_FINITE)
-    assert reasons(spark, f"{tmp_path}/dirty", "transactions") == purchases
+    assert reasons(spark, warehouse, "transactions") == purchases
     # The two that contradict each other are of a user whose own rows do: he is unknown.
     exposures = dict.fromkeys(BAD_EXPOSURES, 1) | {AGAIN: 2, "user_id is not in users": 3}
-    assert reasons(spark, f"{tmp_path}/dirty", "exposures") == exposures
+    assert reasons(spark, warehouse, "exposures") == exposures
     users = {"user_id is null": 1, "risk_tolerance: expected 1 to 5": 1, AGAIN: 1, OTHERWISE: 2}
-    assert reasons(spark, f"{tmp_path}/dirty", "users") == users
-    assert reasons(spark, f"{tmp_path}/dirty", "funds") == {"risk_level: expected 1 to 5": 1, AGAIN: 1}
+    assert reasons(spark, warehouse, "users") == users
+    assert reasons(spark, warehouse, "funds") == {"risk_level: expected 1 to 5": 1, AGAIN: 1}
     for name in ("user_features", "fund_features", "examples"):
         without_maps = [c for c in clean[name].columns if not c.startswith("purchases_by")]
         assert_same_table(dirty[name].select(without_maps), clean[name].select(without_maps))
     assert dirty["user_features"].count() == USERS
 
 
-def test_rows_in_are_rows_kept_and_rows_set_aside(spark: SparkSession, tmp_path: Path) -> None:
+def test_rows_in_are_rows_kept_and_rows_set_aside(spark: SparkSession, spoilt_and_built: str) -> None:
     raw = spoilt(spark, raw_tables(spark))
-    tables = built(spark, written(raw, str(tmp_path)), max_quarantined_share=0.5)
-    aside = {name: sum(reasons(spark, str(tmp_path), name).values()) for name in ("users", "exposures", "transactions")}
+    tables = features(spark, spoilt_and_built)
+    aside = {
+        name: sum(reasons(spark, spoilt_and_built, name).values()) for name in ("users", "exposures", "transactions")
+    }
     assert tables["user_features"].count() + aside["users"] == raw["users"].count()
     assert tables["examples"].count() + aside["exposures"] == raw["exposures"].count()
     bought = tables["user_features"].select(
@@ -109,7 +129,7 @@ def test_rows_in_are_rows_kept_and_rows_set_aside(spark: SparkSession, tmp_path:
     kept = raw_tables(spark)["transactions"].where("transacted_at < '2025-03-17'").count()
     assert sum(row[0] for row in bought.collect()) == kept
     assert kept + aside["transactions"] == raw["transactions"].count()
-    kept_rows = spark.read.format("delta").load(f"{tmp_path}/transactions_quarantine")
+    kept_rows = spark.read.format("delta").load(f"{spoilt_and_built}/transactions_quarantine")
     assert kept_rows.columns == ["snapshot_date", "run_id", "reason", *TRANSACTIONS.names]
     stray = kept_rows.where("reason = 'user_id is not in users'").collect()
     assert [(row["user_id"], row["fund_id"], row["transacted_at"], row["amount"]) for row in stray] == [
@@ -118,18 +138,19 @@ def test_rows_in_are_rows_kept_and_rows_set_aside(spark: SparkSession, tmp_path:
     assert {row["snapshot_date"] for row in kept_rows.collect()} == {date(2025, 3, 17)}
 
 
-def test_building_again_replaces_the_quarantine_of_the_snapshot(spark: SparkSession, tmp_path: Path) -> None:
-    warehouse = written(spoilt(spark, raw_tables(spark)), str(tmp_path))
-    for _ in range(2):
-        built(spark, warehouse, max_quarantined_share=0.5)
-        assert reasons(spark, warehouse, "users")[OTHERWISE] == 2
+def test_building_again_replaces_the_quarantine_of_the_snapshot(
+    spark: SparkSession, spoilt_and_built: str, tmp_path: Path
+) -> None:
+    warehouse = str(shutil.copytree(spoilt_and_built, tmp_path / "warehouse"))
+    built(spark, warehouse, max_quarantined_share=0.5)
+    assert reasons(spark, warehouse, "users")[OTHERWISE] == 2
     written(raw_tables(spark), warehouse)
     built(spark, warehouse)
     assert reasons(spark, warehouse, "users") == {}
 
 
-def test_too_many_bad_rows_are_one_line_and_no_features(spark: SparkSession, tmp_path: Path) -> None:
-    warehouse = written(spoilt(spark, raw_tables(spark)), str(tmp_path))
+def test_too_many_bad_rows_are_one_line_and_no_features(spark: SparkSession, spoilt_once: str, tmp_path: Path) -> None:
+    warehouse = str(shutil.copytree(spoilt_once, tmp_path, dirs_exist_ok=True))
     with pytest.raises(TableError, match=r"2 of 5 rows are bad, more than max_quarantined_share = 0.01 allows"):
         built(spark, warehouse)
     assert not (tmp_path / "user_features").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -26,13 +27,21 @@ def comparable(frame: DataFrame) -> DataFrame:
     return frame.drop("purchases_by_fund", "purchases_by_type")
 
 
-def test_a_date_is_replaced_and_the_others_stay(spark: SparkSession, tmp_path: Path) -> None:
-    warehouse = written(raw_tables(spark), str(tmp_path))
-    built(spark, warehouse, snapshot_date=EARLIER)
-    first = {name: spark.read.format("delta").load(f"{warehouse}/{name}") for name in TABLES}
+@pytest.fixture(scope="module")
+def two_snapshots(spark: SparkSession, raw_once: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A warehouse whose features were built for one date, then for a later one. To read."""
+    warehouse = tmp_path_factory.mktemp("snapshots") / "warehouse"
+    shutil.copytree(raw_once, warehouse)
+    for day in (EARLIER, LAST):
+        built(spark, str(warehouse), snapshot_date=day)
+    return str(warehouse)
+
+
+def test_a_date_is_replaced_and_the_others_stay(spark: SparkSession, two_snapshots: str, tmp_path: Path) -> None:
+    warehouse = str(shutil.copytree(two_snapshots, tmp_path / "warehouse"))
+    first = {name: spark.read.format("delta").option("versionAsOf", 0).load(f"{warehouse}/{name}") for name in TABLES}
     held = {name: [comparable(frame).localCheckpoint()] for name, frame in first.items()}
-    built(spark, warehouse)
-    after = built(spark, warehouse)
+    after = built(spark, warehouse, snapshot_date=LAST)
     for name in TABLES:
         earlier = after[name].where(F.col("snapshot_date") == EARLIER)
         assert_same_table(comparable(earlier), held[name][0])
@@ -45,21 +54,19 @@ def test_a_date_is_replaced_and_the_others_stay(spark: SparkSession, tmp_path: P
     assert {row[0] for row in held["user_features"][0].select("campaign_id").distinct().collect()} == {"c2"}
 
 
-def test_the_newest_snapshot_is_read_unless_another_is_asked_for(spark: SparkSession, tmp_path: Path) -> None:
-    warehouse = written(raw_tables(spark), str(tmp_path))
-    for day in (LAST, EARLIER):
-        built(spark, warehouse, snapshot_date=day)
-    users = spark.read.format("delta").load(f"{warehouse}/user_features")
+def test_the_newest_snapshot_is_read_unless_another_is_asked_for(spark: SparkSession, built_warehouse: str) -> None:
+    built(spark, built_warehouse, snapshot_date=EARLIER)  # last built, not newest
+    users = spark.read.format("delta").load(f"{built_warehouse}/user_features")
     assert {row[0] for row in of_snapshot(users, "users", None).select("campaign_id").collect()} == {"c3"}
     assert {row[0] for row in of_snapshot(users, "users", EARLIER).select("campaign_id").collect()} == {"c2"}
     with pytest.raises(TableError, match="no snapshot of 2020-01-01, it has 2025-03-10, 2025-03-17: choose one"):
         of_snapshot(users, "user_features", date(2020, 1, 1))
     with pytest.raises(TableError, match="no campaign that starts on 2025-03-11: choose a snapshot date of 2025-03-03"):
-        built(spark, warehouse, snapshot_date=date(2025, 3, 11))
+        built(spark, built_warehouse, snapshot_date=date(2025, 3, 11))
 
 
-def test_a_table_is_built_again_from_what_it_was_built_from(spark: SparkSession, tmp_path: Path) -> None:
-    warehouse = written(raw_tables(spark), str(tmp_path))
+def test_a_table_is_built_again_from_what_it_was_built_from(spark: SparkSession, raw_warehouse: str) -> None:
+    warehouse = raw_warehouse
     first = {name: comparable(frame).localCheckpoint() for name, frame in built(spark, warehouse).items()}
     raw = ("users", "funds", "campaigns", "transactions", "exposures", "demands")
     assert sources_of(spark, f"{warehouse}/examples", 0) == {f"{warehouse}/{name}": 0 for name in raw}
@@ -81,9 +88,8 @@ def test_a_table_is_built_again_from_what_it_was_built_from(spark: SparkSession,
         built(spark, warehouse, rebuild_version=9)
 
 
-def test_an_attribute_that_is_new_joins_the_table(spark: SparkSession, tmp_path: Path) -> None:
-    warehouse = written(raw_tables(spark), str(tmp_path))
-    built(spark, warehouse, snapshot_date=EARLIER)
+def test_an_attribute_that_is_new_joins_the_table(spark: SparkSession, two_snapshots: str, tmp_path: Path) -> None:
+    warehouse = str(shutil.copytree(two_snapshots, tmp_path / "warehouse"))
     tables = raw_tables(spark)
     tables["users"] = tables["users"].withColumn("device", F.lit("web"))
     tables["users"].write.format("delta").mode("overwrite").option("overwriteSchema", True).save(f"{warehouse}/users")
@@ -92,9 +98,8 @@ def test_an_attribute_that_is_new_joins_the_table(spark: SparkSession, tmp_path:
     assert devices == {(EARLIER, None), (LAST, "web")}
 
 
-def test_a_row_outside_its_domain_is_refused_by_the_table_itself(spark: SparkSession, tmp_path: Path) -> None:
-    warehouse = written(raw_tables(spark), str(tmp_path))
-    built(spark, warehouse)
+def test_a_row_outside_its_domain_is_refused_by_the_table_itself(spark: SparkSession, built_warehouse: str) -> None:
+    warehouse = built_warehouse
     properties = DeltaTable.forPath(spark, f"{warehouse}/examples").detail().collect()[0]["properties"]
     assert properties["delta.constraints.click_in_domain"] == "click = 1 OR (click = 0 AND conversion = 0)"
     rows = read_table(spark, f"{warehouse}/examples", EXAMPLES, keep_extra=True).limit(1)
