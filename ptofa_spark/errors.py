@@ -37,6 +37,10 @@ class ColumnTypeError(TableError):
         super().__init__(f"table {table}: column {column} is {found}, expected {wanted}: cast it before the job")
 
 
+class DivergedError(UserError):
+    """A training's loss is no longer a finite number."""
+
+
 class InfeasibleError(UserError):
     """No allocation meets the demands, the slots and the risk limits together."""
 

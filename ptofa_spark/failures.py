@@ -15,7 +15,12 @@ _CAUSES = (
         f"the disk is full: free some space, then {_AGAIN}",
     ),
     (
-        r"OutOfMemoryError|GC overhead limit|^MemoryError|\nMemoryError",
+        r"(?m)^\w*MemoryError: ",
+        "the driver's Python ran out of memory: use a machine with more, or lower what the driver holds at once "
+        "(driver_users and max_core_pairs of allocate, max_rows of evaluate, shuffle_rows of train)",
+    ),
+    (
+        r"OutOfMemoryError|GC overhead limit",
         "Spark's JVM ran out of memory: give it more (--spark.driver-memory, or spark-submit's options)",
     ),
     (

@@ -12,7 +12,8 @@ from typing import Any
 def write_whole(path: Path, text: str) -> None:
     """Writes a file; a reader sees the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    # A run's own: of two that write the same file at once one stands, whole.
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)
 

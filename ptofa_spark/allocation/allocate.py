@@ -15,16 +15,16 @@ from ptofa_spark import progress
 from ptofa_spark.allocation.audit import Audit, audit
 from ptofa_spark.allocation.certificate import Certificate
 from ptofa_spark.allocation.feasibility import as_its_mode_reads, require_feasible
-from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
+from ptofa_spark.allocation.inputs import newest, read_campaign_funds, read_scores
 from ptofa_spark.allocation.methods import Solved, certificate, keeps_every_demand, solve
 from ptofa_spark.allocation.passes import ScorePasses, fits_on_driver
 from ptofa_spark.allocation.plan import allocation, plan_of
-from ptofa_spark.allocation.prices_file import write_prices
+from ptofa_spark.allocation.prices_file import remove_prices, write_prices
 from ptofa_spark.allocation.problem import AllocationProblem
 from ptofa_spark.allocation.profile import profile
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.allocation.summary import AllocationSummary, FundSummary
-from ptofa_spark.tables.commits import claim, delta_version
+from ptofa_spark.tables.commits import claim
 from ptofa_spark.tables.names import sql_string
 from ptofa_spark.tables.writing import write_table
 
@@ -38,13 +38,12 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
     """
     seconds = _Seconds()
     with progress.stage(f"allocate-{settings.method}", k=settings.k, mode=settings.demand_mode) as report:
-        sources = [
-            delta_version(spark, table) for table in (settings.expected_revenue, settings.funds, settings.demands)
-        ]
+        sources = newest(spark, settings.expected_revenue, settings.funds, settings.demands)
         with seconds.of("read"):
-            campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id)
+            asked_for = settings.campaign_id
+            campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, asked_for, sources)
             claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}")
-            scores = read_scores(spark, settings.expected_revenue, campaign, funds)
+            scores = read_scores(spark, settings.expected_revenue, campaign, funds, sources)
             found = profile(scores, funds, settings.max_classes)
             asked = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)
             problem = as_its_mode_reads(asked, settings.report)
@@ -69,7 +68,9 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         report.counts.update(users=truth.users, served=truth.users_served, objective=round(truth.objective, 2))
     summary = _summary(problem, settings, solved, bound, truth, seconds.by_step)
     plan_of(problem, solved.steps).write(settings.report)
-    if solved.start is not None:
+    if solved.start is None:
+        remove_prices(settings.report)
+    else:
         write_prices(settings.report, problem, solved.start)
     summary.write(settings.report)
     return summary
@@ -110,6 +111,7 @@ def _summary(
     return AllocationSummary(
         campaign_id=problem.campaign_id,
         method=settings.method,
+        allocated_by=solved.allocated_by,
         k=problem.k,
         demand_mode=problem.mode,
         users=found.users,

@@ -161,13 +161,22 @@ def _repeats(user: Ints, of: Ints) -> int:
 
 
 def _by_fund(allocation: DataFrame) -> dict[str, FundAudit]:
-    """Sums that are exact in any order, so that the objective does not depend on the partitioning."""
-    size = F.max(F.abs("expected_revenue"))
+    """Sums that are exact in any order, so that the objective does not depend on the partitioning.
+
+    A row of NaN or infinite revenue adds nothing: it is one of the wrong rows.
+    """
+    revenue_of = F.abs("expected_revenue")
+    allocation = allocation.withColumn("expected_revenue", F.when(revenue_of < math.inf, F.col("expected_revenue")))
+    size = F.coalesce(F.max(revenue_of), F.lit(0.0))
     sizes = allocation.groupBy("fund_id").agg(F.count("*").alias("delivered"), size.alias("largest")).collect()
     if not sizes:
         return {}
     rows = max(line["delivered"] for line in sizes)
     grid = int(grid_exponents(np.array([max(line["largest"] for line in sizes)]), rows)[0])
-    sums = allocation.groupBy("fund_id").agg(sum_on_grid(F.col("expected_revenue"), grid).alias("units")).collect()
+    sums = (
+        allocation.groupBy("fund_id")
+        .agg(F.coalesce(sum_on_grid(F.col("expected_revenue"), grid), F.lit(0)).alias("units"))
+        .collect()
+    )
     revenue = {line["fund_id"]: math.ldexp(line["units"], -grid) for line in sums}
     return {line["fund_id"]: FundAudit(line["delivered"], revenue[line["fund_id"]]) for line in sizes}

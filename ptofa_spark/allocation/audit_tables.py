@@ -8,12 +8,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.audit import Audit, audit
-from ptofa_spark.allocation.demand_modes import largest_remainder
-from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
+from ptofa_spark.allocation.inputs import newest, read_campaign_funds, read_scores
 from ptofa_spark.allocation.settings import AuditSettings
 from ptofa_spark.errors import UserError
 from ptofa_spark.tables.reading import read_table
 from ptofa_spark.tables.schemas import ALLOCATION
+from ptofa_spark.whole_shares import largest_remainder
 
 
 def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
@@ -22,8 +22,9 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     Raises:
         UserError: an input breaks its contract, or the allocation breaks a promise, each of which is named.
     """
-    campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id)
-    scores = read_scores(spark, settings.expected_revenue, campaign, funds)
+    sources = newest(spark, settings.expected_revenue, settings.funds, settings.demands)
+    campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id, sources)
+    scores = read_scores(spark, settings.expected_revenue, campaign, funds, sources)
     users = scores.count()
     if settings.demand_mode == "scale" and funds.demand.sum() > 0:
         funds = replace(funds, demand=largest_remainder(funds.demand, settings.k * users))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
-from ptofa_spark.allocation.problem import AllocationProblem, Ints
+from ptofa_spark.allocation.problem import AllocationProblem
 from ptofa_spark.errors import InfeasibleError
+from ptofa_spark.whole_shares import largest_remainder
 
 
 def with_demand_mode(problem: AllocationProblem) -> AllocationProblem:
@@ -42,26 +41,3 @@ def with_demand_mode(problem: AllocationProblem) -> AllocationProblem:
             f"{said}: partial needs at most as many; lower them by {wanted - slots:,}, or use at-most"
         )
     return problem
-
-
-def largest_remainder(demand: Ints, total: int) -> Ints:
-    """Whole numbers in proportion to the demands that add up to the total; ties go to the earlier fund. (funds,).
-
-    Computed in whole numbers, so that it is exact at any size.
-
-    Args:
-        demand: (funds,), exposures, not all of them 0.
-        total: exposures.
-
-    >>> largest_remainder(np.array([3, 2, 2]), 10).tolist()
-    [4, 3, 3]
-    >>> largest_remainder(np.array([1, 1, 1]), 4).tolist()
-    [2, 1, 1]
-    """
-    whole = int(demand.sum())
-    products = [int(d) * total for d in demand]
-    scaled = np.array([product // whole for product in products], dtype=np.int64)
-    remainders = [product % whole for product in products]
-    for fund in sorted(range(len(products)), key=lambda f: (-remainders[f], f))[: total - int(scaled.sum())]:
-        scaled[fund] += 1
-    return scaled

@@ -125,7 +125,7 @@ def _in_words(
     repair: dict[str, int],
 ) -> str:
     few = problem.classes.eligible.sum(axis=1) < problem.k
-    if few.any():
+    if problem.mode != "partial" and few.any():
         count, at = int(problem.classes.users[few].sum()), int(problem.classes.tolerance_high[few].max())
         return (
             f"{count:,} user(s) (risk tolerance up to {at}) have fewer eligible funds than K={problem.k}: "

@@ -36,10 +36,11 @@ _BYTES_A_PAIR = 100
 class Solved:
     """What a method found.
 
-    steps: the plan; alpha: (funds,), HA's first; prices: (network funds,), money, where the method has some; start: for
-    a later run of `exact`.
+    allocated_by: the method that made the plan, HA where `exact` did not get there; steps: the plan; alpha: (funds,),
+    HA's first; prices: (network funds,), money, where the method has some; start: for a later run of `exact`.
     """
 
+    allocated_by: str
     steps: tuple[Step, ...]
     alpha: Floats | None = None
     prices: Floats | None = None
@@ -93,14 +94,14 @@ def solve(
     grid = grid_exponents(largest, problem.users)
     if settings.method == "manual":
         order = fund_priority(spark, problem.funds, passes, grid, settings)
-        return Solved(manual_allocation(problem, passes, order, settings.max_sweep_rows))
+        return Solved("manual", manual_allocation(problem, passes, order, settings.max_sweep_rows))
     if settings.method == "ha":
         sweep = literal_allocation if settings.ha_variant == "literal" else heuristic_allocation
         phases, alpha = sweep(problem, passes, grid, settings.max_sweep_rows)
-        return Solved(phases, alpha)
+        return Solved("ha", phases, alpha)
     if settings.method == "ip":
         users = sampled_users(passes, 1.0, seed=0)
-        return Solved((integer_program_allocation(problem, users, settings.ip_seconds),))
+        return Solved("ip", (integer_program_allocation(problem, users, settings.ip_seconds),))
     return _optimum(choice_rule(problem), problem, passes, grid, settings)
 
 
@@ -109,14 +110,14 @@ def _optimum(
 ) -> Solved:
     if settings.method == "mincostflow":
         whole = whole_allocation(rule, passes)
-        return Solved((whole.step,) if whole.step else (), prices=whole.prices)
+        return Solved("mincostflow", (whole.step,) if whole.step else (), prices=whole.prices)
     warm = None if settings.prices is None else read_prices(settings.prices, problem, rule.funds)
     found = exact_allocation(rule, passes, settings.seed, settings.max_core_pairs, warm, settings.max_rounds)
     if found.step is not None:
-        return Solved((found.step,), prices=found.prices, start=found.start)
+        return Solved("exact", (found.step,), prices=found.prices, start=found.start)
     logger.warning("the optimum was not reached in %d rounds: HA allocates, with its gap certified", found.rounds)
     phases, alpha = heuristic_allocation(problem, passes, grid, settings.max_sweep_rows)
-    return Solved(phases, alpha, found.prices)
+    return Solved("ha", phases, alpha, found.prices)
 
 
 def _require_size(problem: AllocationProblem, settings: AllocateSettings) -> None:

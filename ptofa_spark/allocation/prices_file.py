@@ -49,6 +49,11 @@ def write_prices(directory: str, problem: AllocationProblem, start: PriceStart) 
     write_whole(path, content.model_dump_json(indent=1) + "\n")
 
 
+def remove_prices(directory: str) -> None:
+    """Removes the prices that an earlier run left: they are not those of the allocation that is reported now."""
+    (Path(directory) / PRICES_JSON).unlink(missing_ok=True)
+
+
 def read_prices(argument: str, problem: AllocationProblem, network_funds: int) -> PriceStart:
     """Prices of an earlier run for this problem's funds; its campaign may be another one.
 

@@ -42,7 +42,8 @@ class FundSummary:
 class AllocationSummary:
     """One allocation, as in `allocation.json`.
 
-    objective: money (paper, eq. 1). upper_bound: money, no allocation that keeps C1, C2 and C3 is worth more.
+    method: what was asked for; allocated_by: what made it, ha where exact did not reach the optimum. objective: money
+    (paper, eq. 1). upper_bound: money, no allocation that keeps C1, C2 and C3 is worth more.
     certified_gap: (upper_bound - objective) / |objective|; an allocation that breaks a constraint may be worth more
     than any that keeps them, so for `manual` read the violations first. worst_cycle: money an exposure, see
     `certificate`. All three are null where no allocation is feasible. users_served: users with exactly K funds; phases:
@@ -51,6 +52,7 @@ class AllocationSummary:
 
     campaign_id: str
     method: str
+    allocated_by: str
     k: int
     demand_mode: str
     users: int
@@ -68,8 +70,9 @@ class AllocationSummary:
     def line(self) -> str:
         """The allocation in one line."""
         off = self.violations
+        made = self.method if self.allocated_by == self.method else f"{self.method}, allocated by {self.allocated_by}"
         return (
-            f"{self.method}: objective {self.objective:,.2f}, {self.users_served:,} of {self.users:,} users served, "
+            f"{made}: objective {self.objective:,.2f}, {self.users_served:,} of {self.users:,} users served, "
             f"violations C1 {off.c1:,} C2 {off.c2:,} C3 {off.c3:,}, {self._gap()}"
         )
 

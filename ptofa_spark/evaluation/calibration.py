@@ -23,15 +23,19 @@ class CalibrationGroup:
 def calibration(predicted: Floats, actual: Floats, groups: int = GROUPS) -> tuple[CalibrationGroup, ...]:
     """Groups of equal mass by rising prediction; fewer where there are fewer exposures than groups.
 
+    Exposures of one prediction share their outcomes evenly, so that it does not matter in which order they stand.
+
     Args:
         predicted: (exposures,), a probability or money.
         actual: (exposures,), in the same unit.
         groups: how many.
     """
+    _, prediction, exposures = np.unique(predicted, return_inverse=True, return_counts=True)
+    shared = (np.bincount(prediction, weights=actual) / exposures)[prediction] if len(predicted) else actual
     order = np.argsort(predicted, kind="stable")
     parts = [part for part in np.array_split(order, groups) if len(part)]
     return tuple(
-        CalibrationGroup(len(part), float(predicted[part].mean()), float(actual[part].mean())) for part in parts
+        CalibrationGroup(len(part), float(predicted[part].mean()), float(shared[part].mean())) for part in parts
     )
 
 

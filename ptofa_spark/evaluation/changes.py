@@ -6,12 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ptofa_spark.allocation.demand_modes import largest_remainder, with_demand_mode
+from ptofa_spark.allocation.demand_modes import with_demand_mode
 from ptofa_spark.allocation.problem import AllocationProblem
 from ptofa_spark.errors import ConfigError
+from ptofa_spark.whole_shares import largest_remainder
 
-_MOVED = re.compile(r"^(?P<fund>.+?)\s*(?P<percent>[+-]\d+(\.\d+)?)\s*%$")
-_DROPPED = re.compile(r"^drop\s+(?P<fund>.+)$")
+_MOVED = re.compile(r"^(?P<fund>.+?)\s*(?P<percent>[+-]\d+(\.\d+)?)\s*%$", re.DOTALL)
+_DROPPED = re.compile(r"^drop\s+(?P<fund>.+)$", re.DOTALL)
 _NEW_K = re.compile(r"^k\s*=\s*(?P<k>\d+)$", re.IGNORECASE)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.evaluation.calibration import CalibrationGroup
@@ -98,25 +98,25 @@ def report_tables(found: Evaluation) -> list[Table]:
 
 
 def report_figures(
-    summaries: Sequence[AllocationSummary], groups: Sequence[CalibrationGroup], model: Predicted
+    allocations: Mapping[str, AllocationSummary], groups: Sequence[CalibrationGroup], model: Predicted
 ) -> list[Figure]:
-    """The plots of the HTML report."""
+    """The plots of the HTML report. allocations: of one campaign, by name."""
     return [
-        Figure("Exposures each fund asked for, and got.", demand_and_delivered(summaries), wide=True),
-        Figure("Expected revenue of each fund.", revenue_by_fund(summaries), wide=True),
-        Figure("Expected revenue of the funds of each risk level.", revenue_by_risk(summaries)),
-        *_price_figure(summaries),
+        Figure("Exposures each fund asked for, and got.", demand_and_delivered(allocations), wide=True),
+        Figure("Expected revenue of each fund.", revenue_by_fund(allocations), wide=True),
+        Figure("Expected revenue of the funds of each risk level.", revenue_by_risk(allocations)),
+        *_price_figure(allocations),
         Figure("Conversion rate, predicted against actual.", calibration_plot(groups, "conversion rate")),
         Figure("Predicted expected revenue of the test exposures.", score_distribution(model.revenue)),
     ]
 
 
-def _price_figure(summaries: Sequence[AllocationSummary]) -> list[Figure]:
+def _price_figure(allocations: Mapping[str, AllocationSummary]) -> list[Figure]:
     """The prices of the last allocation that has some: the exact one's, where there is one."""
-    priced = [each for each in summaries if any(fund.price is not None for fund in each.funds)]
+    priced = [name for name, each in allocations.items() if any(fund.price is not None for fund in each.funds)]
     if not priced:
         return []
-    return [Figure(f"Price of each fund under {priced[-1].method}.", price_by_fund(priced[-1]))]
+    return [Figure(f"Price of each fund under {priced[-1]}.", price_by_fund(allocations[priced[-1]]))]
 
 
 def power_note(conversions: int) -> str:

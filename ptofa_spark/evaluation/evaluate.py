@@ -42,9 +42,11 @@ def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
     """Evaluates and writes `report/evaluation.json` and `report/report.html`.
 
     Raises:
-        UserError: a table, the model or an allocation's summary is missing, or a summary is of another allocation.
+        UserError: a table, the model or an allocation's summary is missing, a summary is of another allocation, or the
+            allocations are of several campaigns.
     """
     summaries = {name: AllocationSummary.read(str(Path(settings.report) / name)) for name in settings.names()}
+    _require_one_campaign(summaries)
     model = read_artifact(settings.model_dir).name
     with stage("evaluate", model=model, allocations=settings.allocations) as progress:
         tables = _Tables(spark, settings.warehouse, settings.snapshot_date)
@@ -54,6 +56,18 @@ def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
         _write(found, seen, settings)
         progress.counts |= {"exposures": found.exposures, "report": found.report}
     return found
+
+
+def _require_one_campaign(summaries: dict[str, AllocationSummary]) -> None:
+    """The report compares allocations of the same funds to the same users."""
+    about = {name: (each.campaign_id, [fund.fund_id for fund in each.funds]) for name, each in summaries.items()}
+    first, *others = about
+    for name in others:
+        if about[name] != about[first]:
+            raise UserError(
+                f"allocations {first} (campaign {about[first][0]!r}) and {name} (campaign {about[name][0]!r}) are not "
+                "of the same campaign and funds: evaluate those of one campaign at a time"
+            )
 
 
 class _Tables:
@@ -123,7 +137,8 @@ def _evaluation(seen: TestSet, judged: tuple[AllocationEvaluation, ...], setting
 def _write(found: Evaluation, seen: TestSet, settings: EvaluateSettings) -> None:
     first = found.allocations[0].summary
     heading = Heading(first.campaign_id, f"{first.users:,}", str(len(first.funds)), str(first.k), found.model)
-    figures = report_figures([each.summary for each in found.allocations], found.conversion_calibration, seen.model)
+    by_name = {each.name: each.summary for each in found.allocations}
+    figures = report_figures(by_name, found.conversion_calibration, seen.model)
     tables = [*report_tables(found), *paper_tables(settings.report, (TABLE_1, TABLE_2))]
     html = render(heading, tables, [*figures, *paper_figure(settings.report)])
     directory = Path(settings.report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
-from ptofa_spark.allocation.summary import AllocationSummary
+from ptofa_spark.allocation.summary import AllocationSummary, FundSummary
 from ptofa_spark.evaluation.calibration import CalibrationGroup
 
 _INK = "#808890"
@@ -38,52 +38,52 @@ _STYLE: Any = {
 _WIDE, _HALF = (8.0, 3.4), (4.2, 3.6)
 
 
-def demand_and_delivered(summaries: Sequence[AllocationSummary]) -> str:
-    """Exposures each fund asked for and got, a bar a method."""
+def demand_and_delivered(allocations: Mapping[str, AllocationSummary]) -> str:
+    """Exposures each fund asked for and got, a bar an allocation."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_WIDE)
-        funds = summaries[0].funds
+        funds = _funds(allocations)
         place = np.arange(len(funds))
-        width = 0.8 / (len(summaries) + 1)
+        width = 0.8 / (len(allocations) + 1)
         axes.bar(place, [fund.demand for fund in funds], width, label="demand", color=_INK, alpha=0.5)
-        for number, summary in enumerate(summaries):
+        for number, (name, summary) in enumerate(allocations.items()):
             delivered = [fund.delivered for fund in summary.funds]
-            axes.bar(place + width * (number + 1), delivered, width, label=summary.method, color=_COLOURS[number % 4])
-        _fund_axis(axes, [fund.fund_id for fund in funds], place + width * len(summaries) / 2)
+            axes.bar(place + width * (number + 1), delivered, width, label=name, color=_COLOURS[number % 4])
+        _fund_axis(axes, [fund.fund_id for fund in funds], place + width * len(allocations) / 2)
         axes.set_ylabel("exposures")
         axes.yaxis.set_major_formatter(EngFormatter())
-        axes.legend(ncols=len(summaries) + 1, loc="lower right", bbox_to_anchor=(1, 1))
+        axes.legend(ncols=len(allocations) + 1, loc="lower right", bbox_to_anchor=(1, 1))
         return _data_uri(figure)
 
 
-def revenue_by_fund(summaries: Sequence[AllocationSummary]) -> str:
-    """Expected revenue that each fund brings, a bar a method."""
+def revenue_by_fund(allocations: Mapping[str, AllocationSummary]) -> str:
+    """Expected revenue that each fund brings, a bar an allocation."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_WIDE)
-        funds = summaries[0].funds
+        funds = _funds(allocations)
         place = np.arange(len(funds))
-        width = 0.8 / len(summaries)
-        for number, summary in enumerate(summaries):
+        width = 0.8 / len(allocations)
+        for number, (name, summary) in enumerate(allocations.items()):
             revenue = [fund.expected_revenue for fund in summary.funds]
-            axes.bar(place + width * number, revenue, width, label=summary.method, color=_COLOURS[number % 4])
-        _fund_axis(axes, [fund.fund_id for fund in funds], place + width * (len(summaries) - 1) / 2)
+            axes.bar(place + width * number, revenue, width, label=name, color=_COLOURS[number % 4])
+        _fund_axis(axes, [fund.fund_id for fund in funds], place + width * (len(allocations) - 1) / 2)
         axes.set_ylabel("expected revenue")
         axes.yaxis.set_major_formatter(EngFormatter())
-        axes.legend(ncols=len(summaries), loc="lower right", bbox_to_anchor=(1, 1))
+        axes.legend(ncols=len(allocations), loc="lower right", bbox_to_anchor=(1, 1))
         return _data_uri(figure)
 
 
-def revenue_by_risk(summaries: Sequence[AllocationSummary]) -> str:
-    """Expected revenue of the funds of each risk level, a bar a method."""
+def revenue_by_risk(allocations: Mapping[str, AllocationSummary]) -> str:
+    """Expected revenue of the funds of each risk level, a bar an allocation."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_HALF)
-        levels = sorted({fund.risk_level for fund in summaries[0].funds})
+        levels = sorted({fund.risk_level for fund in _funds(allocations)})
         place = np.arange(len(levels))
-        width = 0.8 / len(summaries)
-        for number, summary in enumerate(summaries):
+        width = 0.8 / len(allocations)
+        for number, (name, summary) in enumerate(allocations.items()):
             revenue = [sum(f.expected_revenue for f in summary.funds if f.risk_level == level) for level in levels]
-            axes.bar(place + width * number, revenue, width, label=summary.method, color=_COLOURS[number % 4])
-        axes.set_xticks(place + width * (len(summaries) - 1) / 2, [str(level) for level in levels])
+            axes.bar(place + width * number, revenue, width, label=name, color=_COLOURS[number % 4])
+        axes.set_xticks(place + width * (len(allocations) - 1) / 2, [str(level) for level in levels])
         axes.grid(visible=False, axis="x")
         axes.set_xlabel("risk level of the fund")
         axes.set_ylabel("expected revenue")
@@ -129,6 +129,11 @@ def score_distribution(scores: NDArray[np.float64]) -> str:
         axes.set_xlabel("predicted expected revenue of an exposure")
         axes.set_ylabel("test exposures")
         return _data_uri(figure)
+
+
+def _funds(allocations: Mapping[str, AllocationSummary]) -> tuple[FundSummary, ...]:
+    """The campaign's funds, the same in every allocation."""
+    return next(iter(allocations.values())).funds
 
 
 def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.evaluation.metrics import Floats, Outcomes, Predicted
+from ptofa_spark.evaluation.oracle import true_revenue
 from ptofa_spark.scoring.pairs import predict_examples
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def test_set(tested: DataFrame, model_dir: str, model: str, truth: DataFrame | N
             "fund_id",
             F.col("p_c").alias("true_p_c"),
             (F.col("p_c") * F.col("mu") / _LN10).alias("true_log10"),
-            (F.col("p_c") * F.exp(F.col("mu") + F.col("sigma") * F.col("sigma") / 2)).alias("true_revenue"),
+            true_revenue().alias("true_revenue"),
         )
         rows = rows.join(true, on=["user_id", "fund_id"], how="left")
     table = rows.orderBy("campaign_id", "user_id", "fund_id").drop("campaign_id").toArrow()

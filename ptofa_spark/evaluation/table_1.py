@@ -30,6 +30,7 @@ from ptofa_spark.evaluation.true_worth import true_worth
 from ptofa_spark.feed.snapshot import files_digest, pin_snapshot
 from ptofa_spark.models.registry import require_model
 from ptofa_spark.progress import stage
+from ptofa_spark.redaction import without_secrets
 from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.splits import TEST
@@ -69,7 +70,7 @@ def table_1(spark: SparkSession, settings: EvaluateSettings, train_section: dict
     """Trains the models on each warehouse, writes `table_1.json` and `table_1.md`, and returns the page's text.
 
     A model that an earlier run left in `report/table_1_models`, trained with the same settings on the same version of
-    the examples, is not trained again.
+    the examples, is not trained again; a grid is.
 
     Args:
         spark: the session.
@@ -99,6 +100,8 @@ class _Bench:
         self, spark: SparkSession, warehouse: str, settings: EvaluateSettings, train_section: dict[str, Any]
     ) -> None:
         self._spark, self._warehouse, self._settings, self._train = spark, warehouse, settings, train_section
+        # As the page, its JSON and the report show it.
+        self._named = without_secrets(warehouse)
         snapshot = pin_snapshot(spark, self._table("examples"), settings.snapshot_date)
         self._examples, self._files = snapshot.table, files_digest(snapshot)
         examples = read_table(spark, self._table("examples"), EXAMPLES, keep_extra=True)
@@ -153,11 +156,11 @@ class _Bench:
             rpme = self._true_rpme(scores, self._truth)
         found = metrics(seen.model, seen.outcomes)
         regret = _regret(rpme, best)
-        run = Run(self._warehouse, model, seed, chosen.learning_rate, chosen.dropout, found, rpme, regret)
+        run = Run(self._named, model, seed, chosen.learning_rate, chosen.dropout, found, rpme, regret)
         return run, seen
 
     def _without_training(self, name: str, found: Metrics, rpme: float | None, best: float | None) -> Run:
-        return Run(self._warehouse, name, None, None, None, found, rpme, _regret(rpme, best))
+        return Run(self._named, name, None, None, None, found, rpme, _regret(rpme, best))
 
     def _true_scores(self, truth: DataFrame) -> str:
         """A score table whose E is the truth's own."""

@@ -127,7 +127,9 @@ class _Campaign:
         expected: TrueWorth,
     ) -> ArmResult:
         of_prediction, best = expected, expected
-        if arm.method != _EXACT:
+        if arm.method == _EXACT:
+            require_optimal(summary)
+        else:
             of_prediction = self._solved(arm, "campaign_scores")
         best = of_prediction if arm.predictor == ORACLE else self._solved(arm, "campaign_true_scores")
         most = best.revenue or 1.0

@@ -20,7 +20,7 @@ from ptofa_spark.allocation.certificate import certify
 from ptofa_spark.allocation.choice_rule import choice_rule
 from ptofa_spark.allocation.demand_modes import with_demand_mode
 from ptofa_spark.allocation.feasibility import explain, is_feasible
-from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
+from ptofa_spark.allocation.inputs import newest, read_campaign_funds, read_scores
 from ptofa_spark.allocation.passes import Passes, ScorePasses, fits_on_driver
 from ptofa_spark.allocation.problem import AllocationProblem, Floats
 from ptofa_spark.allocation.profile import profile
@@ -58,9 +58,10 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
         UserError: an input breaks its contract, or today's problem is infeasible.
     """
     with progress.stage("what-if", k=settings.k, mode=settings.demand_mode) as report:
-        campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id)
+        sources = newest(spark, settings.expected_revenue, settings.funds, settings.demands)
+        campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id, sources)
         asked = read_changes(settings.changes, funds.ids)
-        scores = read_scores(spark, settings.expected_revenue, campaign, funds)
+        scores = read_scores(spark, settings.expected_revenue, campaign, funds, sources)
         try:
             found = profile(scores, funds, settings.max_classes)
             asked_for = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)

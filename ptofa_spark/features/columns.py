@@ -16,6 +16,8 @@ from ptofa_spark.tables.names import quoted
 logger = logging.getLogger(__name__)
 
 USER, FUND, PAIR = "u_", "f_", "p_"
+# Larger numbers are no measurements, and their squares would leave double's range.
+_LARGEST = 1e100
 PREFIXES = (USER, FUND, PAIR)
 
 
@@ -32,7 +34,8 @@ def is_categorical(schema: StructType, name: str) -> bool:
 def attributes(schema: StructType, keys: tuple[str, ...], prefix: str, within: str = "") -> dict[str, Column]:
     """A table's further columns as features, by their names: words stay, numbers and booleans become doubles.
 
-    Columns of other types are left out, and the log says so. within: the path of the struct that holds the columns.
+    NaN, the infinities and what lies beyond 1e100 become null: unknown. Columns of other types are left out, and the
+    log says so. within: the path of the struct that holds the columns.
     """
     columns: dict[str, Column] = {}
     for field in schema:
@@ -42,7 +45,9 @@ def attributes(schema: StructType, keys: tuple[str, ...], prefix: str, within: s
         if isinstance(field.dataType, StringType):
             columns[prefix + field.name] = column
         elif isinstance(field.dataType, NumericType | BooleanType):
-            columns[prefix + field.name] = column.cast("double")
+            number = column.cast("double")
+            # Spark puts NaN above every number.
+            columns[prefix + field.name] = F.when(F.abs(number) <= _LARGEST, number)
         else:
             logger.info("left_out=%s type=%s", field.name, field.dataType.simpleString())
     return columns

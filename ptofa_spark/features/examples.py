@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -11,8 +9,9 @@ from ptofa_spark.features.columns import FUND, feature_names
 from ptofa_spark.features.history import EXAMPLE_COLUMNS, WINDOW_COLUMNS, History
 from ptofa_spark.features.pair import pair_columns
 from ptofa_spark.features.raw import Raw
-from ptofa_spark.features.records import map_users
+from ptofa_spark.features.records import map_users, name_of
 from ptofa_spark.features.user import user_attributes
+from ptofa_spark.tables.names import quoted
 from ptofa_spark.tables.schemas import EXAMPLES
 
 
@@ -30,8 +29,8 @@ def examples(records: DataFrame, history: History, raw: Raw, funds: DataFrame, s
     user = {name: F.col(name) for name in WINDOW_COLUMNS} | user_attributes(past.schema)
     named = past.select(
         "user_id",
-        _name("campaign", [campaign for campaign, _ in raw.campaigns]).alias("campaign_id"),
-        _name("fund", raw.funds).alias("fund_id"),
+        name_of("campaign", [campaign for campaign, _ in raw.campaigns]).alias("campaign_id"),
+        name_of("fund", raw.funds).alias("fund_id"),
         "propensity",
         *[F.col(name).cast("double").alias(name) for name in ("click", "conversion", "revenue")],
         F.col("user.risk_tolerance").alias("risk_tolerance"),
@@ -44,10 +43,6 @@ def examples(records: DataFrame, history: History, raw: Raw, funds: DataFrame, s
     made = {"split": split, "snapshot_date": F.lit(raw.snapshot_date)}
     return whole.select(
         *[made.get(name, F.col(name)).alias(name) for name in EXAMPLES.names],
-        *[F.col(f"`{name}`") for name in (*sorted(user), *feature_names(funds.schema, FUND))],
+        *[F.col(quoted(name)) for name in (*sorted(user), *feature_names(funds.schema, FUND))],
         *pair_columns(),
     )
-
-
-def _name(place: str, names: Sequence[str]) -> Column:
-    return F.array(*[F.lit(name) for name in names])[F.col(place)]

@@ -10,6 +10,7 @@ from ptofa_spark.exact_sums import grid_exponents, off_grid, sum_on_grid
 from ptofa_spark.features.columns import feature_names, is_categorical
 from ptofa_spark.features.encoders import Encoders, Scale
 from ptofa_spark.splits import TRAIN
+from ptofa_spark.tables.names import quoted
 
 MAX_WORDS = 10_000
 
@@ -29,7 +30,7 @@ def fit_encoders(examples: DataFrame, max_words: int = MAX_WORDS) -> Encoders:
 def _vocabularies(rows: DataFrame, names: list[str], max_words: int) -> dict[str, tuple[str, ...]]:
     if not names:
         return {}
-    entries = F.array(*[F.struct(F.lit(name).alias("name"), F.col(f"`{name}`").alias("word")) for name in names])
+    entries = F.array(*[F.struct(F.lit(name).alias("name"), F.col(quoted(name)).alias("word")) for name in names])
     counts = rows.select(F.inline(entries)).where(F.col("word").isNotNull()).groupBy("name", "word").count()
     by_frequency = Window.partitionBy("name").orderBy(F.desc("count"), "word")
     kept = counts.withColumn("place", F.row_number().over(by_frequency)).where(F.col("place") <= max_words)
@@ -43,7 +44,7 @@ def _scales(rows: DataFrame, names: list[str]) -> dict[str, Scale]:
     """Means and deviations from sums that are exact in any order: first how large the numbers get, then the sums."""
     if not names:
         return {}
-    values = [F.col(f"`{name}`").cast("double") for name in names]
+    values = [F.col(quoted(name)).cast("double") for name in names]
     sizes = [F.array(F.count(value), F.coalesce(F.max(F.abs(value)), F.lit(0.0))) for value in values]
     first = rows.agg(F.count("*").alias("rows"), F.array(*sizes).alias("sizes")).collect()[0]
     known, largest = np.array(first["sizes"]).T

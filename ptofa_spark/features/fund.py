@@ -11,6 +11,7 @@ from ptofa_spark.features.raw import Raw
 from ptofa_spark.features.records import map_users
 
 KEYS = ("fund_id", "risk_level")
+_TYPE = "fund_type"
 TRAILING_DAYS = 90
 # A fund without exposures starts at one conversion in a thousand, worth a thousand exposures of evidence.
 _PRIOR_CONVERSIONS, _PRIOR_EXPOSURES = 1.0, 1_000.0
@@ -19,7 +20,7 @@ _COUNTS = ("purchases", "exposures", "conversions")
 
 def fund_types(funds: DataFrame) -> list[str | None]:
     """The type of each fund, by fund_id; None where the platform has no types."""
-    kind = F.col("fund_type").cast("string") if "fund_type" in funds.columns else F.lit(None).cast("string")
+    kind = F.col(_TYPE).cast("string") if _TYPE in funds.columns else F.lit(None).cast("string")
     return [row[0] for row in funds.orderBy("fund_id").select(kind).collect()]
 
 
@@ -50,6 +51,8 @@ def fund_features(records: DataFrame, history: History, raw: Raw) -> DataFrame:
         .groupBy("campaign_id", "fund_id")
         .agg(*[F.sum(name).alias(f"_{name}") for name in _COUNTS])
     )
+    # A name, whatever the platform numbers its types by: purchases of a type are looked up by it.
+    kind = {FUND + _TYPE: F.col(_TYPE).cast("string")} if _TYPE in funds.columns else {}
     every = funds.crossJoin(starts.select("campaign_id")).join(trailing, on=["campaign_id", "fund_id"], how="left")
     purchases, exposures, conversions = (F.coalesce(F.col(f"_{name}"), F.lit(0)) for name in _COUNTS)
     return every.select(
@@ -61,5 +64,5 @@ def fund_features(records: DataFrame, history: History, raw: Raw) -> DataFrame:
         F.col("risk_level").cast("double").alias("f_risk_level"),
         F.log1p(purchases.cast("double")).alias("f_purchases_90d"),
         F.log((conversions + _PRIOR_CONVERSIONS) / (exposures + _PRIOR_EXPOSURES)).alias("f_log_conversion_rate"),
-        *[column.alias(name) for name, column in attributes(funds.schema, KEYS, FUND).items()],
+        *[column.alias(name) for name, column in (attributes(funds.schema, (*KEYS, _TYPE), FUND) | kind).items()],
     )

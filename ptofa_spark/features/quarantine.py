@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.features.raw import FAULT, Raw
-from ptofa_spark.features.records import EXPOSURE, PURCHASE, USER, Chunk, map_users, record_batch
+from ptofa_spark.features.records import EXPOSURE, PURCHASE, USER, Chunk, map_users, name_of, record_batch
 from ptofa_spark.progress import RUN_ID
 from ptofa_spark.tables.names import in_warehouse, quoted
 from ptofa_spark.tables.reading import table_exists
@@ -111,8 +111,8 @@ def _bad_records(raw: Raw, records: DataFrame, name: str) -> DataFrame:
         rows = bad.select("user_id", "user.*", FAULT)
     else:
         columns = {
-            "campaign_id": _name("campaign", [campaign for campaign, _ in raw.campaigns]),
-            "fund_id": _name("fund", raw.funds),
+            "campaign_id": name_of("campaign", [campaign for campaign, _ in raw.campaigns]),
+            "fund_id": name_of("fund", raw.funds),
             "transacted_at": F.col("at"),
             "revenue": F.col("amount"),
         }
@@ -146,7 +146,3 @@ def _fault_counts(chunk: Chunk) -> pa.RecordBatch:
         "rows": pa.array(list(found.values()), pa.int64()),
     }
     return record_batch(columns, _COUNTS)
-
-
-def _name(place: str, names: Sequence[str]) -> Column:
-    return F.array(*[F.lit(name) for name in names])[F.col(place)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DataType, MapType, StructType, VariantType
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.commits import TableVersion, delta_version
@@ -15,6 +17,8 @@ from ptofa_spark.tables.domains import DOMAINS
 from ptofa_spark.tables.names import in_warehouse, quoted
 from ptofa_spark.tables.reading import read_table
 from ptofa_spark.tables.schemas import OPEN_TABLES, RAW_TABLES
+
+logger = logging.getLogger(__name__)
 
 FAULT = "reason"
 _KEYS = {"funds": ("fund_id",), "campaigns": ("campaign_id",), "demands": ("campaign_id", "fund_id")}
@@ -68,13 +72,19 @@ def read_raw(
         versions: by table argument, to read again what an earlier build read; the newest if None.
 
     Raises:
-        TableError: a table is missing or has other columns, or no campaign starts on the snapshot date.
+        TableError: a table is missing or has other columns, or is none that the earlier build read, or no campaign
+            starts on the snapshot date.
     """
     places = {name: in_warehouse(warehouse, name) for name in RAW_TABLES}
     if versions is None:
         pinned = {name: delta_version(spark, place) for name, place in places.items()}
     else:
-        pinned = {name: TableVersion(place, versions.get(place)) for name, place in places.items()}
+        unknown = [place for place in places.values() if place not in versions]
+        if unknown:
+            raise TableError(
+                f"that build read {', '.join(sorted(versions))}, not {unknown[0]}: name the warehouse as it did"
+            )
+        pinned = {name: TableVersion(place, versions[place]) for name, place in places.items()}
     frames = {
         name: read_table(
             spark,
@@ -86,6 +96,7 @@ def read_raw(
         )
         for name, schema in RAW_TABLES.items()
     }
+    frames = {name: _comparable(frame, name) for name, frame in frames.items()}
     marked: dict[str, DataFrame] = {}
     for name in ("funds", "campaigns"):
         marked[name] = _marked_small(frames[name], name, _own_faults(name))
@@ -101,6 +112,22 @@ def read_raw(
         else:
             marked[name] = frames[name].withColumn(FAULT, _first_of(faults))
     return Raw(marked, tuple(pinned.values()), tuple(funds), tuple(campaigns))
+
+
+def _comparable(frame: DataFrame, name: str) -> DataFrame:
+    """The table without columns whose values Spark cannot compare, maps and variants: they are no features either."""
+    left_out = [field.name for field in frame.schema if not _can_be_compared(field.dataType)]
+    if left_out:
+        logger.info("table=%s left_out=%s", name, ",".join(left_out))
+    return frame.drop(*left_out)
+
+
+def _can_be_compared(kind: DataType) -> bool:
+    if isinstance(kind, ArrayType):
+        return _can_be_compared(kind.elementType)
+    if isinstance(kind, StructType):
+        return all(_can_be_compared(field.dataType) for field in kind)
+    return not isinstance(kind, MapType | VariantType)
 
 
 def _good(frame: DataFrame) -> DataFrame:

@@ -19,6 +19,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from ptofa_spark.features.raw import CONFLICTING, DOUBLED, Raw
 from ptofa_spark.features.windows import Bools, Ints
+from ptofa_spark.tables.names import quoted
 
 # Kinds of records, in the order in which a user's stand.
 USER, EXPOSURE, PURCHASE = 0, 1, 2
@@ -45,7 +46,7 @@ def user_records(raw: Raw, rows: int) -> DataFrame:
             the feature tables do not depend on the machine.
     """
     users, exposures, purchases = (raw.good(name) for name in ("users", "exposures", "transactions"))
-    about = F.struct(*[F.col(f"`{name}`") for name in users.columns if name != "user_id"])
+    about = F.struct(*[F.col(quoted(name)) for name in users.columns if name != "user_id"])
     nothing = {
         "at": F.lit(None).cast("timestamp"),
         "campaign": F.lit(None).cast("int"),
@@ -173,7 +174,9 @@ def _chunk(table: pa.Table) -> Chunk:
 
 
 def _record(rows: DataFrame, kind: int, columns: dict[str, Column]) -> DataFrame:
-    row_hash = F.xxhash64(*[F.col(f"`{name}`") for name in rows.columns])
+    """Rows of a raw table in the one shape; row_hash tells rows apart, nulls too, which Spark's hash skips."""
+    values = [F.col(quoted(name)) for name in rows.columns]
+    row_hash = F.xxhash64(*values, F.array(*[value.isNull() for value in values]))
     return rows.select(
         "user_id",
         F.lit(kind).alias("kind"),
@@ -186,3 +189,8 @@ def _place(column: str, ids: Sequence[str]) -> Column:
     """The place of a column's value among the ids, as int."""
     entries = [part for place, name in enumerate(ids) for part in (F.lit(name), F.lit(place))]
     return F.try_element_at(F.create_map(*entries), F.col(column))
+
+
+def name_of(place: str, names: Sequence[str]) -> Column:
+    """The name at the place that a column holds."""
+    return F.array(*[F.lit(name) for name in names])[F.col(place)]

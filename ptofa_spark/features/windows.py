@@ -17,8 +17,6 @@ Bools = NDArray[np.bool_]
 
 WINDOW_DAYS = (7, 30, 90, 365)
 DAY = 86_400
-# Columns that are null, not 0, for a user who never bought.
-NULL_WITHOUT_PURCHASE = ("u_purchase_recency", "u_log_amount_mean", "u_log_amount_sd")
 _SPAN = 2**33  # seconds from 1970 to 2242: a user's events, and a user's and fund's, are sorted as one number
 _MONEY, _LOG = 1e4, 1e8
 

@@ -20,8 +20,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
 from ptofa_spark.errors import MachineError
-from ptofa_spark.ingest.raw_tables import RawTables, count_test_users, shared_out
+from ptofa_spark.ingest.raw_tables import RawTables, count_test_users
 from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, FUNDS, TRANSACTIONS, USERS
+from ptofa_spark.whole_shares import largest_remainder
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ def load_completejourney(spark: SparkSession, seed: int, test_share: float, camp
     start = offers["start_date"].min()
     past = data["transactions"][data["transactions"]["transaction_timestamp"] < start]
     users = spark.createDataFrame(_rows(_users(data, past), JOURNEY_USERS), JOURNEY_USERS)
-    demand = shared_out(count_test_users(users, seed, test_share), offers["targets"].tolist())
+    demand = largest_remainder(offers["targets"].tolist(), count_test_users(users, seed, test_share)).tolist()
     funds = offers.assign(risk_level=_RISK, fund_type=offers["campaign_type"])
     demands = offers.assign(campaign_id=CAMPAIGN, demand=demand)
     return RawTables(

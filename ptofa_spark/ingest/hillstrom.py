@@ -20,8 +20,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import DataType, DoubleType, IntegerType, LongType, StringType, StructField, StructType
 
 from ptofa_spark.errors import MissingColumnError, TableError
-from ptofa_spark.ingest.raw_tables import RawTables, count_test_users, shared_out
+from ptofa_spark.ingest.raw_tables import RawTables, count_test_users
 from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, FUNDS, TRANSACTIONS, USERS
+from ptofa_spark.whole_shares import largest_remainder
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def load_hillstrom(spark: SparkSession, source: str, seed: int, test_share: floa
     rows = checked_rows(content, source)
     users = _users(spark, rows)
     funds = sorted(FUND_OF_SEGMENT.values())
-    demand = shared_out(count_test_users(users, seed, test_share), [1] * len(funds))
+    demand = largest_remainder([1] * len(funds), count_test_users(users, seed, test_share)).tolist()
     kinds = [(fund, _RISK, "none" if fund == "no_email" else "email") for fund in funds]
     return RawTables(
         users=users,

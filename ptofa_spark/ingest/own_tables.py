@@ -27,13 +27,15 @@ _KEYS = {
     "demands": ("campaign_id", "fund_id"),
     "exposures": ("campaign_id", "user_id", "fund_id"),
 }
-# (table, column) -> the table that must know its values. Transactions may be of funds no longer offered.
+# (table, column) -> the table that must know its values. A fund no longer offered stands in funds, without a demand.
 _REFERENCES = {
     ("demands", "fund_id"): "funds",
     ("demands", "campaign_id"): "campaigns",
     ("exposures", "fund_id"): "funds",
     ("exposures", "campaign_id"): "campaigns",
     ("exposures", "user_id"): "users",
+    ("transactions", "fund_id"): "funds",
+    ("transactions", "user_id"): "users",
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from pyspark.sql import DataFrame, SparkSession
@@ -64,18 +63,3 @@ def count_test_users(users: DataFrame, seed: int, test_share: float) -> int:
     if count == 0:
         raise ConfigError(f"ingest: test_share = {test_share} leaves no test user: raise it")
     return count
-
-
-def shared_out(total: int, weights: Sequence[int]) -> list[int]:
-    """The total in whole parts proportional to the weights, by largest remainder; the first of equals gets more.
-
-    Args:
-        total: not negative.
-        weights: not negative, their sum positive.
-    """
-    whole = sum(weights)
-    parts = [total * weight // whole for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda i: -(total * weights[i] % whole))
-    for i in by_remainder[: total - sum(parts)]:
-        parts[i] += 1
-    return parts

@@ -46,8 +46,11 @@ def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: d
         generate_platform(spark, plan.of("generate_platform", GeneratePlatformSettings, **users))
     else:
         ingest(spark, plan.of("ingest", IngestSettings, dataset=settings.dataset, source=settings.source))
-    by_user = settings.dataset in ("hillstrom", "completejourney")
-    build_features(spark, plan.of("build_features", BuildFeaturesSettings, split_by="user" if by_user else "campaign"))
+    # Campaigns of one log in time test themselves; these two data sets have too few. Own tables: as the section says.
+    split = {"synthetic": {"split_by": "campaign"}, "own": {}}.get(settings.dataset, {"split_by": "user"})
+    built = plan.of("build_features", BuildFeaturesSettings, **split)
+    by_user = built.split_by == "user"
+    build_features(spark, built)
     train(spark, plan.of("train", TrainSettings))
     campaign = score(spark, plan.of("score", ScoreSettings, audience="test" if by_user else "all"))
     for method in METHODS:
@@ -55,6 +58,15 @@ def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: d
         log = {} if by_user else {"exposures": in_warehouse(settings.warehouse, "exposures")}
         allocate(spark, plan.of("allocate", AllocateSettings, **plan.allocation(method, campaign), **log))
     return evaluate(spark, plan.of("evaluate", EvaluateSettings, allocations=",".join(METHODS)))
+
+
+def model_place(settings: RunPipelineSettings) -> str:
+    """A model is a folder of the driver's file system: in a warehouse that is one, else beside the reports."""
+    if settings.model_dir:
+        return settings.model_dir
+    warehouse = settings.warehouse.rstrip("/")
+    is_folder = "://" not in warehouse and in_warehouse(warehouse, "model") == f"{warehouse}/model"
+    return f"{warehouse if is_folder else settings.report}/model"
 
 
 class _Plan:
@@ -65,7 +77,7 @@ class _Plan:
         self._sections = sections
         shared = {name: getattr(settings, name) for name in ("warehouse", "report", "seed")}
         shares = {name: getattr(settings, name) for name in ("test_share", "validation_share")}
-        self._fixed = shared | shares | {"model_dir": f"{settings.warehouse}/model"}
+        self._fixed = shared | shares | {"model_dir": model_place(settings)}
 
     def of(self, job: str, settings_class: type[S], **more: Any) -> S:
         known = {name: value for name, value in self._fixed.items() if name in settings_class.model_fields}

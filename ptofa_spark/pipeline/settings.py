@@ -14,6 +14,10 @@ class RunPipelineSettings(Settings):
 
     warehouse: str = Field("warehouse", description="directory, URI or catalog.schema of the tables")
     report: str = Field("reports", description="directory for the reports")
+    model_dir: str | None = Field(
+        None,
+        description="folder of the model; if empty, model in the warehouse if that is a folder, else in the report",
+    )
     dataset: Literal["synthetic", "hillstrom", "completejourney", "own"] = Field(
         "synthetic", description="synthetic platform, hillstrom, completejourney, or own raw tables"
     )

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.errors import MissingColumnError
 from ptofa_spark.scoring.udf import PREDICTION, prediction_udf
+from ptofa_spark.tables.names import quoted
 from ptofa_spark.training.artifact import read_artifact, unpack
 
 
@@ -25,5 +26,7 @@ def predict_examples(examples: DataFrame, model_dir: str) -> DataFrame:
     if missing:
         raise MissingColumnError("examples", missing, examples.columns)
     predict = prediction_udf(examples.sparkSession.sparkContext.broadcast(artifact))
-    predicted = examples.withColumn("_prediction", predict(F.struct(*columns)))
-    return predicted.select(*examples.columns, *[F.col(f"_prediction.{name}") for name in PREDICTION.names])
+    predicted = examples.withColumn("_prediction", predict(F.struct(*[quoted(name) for name in columns])))
+    return predicted.select(
+        *[quoted(name) for name in examples.columns], *[F.col(f"_prediction.{name}") for name in PREDICTION.names]
+    )

@@ -18,7 +18,7 @@ from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.scoring.udf import expected_revenue_udf
 from ptofa_spark.splits import TEST
 from ptofa_spark.tables.commits import Claim, TableVersion, claim, delta_version
-from ptofa_spark.tables.names import in_warehouse, sql_string
+from ptofa_spark.tables.names import in_warehouse, quoted, sql_string
 from ptofa_spark.tables.reading import read_table
 from ptofa_spark.tables.schemas import FUND_FEATURES, USER_FEATURES
 from ptofa_spark.tables.snapshots import of_snapshot
@@ -84,7 +84,7 @@ def scored_users(users: DataFrame, funds: DataFrame, artifact: Artifact) -> Data
     )
     context = spark.sparkContext
     expected_revenue = expected_revenue_udf(context.broadcast(artifact), context.broadcast(campaign))
-    features = F.struct(*encoding.user.columns, *campaign.pairs.columns())
+    features = F.struct(*[quoted(name) for name in encoding.user.columns], *campaign.pairs.columns())
     return compact(users, expected_revenue(features), campaign.pairs.fund_ids)
 
 

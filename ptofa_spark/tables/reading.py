@@ -83,7 +83,7 @@ def table_exists(spark: SparkSession, argument: str) -> bool:
     """Whether a table or any file is at the argument."""
     name = TableName.parse(argument)
     if name.in_catalog:
-        return bool(spark.catalog.tableExists(argument))
+        return bool(spark.catalog.tableExists(name.sql()))
     return _first_file(spark, argument) is not None
 
 
@@ -210,6 +210,6 @@ def _require_values(frame: DataFrame, schema: StructType, table: str, allow_null
             )
 
 
-def read_columns(spark: SparkSession, argument: str) -> list[str]:
-    """The names of a table's columns, to tell apart the forms that a table may have."""
-    return _open(spark, TableName.parse(argument), StructType([]), None)[0].columns
+def read_columns(spark: SparkSession, argument: str, version: int | None = None) -> list[str]:
+    """The names of a table's columns, to tell apart the forms that a table may have; of the newest version if None."""
+    return _open(spark, TableName.parse(argument), StructType([]), version)[0].columns

@@ -111,7 +111,7 @@ def _saved(writer: DataFrameWriter, name: TableName) -> bool:
 
 
 def _exists(spark: SparkSession, name: TableName) -> bool:
-    return spark.catalog.tableExists(name.text) if name.in_catalog else DeltaTable.isDeltaTable(spark, name.text)
+    return spark.catalog.tableExists(name.sql()) if name.in_catalog else DeltaTable.isDeltaTable(spark, name.text)
 
 
 def _broken_constraint(text: str) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from ptofa_spark.config import validated
-from ptofa_spark.errors import UserError
+from ptofa_spark.errors import DivergedError, UserError
 from ptofa_spark.progress import stage
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.trainer import Fitted
@@ -37,7 +37,7 @@ def best_of_grid(settings: TrainSettings, run: Callable[[TrainSettings], Fitted]
 
     Raises:
         ConfigError: the grid holds a value that `train` would refuse.
-        UserError: the loss diverged, at every point.
+        UserError: the loss diverged at every point; or a run failed for another reason, which ends the grid.
     """
     if not settings.grid:
         return Chosen(settings, run(settings), ())
@@ -47,7 +47,7 @@ def best_of_grid(settings: TrainSettings, run: Callable[[TrainSettings], Fitted]
         with stage("grid", learning_rate=point.learning_rate, dropout=point.dropout) as report:
             try:
                 fitted = run(point)
-            except UserError as error:
+            except DivergedError as error:
                 report.counts["diverged"] = error
                 points.append(GridPoint(point.learning_rate, point.dropout, None, 0))
                 continue

@@ -8,7 +8,7 @@ from pathlib import Path
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from ptofa_spark.errors import UserError
+from ptofa_spark.errors import MachineError, UserError
 from ptofa_spark.training.grid import Chosen
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.validation import ValidationMetrics
@@ -37,17 +37,31 @@ def open_experiment(settings: TrainSettings) -> None:
             mlflow.create_experiment(settings.experiment, artifact_location=beside)
         mlflow.set_experiment(settings.experiment)
     except MlflowException as error:
-        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"tracking_uri {settings.tracking_uri} cannot be used ({reason}): name another, or leave tracking off"
+            f"tracking_uri {settings.tracking_uri} cannot be used ({_reason(error)}): name another, or leave tracking "
+            "off"
         ) from error
 
 
 def track(chosen: Chosen, validation: ValidationMetrics, model_dir: str, versions: dict[str, int | None]) -> None:
-    """Logs the run, after `open_experiment`; the points of a grid are runs inside it."""
-    settings = chosen.settings
-    if not settings.tracking:
+    """Logs the run, after `open_experiment`; the points of a grid are runs inside it.
+
+    Raises:
+        MachineError: the tracking server went away; the model is written all the same.
+    """
+    if not chosen.settings.tracking:
         return
+    try:
+        _log(chosen, validation, model_dir, versions)
+    except MlflowException as error:
+        raise MachineError(
+            f"the model is written to {model_dir}, but its run could not be logged to {chosen.settings.tracking_uri} "
+            f"({_reason(error)}): run again when that answers"
+        ) from error
+
+
+def _log(chosen: Chosen, validation: ValidationMetrics, model_dir: str, versions: dict[str, int | None]) -> None:
+    settings = chosen.settings
     with mlflow.start_run(run_name=settings.model):
         mlflow.log_params(settings.model_dump(mode="json", exclude=_NOT_OF_THE_RUN))
         mlflow.set_tags({f"version of {table}": str(version) for table, version in versions.items()})
@@ -63,3 +77,7 @@ def track(chosen: Chosen, validation: ValidationMetrics, model_dir: str, version
                 mlflow.log_params({"learning_rate": point.learning_rate, "dropout": point.dropout})
                 if point.validation_loss is not None:
                     mlflow.log_metric("validation_loss", point.validation_loss)
+
+
+def _reason(error: MlflowException) -> str:
+    return " ".join(str(error).split())[:200]

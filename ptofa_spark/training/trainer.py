@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ptofa_spark.errors import UserError
+from ptofa_spark.errors import DivergedError
 from ptofa_spark.feed.blocks import Batch
 from ptofa_spark.models.prediction import RevenueModel
 from ptofa_spark.training.checkpoint import NO_CHECKPOINT, Checkpoint
@@ -79,7 +79,7 @@ def fit(
         checkpoint: the run's file, which it goes on from if there is one.
 
     Raises:
-        UserError: the loss is no longer finite.
+        DivergedError: the loss is no longer finite.
         RuntimeError: the source gave another number of rows than it has.
     """
     stopping = EarlyStopping(settings.patience)
@@ -110,7 +110,7 @@ def mean_loss(model: RevenueModel[Any], source: Source, group: Group = ALONE) ->
     """Mean loss an example of the validation split, without dropout.
 
     Raises:
-        UserError: it is not finite.
+        DivergedError: it is not finite.
         RuntimeError: the source gave another number of rows than it has.
     """
     model.eval()
@@ -234,5 +234,5 @@ def _all_rows(mine: int, wanted: int, group: Group) -> int:
 
 def _finite(loss: float) -> float:
     if not math.isfinite(loss):
-        raise UserError(f"the loss became {loss}: lower learning_rate, or look for extreme values in the features")
+        raise DivergedError(f"the loss became {loss}: lower learning_rate, or look for extreme values in the features")
     return loss

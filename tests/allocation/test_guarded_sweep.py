@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ptofa_spark.allocation.choice import heuristic_scores, preference
 from ptofa_spark.allocation.class_flow import class_network, saturating_flow
+from ptofa_spark.allocation.feasibility import explain
 from ptofa_spark.allocation.heuristic import heuristic_allocation
 from ptofa_spark.allocation.passes import DriverPasses
 from ptofa_spark.allocation.steps import replay
@@ -176,6 +177,14 @@ def test_partial_meets_every_demand_and_fills_at_most_k_slots() -> None:
     rows, places = np.nonzero(real)
     assert modest.eligible[rows, taken[rows, places]].all()
     assert all(len(set(row[held])) == held.sum() for row, held in zip(taken, real, strict=True))
+
+
+def test_where_users_may_get_less_than_k_the_demands_are_what_cannot_be_met() -> None:
+    """100 users may see the first fund alone, 50 both; the second is to be shown 80 times."""
+    revenue = np.where(np.arange(150)[:, None] < 100, [1.0, np.nan], [1.0, 1.0])
+    why = explain(Instance(revenue, np.array([20, 80]), 2).problem("partial"))
+    assert why.reason.endswith("30 short: change the demands by F000 +30, F001 -30")
+    assert why.repair == {"F000": 30, "F001": -30}
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])

@@ -136,3 +136,16 @@ def test_sums_by_fund() -> None:
     assert (bond.fund_id, bond.exposures, bond.predicted_conversions, bond.predicted_revenue) == ("bond", 2, 0.75, 53.0)
     assert (equity.conversions, equity.revenue, equity.predicted_revenue) == (0.0, 0.0, 7.0)
     assert by_fund(Predicted("esmm", said.p_c, None, said.p_c), seen)[0].predicted_revenue is None
+
+
+def test_calibration_does_not_depend_on_the_order_of_equal_predictions() -> None:
+    rng = np.random.default_rng(8)
+    predicted, actual = rng.choice([0.1, 0.2], 400), (rng.random(400) < 0.15).astype(float)
+    order = rng.permutation(400)
+    shown = calibration(predicted, actual)
+    assert [(g.exposures, g.actual) for g in shown] == pytest.approx(
+        [(g.exposures, g.actual) for g in calibration(predicted[order], actual[order])]
+    )
+    constant = calibration(np.full(400, actual.mean()), actual)
+    assert expected_calibration_error(constant) == pytest.approx(0.0, abs=1e-12)
+    assert expected_calibration_error(shown) > 0.0

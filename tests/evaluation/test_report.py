@@ -37,14 +37,16 @@ class Elements(HTMLParser):
 def summary(method: str) -> AllocationSummary:
     funds = tuple(FundSummary(f"{NASTY}{n}", n, 10 * n, 10 * n, 5.0 * n, 1.5, n - 3.0) for n in range(1, 6))
     none = Violations(0, 0, 0)
-    return AllocationSummary("c", method, 1, "exact", 150, 150, 150, 75.0, None, None, None, none, 3, funds)
+    return AllocationSummary("c", method, method, 1, "exact", 150, 150, 150, 75.0, None, None, None, none, 3, funds)
 
 
 def test_report_is_whole_and_escapes_what_stands_in_its_cells() -> None:
     rng = np.random.default_rng(0)
     score = rng.lognormal(0, 1, 500)
     groups = calibration(score, score + rng.normal(0, 0.1, 500))
-    figures = report_figures([summary("manual"), summary("ha")], groups, Predicted("m", score, score, score))
+    figures = report_figures(
+        {name: summary(name) for name in ("manual", "ha")}, groups, Predicted("m", score, score, score)
+    )
     table = Table("T", "note & more", ("fund", "x"), ((NASTY, "1"),))
     html = render(Heading(NASTY, "1", "2", "1", "ptofa"), [table], figures)
     seen = Elements()
@@ -94,7 +96,9 @@ def test_the_report_shows_in_a_browser_without_an_error(tmp_path: Path) -> None:
         pytest.skip("no Chromium on this machine: install Debian's package chromium")
     score = np.random.default_rng(0).lognormal(0, 1, 500)
     groups = calibration(score, score)
-    figures = report_figures([summary("manual"), summary("exact")], groups, Predicted("m", score, score, score))
+    figures = report_figures(
+        {name: summary(name) for name in ("manual", "exact")}, groups, Predicted("m", score, score, score)
+    )
     page = tmp_path / "report.html"
     table = Table("T", "note", ("fund", "x"), (("a", "1"),))
     page.write_text(render(Heading("c", "1", "2", "1", "ptofa"), [table], figures), encoding="utf-8")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from ptofa_spark.allocation.exact import ExactSolution, exact_allocation
 from ptofa_spark.allocation.summary import AllocationSummary, Violations
 from ptofa_spark.errors import ConfigError, UserError
 from ptofa_spark.evaluation.arms import parse_arms
@@ -170,9 +172,23 @@ def test_an_unknown_model_is_refused_before_any_training(spark: SparkSession, tm
 
 def test_regret_against_an_optimum_that_was_not_proved_is_refused() -> None:
     none = Violations(0, 0, 0)
-    proved = AllocationSummary("c", "exact", 1, "exact", 1, 1, 1, 5.0, 5.0, 1e-9, 0.0, none, 1, ())
+    proved = AllocationSummary("c", "exact", "exact", 1, "exact", 1, 1, 1, 5.0, 5.0, 1e-9, 0.0, none, 1, ())
     require_optimal(proved)
     require_optimal(replace(proved, objective=0.0, certified_gap=None))
     for gap in (0.01, None):
         with pytest.raises(UserError, match="the optimum was not proved"):
             require_optimal(replace(proved, certified_gap=gap))
+
+
+def test_an_arm_that_did_not_reach_the_optimum_has_no_regret_of_its_prediction(
+    spark: SparkSession, warehouse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a round, exact falls back to HA: its loss must not be booked on the prediction."""
+
+    def without_a_round(*given: Any) -> ExactSolution:
+        return exact_allocation(*given[:5], max_rounds=0)
+
+    monkeypatch.setattr("ptofa_spark.allocation.methods.exact_allocation", without_a_round)
+    given = {"warehouse": warehouse, "report": str(tmp_path), "campaign": True, "campaign_arms": "oracle+exact"}
+    with pytest.raises(UserError, match="the optimum was not proved"):
+        table_2(spark, EvaluateSettings.model_validate(given), {})

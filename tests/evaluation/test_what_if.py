@@ -137,3 +137,9 @@ def test_a_change_that_cannot_be_read_is_refused(text: str, message: str) -> Non
 
 def test_without_changes_every_fund_is_raised_by_a_tenth() -> None:
     assert read_changes(None, ["a", "b"]) == ["a+10%", "b+10%"]
+
+
+def test_changes_of_demands_that_are_all_zero_and_of_names_with_a_line_break() -> None:
+    problem = Instance(np.ones((4, 2)), np.array([0, 0]), 1).problem("partial")
+    assert changed(problem, "k=2").funds.demand.tolist() == [0, 0]
+    assert read_changes("a\nb+10%; drop a\nb", ["a\nb"]) == ["a\nb+10%", "drop a\nb"]

@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 from ptofa_spark.errors import MissingColumnError, TableError
 from ptofa_spark.ingest.completejourney import load_completejourney
 from ptofa_spark.ingest.hillstrom import checked_rows, load_hillstrom
-from ptofa_spark.ingest.raw_tables import RawTables, shared_out
+from ptofa_spark.ingest.raw_tables import RawTables
+from ptofa_spark.whole_shares import largest_remainder
 from tests.run_job import run_job
 
 HILLSTROM = Path(os.environ.get("HILLSTROM_CSV", "../shared/data/hillstrom.csv"))
@@ -120,7 +121,7 @@ def test_completejourney_history_ends_before_the_campaign_begins(spark: SparkSes
 
 
 def test_shares_are_whole_in_proportion_and_add_up() -> None:
-    assert shared_out(10, [1, 1, 1]) == [4, 3, 3]
-    assert shared_out(7, [0, 5, 2]) == [0, 5, 2]
-    assert shared_out(1, [1, 3]) == [0, 1]
-    assert sum(shared_out(9_999_999, [3, 1, 4, 1, 5, 9, 2, 6])) == 9_999_999
+    assert largest_remainder([1, 1, 1], 10).tolist() == [4, 3, 3]
+    assert largest_remainder([0, 5, 2], 7).tolist() == [0, 5, 2]
+    assert largest_remainder([1, 3], 1).tolist() == [0, 1]
+    assert largest_remainder([3, 1, 4, 1, 5, 9, 2, 6], 9_999_999).sum() == 9_999_999

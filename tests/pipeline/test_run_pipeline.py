@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from ptofa_spark.pipeline.run import model_place
+from ptofa_spark.pipeline.settings import RunPipelineSettings
 from tests.pipeline.notebooks import run_notebook
 from tests.run_job import run_job
 
@@ -37,6 +39,15 @@ def run(spark: SparkSession, root: Path, capsys: pytest.CaptureFixture[str], con
     code, line = run_job("run_pipeline", "--config", str(root / "conf.yaml"), *places, *words, capsys=capsys)
     assert (code, line) == (0, f"report: {root}/reports/report.html")
     return Run(spark, root, line)
+
+
+def test_a_warehouse_that_is_no_folder_leaves_the_model_beside_the_reports() -> None:
+    for warehouse, place in {
+        "warehouse/x": "warehouse/x/model", "s3a://bucket/ptofa": "r/model", "main.ptofa": "r/model",
+        "/mnt/w/": "/mnt/w/model",
+    }.items():  # fmt: skip
+        assert Path(model_place(RunPipelineSettings(warehouse=warehouse, report="r"))) == Path(place)
+    assert model_place(RunPipelineSettings(warehouse="main.ptofa", model_dir="m")) == "m"
 
 
 def assert_ha_meets_every_constraint(done: Run) -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
 from pyspark.sql import SparkSession
 
-from ptofa_spark.errors import ConfigError, UserError
+from ptofa_spark.errors import ConfigError, MachineError, UserError
 from ptofa_spark.training.artifact import read_artifact
+from ptofa_spark.training.grid import best_of_grid
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import TrainedModel, train
+from ptofa_spark.training.trainer import Fitted
 from tests.feed.feature_tables import FeatureTables, write_feature_tables
 from tests.run_job import run_job
 
@@ -57,6 +60,28 @@ def test_a_grid_that_cannot_be_trained_says_so(spark: SparkSession, tables: Feat
     with pytest.raises(ConfigError, match=r"dropout = '1.5'"):
         grid_run(spark, tables, tmp_path / "m", grid_dropouts="1.5")
     assert not (tmp_path / "m").exists()
+
+
+def test_a_machine_that_fails_ends_the_grid_and_is_no_divergence() -> None:
+    def fails(point: TrainSettings) -> Fitted:
+        raise MachineError("2 training processes ended without a model")
+
+    with pytest.raises(MachineError, match="ended without a model"):
+        best_of_grid(TrainSettings(grid=True), fails)
+
+
+def test_a_tracking_server_that_goes_away_leaves_the_model_and_says_so(
+    spark: SparkSession, tables: FeatureTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise MlflowException("connection refused")
+
+    monkeypatch.setattr(mlflow, "log_artifacts", gone)
+    given = {"warehouse": tables.warehouse, "model_dir": str(tmp_path / "model"), "epochs": 1, "tracking": True}
+    settings = TrainSettings.model_validate(given | {"tracking_uri": f"sqlite:///{tmp_path}/runs.db"})
+    with pytest.raises(MachineError, match=r"is written to .*model, but its run could not be logged"):
+        train(spark, settings)
+    assert read_artifact(str(tmp_path / "model")).name == "ptofa"
 
 
 def test_a_run_is_found_again_in_mlflow(spark: SparkSession, tables: FeatureTables, tmp_path: Path) -> None:
