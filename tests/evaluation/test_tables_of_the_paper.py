@@ -17,6 +17,7 @@ from ptofa_spark.allocation.summary import AllocationSummary, Violations
 from ptofa_spark.errors import ConfigError, UserError
 from ptofa_spark.evaluation.arms import parse_arms
 from ptofa_spark.evaluation.lifts import ArmOutcome, resampled
+from ptofa_spark.evaluation.predictions import test_set
 from ptofa_spark.evaluation.regret import require_optimal
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.simulated_outcomes import converted_exposures
@@ -70,6 +71,12 @@ def test_models_are_judged_by_the_revenue_of_their_allocations(
     rerun = json.loads((report / "table_1.json").read_text(encoding="utf-8"))
     assert rerun[0]["metrics"] == trained[0]["metrics"]
     assert rerun[0]["rpme"] == trained[0]["rpme"]
+    tested = spark.read.format("delta").load(f"{warehouse}/examples").where("split = 'test'")
+    whole, few = (test_set(tested, str(kept.parent), "ptofa", None, rows).outcomes for rows in (5_000_000, 1_000))
+    # A sample takes all exposures of a user or none.
+    assert len(whole.revenue) == 3_000
+    assert 800 < len(few.revenue) < 1_200
+    assert len(np.unique(few.user)) == len(few.revenue) * len(np.unique(whole.user)) / len(whole.revenue)
 
 
 def test_arms_are_judged_by_what_their_users_do_and_by_the_truth(

@@ -1,8 +1,7 @@
-"""Two allocations at the same time, as two processes: of one campaign one wins, of two campaigns both land."""
+"""Two allocations at the same time, in two processes: of one campaign one wins, of two campaigns both land."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
+from ptofa_spark.allocation.allocate import allocate
+from ptofa_spark.allocation.settings import AllocateSettings
 from tests.faults.stages import PATIENCE
 from tests.run_job import JOBS
 
@@ -38,51 +40,74 @@ def tables(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(root: Path, campaign: str, method: str, output: str) -> subprocess.Popen[str]:
-    words = [f"--expected-revenue={root}/pairs", f"--funds={root}/funds", f"--demands={root}/demands"]
-    words += [f"--output={output}", f"--report={root}/{campaign}-{method}", f"--campaign-id={campaign}"]
-    words += [f"--method={method}", "--spark.master=local[1]", "--spark.driver-memory=1g"]
+def words(root: Path, campaign: str, method: str) -> dict[str, str]:
+    given = {"expected_revenue": f"{root}/pairs", "funds": f"{root}/funds", "demands": f"{root}/demands"}
+    given |= {"output": f"{root}/allocation", "report": f"{root}/{campaign}-{method}"}
+    return given | {"campaign_id": campaign, "method": method}
+
+
+def start(root: Path, campaign: str, method: str) -> subprocess.Popen[str]:
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in words(root, campaign, method).items()]
     return subprocess.Popen(
-        [sys.executable, str(JOBS / "allocate.py"), *words],
+        [sys.executable, str(JOBS / "allocate.py"), *options, "--spark.master=local[1]", "--spark.driver-memory=1g"],
         cwd=root, env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 
 
-def ends(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str]]:
-    said = [process.communicate(timeout=PATIENCE)[1] for process in processes]
-    return [(each.returncode, text.strip().splitlines()[-1]) for each, text in zip(processes, said, strict=True)]
+def start_and_hold(root: Path, campaign: str) -> subprocess.Popen[str]:
+    """A run of `ha` that is held up, JVM and all, after it looked at the table and before it writes."""
+    held = start(root, campaign, "ha")
+    assert held.stderr is not None
+    while "phase=1" not in held.stderr.readline():
+        assert held.poll() is None
+    os.killpg(held.pid, signal.SIGSTOP)
+    return held
+
+
+def goes_on(held: subprocess.Popen[str]) -> tuple[int, str]:
+    os.killpg(held.pid, signal.SIGCONT)
+    return ends(held)
+
+
+def ends(process: subprocess.Popen[str]) -> tuple[int, str]:
+    said = process.communicate(timeout=PATIENCE)[1]
+    return process.returncode, said.strip().splitlines()[-1]
+
+
+def assert_each_user_has_a_fund(spark: SparkSession, root: Path, *campaigns: str) -> None:
+    rows = spark.read.format("delta").load(f"{root}/allocation")
+    found = rows.groupBy("campaign_id").agg(F.count("*").alias("rows"), F.countDistinct("user_id").alias("users"))
+    assert {tuple(row) for row in found.collect()} == {(campaign, USERS, USERS) for campaign in campaigns}
 
 
 @pytest.mark.parametrize("table", [pytest.param("new", marks=pytest.mark.long), "written before"])
 def test_of_two_runs_of_a_campaign_one_wins_and_the_other_says_so(
     spark: SparkSession, tables: Path, table: str
 ) -> None:
-    """The first is held up, JVM and all, after it looked at the table; the second comes, writes and goes."""
-    output = f"{tables}/allocation"
+    """The second comes, writes and goes while the first is held up."""
     if table == "written before":
-        assert ends([start(tables, "spring", "manual", output)])[0][0] == 0
-    held = start(tables, "spring", "ha", output)
-    assert held.stderr is not None
-    while "phase=1" not in held.stderr.readline():
-        assert held.poll() is None
-    os.killpg(held.pid, signal.SIGSTOP)
-    assert ends([start(tables, "spring", "exact", output)])[0][0] == 0
-    os.killpg(held.pid, signal.SIGCONT)
-    ((code, line),) = ends([held])
+        allocate(spark, AllocateSettings(**words(tables, "spring", "manual")))
+    held = start_and_hold(tables, "spring")
+    told = allocate(spark, AllocateSettings(**words(tables, "spring", "exact")))
+    code, line = goes_on(held)
     assert code == 2
-    assert line.startswith(f"error: table {output}: another run wrote the rows where campaign_id = 'spring'")
-    rows = spark.read.format("delta").load(output)
-    assert rows.count() == rows.select("user_id").distinct().count() == USERS
-    written = float(rows.selectExpr("sum(expected_revenue)").collect()[0][0])
-    told = json.loads((tables / "spring-exact" / "allocation.json").read_text(encoding="utf-8"))
-    assert written == pytest.approx(told["objective"], rel=1e-9)
+    assert line.startswith(f"error: table {tables}/allocation: another run wrote the rows where campaign_id = 'spring'")
+    assert_each_user_has_a_fund(spark, tables, "spring")
+    rows = spark.read.format("delta").load(f"{tables}/allocation")
+    assert float(rows.selectExpr("sum(expected_revenue)").collect()[0][0]) == pytest.approx(told.objective, rel=1e-9)
 
 
-def test_two_campaigns_at_once_both_land(spark: SparkSession, tables: Path) -> None:
-    output = f"{tables}/allocation"
-    campaigns = ("spring", "autumn")
-    assert [code for code, _ in ends([start(tables, campaign, "ha", output) for campaign in campaigns])] == [0, 0]
-    rows = spark.read.format("delta").load(output)
-    found = {row["campaign_id"]: row["count"] for row in rows.groupBy("campaign_id").count().collect()}
-    assert found == dict.fromkeys(campaigns, USERS)
+def test_of_two_campaigns_both_land(spark: SparkSession, tables: Path) -> None:
+    """The table is made by the second while the first, which saw none, is held up."""
+    held = start_and_hold(tables, "spring")
+    allocate(spark, AllocateSettings(**words(tables, "autumn", "exact")))
+    assert goes_on(held)[0] == 0
+    assert_each_user_has_a_fund(spark, tables, "spring", "autumn")
+
+
+@pytest.mark.long
+def test_two_campaigns_at_the_same_moment_both_land(spark: SparkSession, tables: Path) -> None:
+    runs = [start(tables, campaign, "ha") for campaign in ("spring", "autumn")]
+    assert [ends(each)[0] for each in runs] == [0, 0]
+    assert_each_user_has_a_fund(spark, tables, "spring", "autumn")

@@ -1,0 +1,29 @@
+"""A user's records stay together, however Spark cuts a partition into batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ptofa_spark.features import records
+
+
+@pytest.mark.parametrize("rows_a_batch", [1, 7, 50, 1_000])
+def test_chunks_hold_whole_users_and_every_row_once(monkeypatch: pytest.MonkeyPatch, rows_a_batch: int) -> None:
+    monkeypatch.setattr(records, "_ROWS_A_CHUNK", 40)
+    rng = np.random.default_rng(rows_a_batch)
+    # The fifth user alone is more than a chunk holds.
+    counts = np.concatenate([rng.integers(1, 9, 4), [95], rng.integers(1, 9, 40)])
+    user = np.repeat(np.arange(len(counts)) * 3 - 5, counts)
+    table = pa.table({"user_id": user, "kind": rng.integers(0, 3, len(user)), "at": np.arange(len(user))})
+    batches = table.to_batches(max_chunksize=rows_a_batch)
+    nothing = table.schema.empty_table().to_batches() or [pa.RecordBatch.from_pylist([], table.schema)]
+    chunks = list(records._chunks([*nothing, *batches, *nothing]))
+    assert pa.concat_tables([chunk.table for chunk in chunks]).equals(table)
+    of_each = [set(chunk.table["user_id"].to_pylist()) for chunk in chunks]
+    assert sum(map(len, of_each)) == len(counts)  # no user in two chunks
+    for chunk, users in zip(chunks, of_each, strict=True):
+        assert chunk.user[0] == 0
+        assert chunk.user[-1] == len(users) - 1
+    assert len(chunks) > 1 or rows_a_batch == 1_000
