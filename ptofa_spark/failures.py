@@ -15,9 +15,13 @@ _CAUSES = (
         f"the disk is full: free some space, then {_AGAIN}",
     ),
     (
-        r"(?m)^\w*MemoryError: ",
-        "the driver's Python ran out of memory: use a machine with more, or lower what the driver holds at once "
-        "(driver_users and max_core_pairs of allocate, max_rows of evaluate, shuffle_rows of train)",
+        r"CUDA out of memory|CUDA error: out of memory",
+        "the GPU ran out of memory: lower batch_size, or train with --device cpu",
+    ),
+    (
+        r"(?m)^[\w.]*(?<!OutOf)MemoryError(: |$)",
+        "a Python worker ran out of memory: give the executors more (spark.executor.memoryOverhead; in local mode a "
+        "larger machine), or read smaller batches (spark.sql.execution.arrow.maxRecordsPerBatch)",
     ),
     (
         r"OutOfMemoryError|GC overhead limit",
@@ -45,12 +49,18 @@ _CAUSES = (
         f"the cluster lost an executor or ended the application: {_AGAIN}",
     ),
 )
+_DRIVER_MEMORY = (
+    "the driver's Python ran out of memory: use a machine with more, or lower what the driver holds at once "
+    "(driver_users and max_core_pairs of allocate, max_rows of evaluate, shuffle_rows of train)"
+)
 _FILE = re.compile(r"(?:file|hdfs|s3a?|abfss?|gs|dbfs):/[^\s,'\"()]+\.(?:parquet|json|csv)")
 
 
 def why_it_failed(error: Exception) -> str | None:
     """The cause of a failure of the machine, the cluster or a table's files, and the way out; None for our bug."""
-    text = _chain(error)
+    if any(isinstance(each, MemoryError) for each in _causes(error)):
+        return _DRIVER_MEMORY
+    text = "\n".join(f"{type(each).__name__}: {each}" for each in _causes(error))
     for signs, cause in _CAUSES:
         if re.search(signs, text):
             named = _FILE.search(text)
@@ -64,14 +74,14 @@ def why_it_failed(error: Exception) -> str | None:
     return None
 
 
-def _chain(error: BaseException) -> str:
-    """The error's text and that of its causes; a JVM's trace is in it, for the signs to be found."""
-    texts: list[str] = []
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error and its causes; a JVM's trace is in the text of one, for the signs to be found."""
+    found: list[BaseException] = []
     seen: BaseException | None = error
     while seen is not None:
-        texts.append(f"{type(seen).__name__}: {seen}")
+        found.append(seen)
         seen = seen.__cause__ or seen.__context__
-    return "\n".join(texts)
+    return found
 
 
 def _first_words(text: str) -> str:

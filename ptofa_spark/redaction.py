@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 _HIDDEN = "***"
 _SECRETS = (
@@ -17,6 +18,11 @@ _SECRETS = (
         rf"\1{_HIDDEN}",
     ),
 )
+
+
+def hidden(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with the secrets in their words hidden, to be kept in a file or shown by a server."""
+    return {name: without_secrets(value) if isinstance(value, str) else value for name, value in settings.items()}
 
 
 def without_secrets(text: str) -> str:

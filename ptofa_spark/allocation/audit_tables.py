@@ -22,13 +22,15 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     Raises:
         UserError: an input breaks its contract, or the allocation breaks a promise, each of which is named.
     """
-    sources = newest(spark, settings.expected_revenue, settings.funds, settings.demands)
+    sources = newest(spark, settings.expected_revenue, settings.funds, settings.demands, settings.allocation)
     campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id, sources)
     scores = read_scores(spark, settings.expected_revenue, campaign, funds, sources)
     users = scores.count()
     if settings.demand_mode == "scale" and funds.demand.sum() > 0:
         funds = replace(funds, demand=largest_remainder(funds.demand, settings.k * users))
-    rows = read_table(spark, settings.allocation, ALLOCATION).where(F.col("campaign_id") == campaign)
+    rows = read_table(spark, settings.allocation, ALLOCATION, version=sources[-1].version).where(
+        F.col("campaign_id") == campaign
+    )
     found = audit(rows, scores, funds, settings.k, users)
     demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
     broken = found.broken(demand, settings.demand_mode)

@@ -105,10 +105,16 @@ def deficit_cut(network: ClassNetwork, state: NetworkState) -> tuple[Bools, Bool
     return classes, funds, int((network.slots * state.users).sum() - solver.optimal_flow())
 
 
-def nearest_feasible_demand(network: ClassNetwork, state: NetworkState) -> Ints | None:
+def nearest_feasible_demand(network: ClassNetwork, state: NetworkState, funds: int) -> Ints | None:
     """The demands closest to the given ones, by the sum of exposures changed, that every class can be served from.
 
-    (funds,), exposures; None where no demands would do: a class has fewer eligible funds than slots.
+    Args:
+        network: the fixed part.
+        state: what is left to serve.
+        funds: how many of the network's funds are some; what "nothing" gives or takes is no change of a demand.
+
+    Returns:
+        (funds of the network,), exposures; None where no demands would do: a class has fewer eligible funds than slots.
     """
     n_classes, n_funds = network.eligible.shape
     rows, columns = np.nonzero(network.eligible)
@@ -122,11 +128,11 @@ def nearest_feasible_demand(network: ClassNetwork, state: NetworkState) -> Ints 
         state.users[rows] * network.multiplicity[columns],
         np.zeros(len(rows), dtype=np.int64),
     )
-    within = solver.add_arcs_with_capacity_and_unit_cost(
-        fund_nodes, np.full(n_funds, sink), state.demand, np.zeros(n_funds, dtype=np.int64)
-    )
+    # The sum of changes is 2 * (what funds gain) + (what "nothing" gains), since all gains and losses add up to 0.
+    nothing = (np.arange(n_funds) >= funds).astype(np.int64)
+    within = solver.add_arcs_with_capacity_and_unit_cost(fund_nodes, np.full(n_funds, sink), state.demand, nothing)
     beyond = solver.add_arcs_with_capacity_and_unit_cost(
-        fund_nodes, np.full(n_funds, sink), np.full(n_funds, supply.sum()), np.ones(n_funds, dtype=np.int64)
+        fund_nodes, np.full(n_funds, sink), np.full(n_funds, supply.sum()), 2 - nothing
     )
     solver.set_nodes_supplies(np.arange(n_classes), supply)
     solver.set_nodes_supplies(np.array([sink]), np.array([-supply.sum()]))

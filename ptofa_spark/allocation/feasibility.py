@@ -25,6 +25,9 @@ INFEASIBLE_JSON = "infeasible.json"
 class Infeasibility:
     """Why a problem cannot be solved, as in infeasible.json.
 
+    In mode partial, where users need nothing: funds whose demands are too high, the users who may see them, what the
+    funds need and what these users can take.
+
     users: how many are in the cut; tolerance: lowest and highest they declared; needed: exposures they must get; funds:
     those they may see; offered: exposures that these can give them; short: needed - offered, negative where more is
     offered than they can take; repair: change of demand by fund, empty if no change of demands would do.
@@ -70,6 +73,8 @@ def require_feasible(problem: AllocationProblem, report: str) -> None:
 
 def explain(problem: AllocationProblem) -> Infeasibility:
     """The violated cut of an infeasible problem, in words."""
+    if problem.mode == "partial":
+        return _of_the_funds(problem)
     network, state = class_network(problem)
     classes, funds, short = deficit_cut(network, state)
     classes = classes[: len(problem.classes)]
@@ -83,6 +88,23 @@ def explain(problem: AllocationProblem) -> Infeasibility:
     ids = tuple(problem.funds.ids[f] for f in np.flatnonzero(seen))
     reason = _in_words(problem, classes, needed, ids, short, (low, high), repair)
     return Infeasibility(reason, int(members.sum()), (low, high), needed, ids, needed - short, short, repair)
+
+
+def _of_the_funds(problem: AllocationProblem) -> Infeasibility:
+    """The cut from its other side: the funds beyond it, whose demands are more than their users can take."""
+    network, state = class_network(problem)
+    _, offering, short = deficit_cut(network, state)
+    funds = ~offering[: len(problem.funds)]
+    classes = problem.classes.eligible[:, funds].any(axis=1)
+    wanted, members = int(problem.funds.demand[funds].sum()), int(problem.classes.users[classes].sum())
+    low = int(problem.classes.tolerance_low[classes].min()) if classes.any() else 0
+    high = int(problem.classes.tolerance_high[classes].max()) if classes.any() else 0
+    ids, repair = tuple(problem.funds.ids[f] for f in np.flatnonzero(funds)), _repair(problem)
+    reason = (
+        f"fund(s) {_listed(ids)} are to be shown {wanted:,} times; the {members:,} users who may see them can take "
+        f"{wanted - short:,}, {short:,} short: change the demands by {_changes(repair)}"
+    )
+    return Infeasibility(reason, members, (low, high), wanted, ids, wanted - short, short, repair)
 
 
 def _told(why: Infeasibility, report: str) -> InfeasibleError:
@@ -104,7 +126,7 @@ def _of_the_sum(problem: AllocationProblem, reason: str) -> Infeasibility:
 def _repair(problem: AllocationProblem) -> dict[str, int]:
     """The smallest change of demands that makes the problem feasible; empty if none does."""
     network, state = class_network(problem)
-    repaired = nearest_feasible_demand(network, state)
+    repaired = nearest_feasible_demand(network, state, len(problem.funds))
     if repaired is None:
         return {}
     change = (repaired - state.demand)[: len(problem.funds)]
@@ -113,6 +135,10 @@ def _repair(problem: AllocationProblem) -> dict[str, int]:
 
 def _changes(repair: dict[str, int]) -> str:
     return ", ".join(f"{fund} {change:+,}" for fund, change in repair.items())
+
+
+def _listed(ids: tuple[str, ...]) -> str:
+    return ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
 
 
 def _in_words(
@@ -125,7 +151,7 @@ def _in_words(
     repair: dict[str, int],
 ) -> str:
     few = problem.classes.eligible.sum(axis=1) < problem.k
-    if problem.mode != "partial" and few.any():
+    if few.any():
         count, at = int(problem.classes.users[few].sum()), int(problem.classes.tolerance_high[few].max())
         return (
             f"{count:,} user(s) (risk tolerance up to {at}) have fewer eligible funds than K={problem.k}: "
@@ -135,9 +161,8 @@ def _in_words(
         return "no allocation meets the demands, the slots and the risk limits, and no change of demands alone would"
     lowest, highest = tolerance
     span = f"tolerance {lowest}" if lowest == highest else f"tolerance {lowest} to {highest}"
-    shown = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
     return (
         f"the {int(problem.classes.users[classes].sum()):,} users of {span} need {needed:,} exposures; the funds "
-        f"they may see ({shown}) can give them {needed - short:,}, {short:,} short: "
+        f"they may see ({_listed(ids)}) can give them {needed - short:,}, {short:,} short: "
         f"change the demands by {_changes(repair)}"
     )

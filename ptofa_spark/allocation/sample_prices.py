@@ -72,7 +72,7 @@ def price_sample(rule: ChoiceRule, passes: Passes, seed: int, max_pairs: int) ->
     nudge = Nudge(_NUDGE_SHARE * (_mean_size(users.expected_revenue) or 1.0), seed)
     zero = np.zeros(rule.funds)
     state = free_state(rule, np.bincount(users.class_index, minlength=len(of_users)), of_users)
-    demand = nearest_feasible_demand(free_network(rule), state)
+    demand = nearest_feasible_demand(free_network(rule), state, rule.funds)
     if demand is None:
         raise CoreUnsolvedError("no demands would serve the sample: its classes have too few funds")
     core = Core(

@@ -28,6 +28,7 @@ from ptofa_spark.evaluation.table_2_text import TABLE_2
 from ptofa_spark.evaluation.true_worth import true_worth
 from ptofa_spark.progress import stage
 from ptofa_spark.splits import TEST
+from ptofa_spark.tables.commits import delta_version
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, EXAMPLES, TRUTH
@@ -59,14 +60,17 @@ def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
 
 
 def _require_one_campaign(summaries: dict[str, AllocationSummary]) -> None:
-    """The report compares allocations of the same funds to the same users."""
-    about = {name: (each.campaign_id, [fund.fund_id for fund in each.funds]) for name, each in summaries.items()}
+    """The report compares allocations of the same funds and demands, and the same K."""
+    about = {
+        name: (each.campaign_id, each.k, [(fund.fund_id, fund.demand) for fund in each.funds])
+        for name, each in summaries.items()
+    }
     first, *others = about
     for name in others:
         if about[name] != about[first]:
             raise UserError(
                 f"allocations {first} (campaign {about[first][0]!r}) and {name} (campaign {about[name][0]!r}) are not "
-                "of the same campaign and funds: evaluate those of one campaign at a time"
+                "of the same campaign, K and demands: evaluate what is alike at a time"
             )
 
 
@@ -82,7 +86,8 @@ class _Tables:
         self.randomised = self.tested.where(F.col("propensity").isNull()).isEmpty()
 
     def allocation(self, name: str, campaign: str) -> DataFrame:
-        rows = read_table(self.spark, in_warehouse(self.warehouse, f"allocation_{name}"), ALLOCATION)
+        table = in_warehouse(self.warehouse, f"allocation_{name}")
+        rows = read_table(self.spark, table, ALLOCATION, version=delta_version(self.spark, table).version)
         return rows.where(F.col("campaign_id") == campaign)
 
     def scores(self, campaign: str) -> DataFrame:

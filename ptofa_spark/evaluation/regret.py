@@ -21,5 +21,5 @@ def require_optimal(summary: AllocationSummary) -> None:
     if gap is None or gap > _OPTIMAL_WITHIN:
         raise UserError(
             f"campaign {summary.campaign_id}: the optimum was not proved (certified gap {gap}), so no regret can be "
-            "measured against it: raise max_rounds of allocate, or use a smaller campaign"
+            "measured against it: use a smaller campaign, or other seeds"
         )

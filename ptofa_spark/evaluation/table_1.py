@@ -104,7 +104,8 @@ class _Bench:
         self._named = without_secrets(warehouse)
         snapshot = pin_snapshot(spark, self._table("examples"), settings.snapshot_date)
         self._examples, self._files = snapshot.table, files_digest(snapshot)
-        examples = read_table(spark, self._table("examples"), EXAMPLES, keep_extra=True)
+        version = snapshot.table.version
+        examples = read_table(spark, self._table("examples"), EXAMPLES, keep_extra=True, version=version)
         tested = of_snapshot(examples, self._table("examples"), settings.snapshot_date)
         self._tested = tested.where(F.col("split") == TEST)
         self._truth = None

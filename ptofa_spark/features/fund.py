@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import NumericType
 
 from ptofa_spark.features.columns import FUND, attributes
 from ptofa_spark.features.history import EVENT_COLUMNS, FUND_DAYS, History
@@ -20,8 +21,17 @@ _COUNTS = ("purchases", "exposures", "conversions")
 
 def fund_types(funds: DataFrame) -> list[str | None]:
     """The type of each fund, by fund_id; None where the platform has no types."""
-    kind = F.col(_TYPE).cast("string") if _TYPE in funds.columns else F.lit(None).cast("string")
-    return [row[0] for row in funds.orderBy("fund_id").select(kind).collect()]
+    return [row[0] for row in funds.orderBy("fund_id").select(_type_name(funds)).collect()]
+
+
+def _type_name(funds: DataFrame) -> Column:
+    """A name, whatever the platform numbers its types by: purchases of a type are looked up by it."""
+    if _TYPE not in funds.columns:
+        return F.lit(None).cast("string")
+    kind = F.col(_TYPE)
+    if isinstance(funds.schema[_TYPE].dataType, NumericType):
+        kind = F.when(F.abs(kind) < float("inf"), kind)  # NaN, above all numbers to Spark, is no type
+    return kind.cast("string")
 
 
 def fund_features(records: DataFrame, history: History, raw: Raw) -> DataFrame:
@@ -51,8 +61,7 @@ def fund_features(records: DataFrame, history: History, raw: Raw) -> DataFrame:
         .groupBy("campaign_id", "fund_id")
         .agg(*[F.sum(name).alias(f"_{name}") for name in _COUNTS])
     )
-    # A name, whatever the platform numbers its types by: purchases of a type are looked up by it.
-    kind = {FUND + _TYPE: F.col(_TYPE).cast("string")} if _TYPE in funds.columns else {}
+    kind = {FUND + _TYPE: _type_name(funds)} if _TYPE in funds.columns else {}
     every = funds.crossJoin(starts.select("campaign_id")).join(trailing, on=["campaign_id", "fund_id"], how="left")
     purchases, exposures, conversions = (F.coalesce(F.col(f"_{name}"), F.lit(0)) for name in _COUNTS)
     return every.select(

@@ -82,7 +82,7 @@ def count_key_faults(records: DataFrame, counts: RowCounts) -> None:
 def write_quarantine(raw: Raw, records: DataFrame, counts: RowCounts, warehouse: str) -> None:
     """Writes the bad rows of each table, as they were, in place of those of an earlier build of the same snapshot.
 
-    Columns: snapshot_date, run_id, reason, and the raw table's.
+    Columns: snapshot_date, run_id, reason, and the raw table's, but for maps and variants (see `raw`).
     """
     for name, faults in counts.faults.items():
         place = in_warehouse(warehouse, f"{name}_quarantine")

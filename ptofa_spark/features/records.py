@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import ArrayType, DataType, StructType
 
 from ptofa_spark.features.raw import CONFLICTING, DOUBLED, Raw
 from ptofa_spark.features.windows import Bools, Ints
@@ -175,7 +176,7 @@ def _chunk(table: pa.Table) -> Chunk:
 
 def _record(rows: DataFrame, kind: int, columns: dict[str, Column]) -> DataFrame:
     """Rows of a raw table in the one shape; row_hash tells rows apart, nulls too, which Spark's hash skips."""
-    values = [F.col(quoted(name)) for name in rows.columns]
+    values = [_whole(F.col(quoted(field.name)), field.dataType) for field in rows.schema]
     row_hash = F.xxhash64(*values, F.array(*[value.isNull() for value in values]))
     return rows.select(
         "user_id",
@@ -183,6 +184,12 @@ def _record(rows: DataFrame, kind: int, columns: dict[str, Column]) -> DataFrame
         *[column.alias(name) for name, column in columns.items()],
         row_hash.alias("row_hash"),
     )
+
+
+def _whole(value: Column, kind: DataType) -> Column:
+    """The value with the nulls inside it, which Spark's hash would skip."""
+    nested = isinstance(kind, ArrayType | StructType)
+    return F.to_json(F.struct(value.alias("value")), {"ignoreNullFields": "false"}) if nested else value
 
 
 def _place(column: str, ids: Sequence[str]) -> Column:

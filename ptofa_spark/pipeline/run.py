@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 from pyspark.sql import SparkSession
@@ -26,7 +27,16 @@ from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
 
 S = TypeVar("S", bound=Settings)
+_SCHEME = re.compile(r"[A-Za-z][\w+.-]*:/")
 METHODS = ("manual", "ha", "exact")
+# What a data set leaves no choice in; with own tables the config file's sections decide. Real logs of one campaign, or
+# of targeted ones, are split by user, and their demands are made for the users who test.
+_BY_USER = {"build_features": {"split_by": "user"}, "score": {"audience": "test"}}
+_FIXED: dict[str, dict[str, dict[str, str]]] = {
+    "synthetic": {"build_features": {"split_by": "campaign"}},
+    "hillstrom": _BY_USER,
+    "completejourney": _BY_USER,
+}
 
 
 def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: dict[str, Any]) -> Evaluation:
@@ -46,13 +56,12 @@ def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: d
         generate_platform(spark, plan.of("generate_platform", GeneratePlatformSettings, **users))
     else:
         ingest(spark, plan.of("ingest", IngestSettings, dataset=settings.dataset, source=settings.source))
-    # Campaigns of one log in time test themselves; these two data sets have too few. Own tables: as the section says.
-    split = {"synthetic": {"split_by": "campaign"}, "own": {}}.get(settings.dataset, {"split_by": "user"})
-    built = plan.of("build_features", BuildFeaturesSettings, **split)
+    fixed = _FIXED.get(settings.dataset, {})
+    built = plan.of("build_features", BuildFeaturesSettings, **fixed.get("build_features", {}))
     by_user = built.split_by == "user"
     build_features(spark, built)
     train(spark, plan.of("train", TrainSettings))
-    campaign = score(spark, plan.of("score", ScoreSettings, audience="test" if by_user else "all"))
+    campaign = score(spark, plan.of("score", ScoreSettings, **fixed.get("score", {})))
     for method in METHODS:
         # Where users are split, the log holds the test users' own outcomes: the priority of manual must not see it.
         log = {} if by_user else {"exposures": in_warehouse(settings.warehouse, "exposures")}
@@ -65,7 +74,7 @@ def model_place(settings: RunPipelineSettings) -> str:
     if settings.model_dir:
         return settings.model_dir
     warehouse = settings.warehouse.rstrip("/")
-    is_folder = "://" not in warehouse and in_warehouse(warehouse, "model") == f"{warehouse}/model"
+    is_folder = not _SCHEME.match(warehouse) and in_warehouse(warehouse, "model") == f"{warehouse}/model"
     return f"{warehouse if is_folder else settings.report}/model"
 
 

@@ -9,6 +9,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from ptofa_spark.errors import MachineError, UserError
+from ptofa_spark.redaction import hidden, without_secrets
 from ptofa_spark.training.grid import Chosen
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.validation import ValidationMetrics
@@ -53,18 +54,18 @@ def track(chosen: Chosen, validation: ValidationMetrics, model_dir: str, version
         return
     try:
         _log(chosen, validation, model_dir, versions)
-    except MlflowException as error:
+    except Exception as error:  # each store of artefacts fails in its own way; the model stands
         raise MachineError(
             f"the model is written to {model_dir}, but its run could not be logged to {chosen.settings.tracking_uri} "
-            f"({_reason(error)}): run again when that answers"
+            f"({_reason(error)}): when that answers, train again, or leave tracking off"
         ) from error
 
 
 def _log(chosen: Chosen, validation: ValidationMetrics, model_dir: str, versions: dict[str, int | None]) -> None:
     settings = chosen.settings
     with mlflow.start_run(run_name=settings.model):
-        mlflow.log_params(settings.model_dump(mode="json", exclude=_NOT_OF_THE_RUN))
-        mlflow.set_tags({f"version of {table}": str(version) for table, version in versions.items()})
+        mlflow.log_params(hidden(settings.model_dump(mode="json", exclude=_NOT_OF_THE_RUN)))
+        mlflow.set_tags({f"version of {without_secrets(table)}": str(version) for table, version in versions.items()})
         for epoch in chosen.fitted.history:
             figures = {name: float(value) for name, value in asdict(epoch).items() if name != "number"}
             mlflow.log_metrics(figures, step=epoch.number)
@@ -79,5 +80,5 @@ def _log(chosen: Chosen, validation: ValidationMetrics, model_dir: str, versions
                     mlflow.log_metric("validation_loss", point.validation_loss)
 
 
-def _reason(error: MlflowException) -> str:
+def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:200]

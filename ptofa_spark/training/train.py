@@ -14,6 +14,7 @@ from ptofa_spark.feed.snapshot import Snapshot, files_digest, pin_snapshot, spli
 from ptofa_spark.models.registry import build_model, require_model
 from ptofa_spark.models.settings import ModelSettings
 from ptofa_spark.progress import stage
+from ptofa_spark.redaction import hidden
 from ptofa_spark.splits import TRAIN, VALIDATION
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.training.artifact import pack, require_place, write_artifact
@@ -53,6 +54,7 @@ class TrainedModel:
 
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` keeps."""
+        settings = self.chosen.settings
         return {
             "best_epoch": self.chosen.fitted.best_epoch,
             "history": [asdict(epoch) for epoch in self.chosen.fitted.history],
@@ -60,7 +62,7 @@ class TrainedModel:
             "validation": asdict(self.validation),
             "labels": {split: asdict(labels) for split, labels in sorted(self.labels.items())},
             "files": self.files,
-            "train_settings": self.chosen.settings.model_dump(mode="json", exclude=set(ModelSettings.model_fields)),
+            "train_settings": hidden(settings.model_dump(mode="json", exclude=set(ModelSettings.model_fields))),
         }
 
     def _point(self) -> str:

@@ -174,6 +174,7 @@ def test_exact_is_certified_optimal_and_the_same_for_any_partitioning(spark: Spa
     unproved = allocate(spark, AllocateSettings(**wanted | {"max_rounds": 0}))  # HA allocates, and says how far it got
     assert (unproved.method, unproved.allocated_by) == ("exact", "ha")
     assert "exact, allocated by ha: objective" in unproved.line()
+    assert not (tmp_path / "report" / "prices.json").exists()  # the earlier run's would not be this allocation's
     assert (unproved.violations.c1, unproved.violations.c2, unproved.violations.c3) == (0, 0, 0)
     assert unproved.certified_gap is not None
     assert 1e-5 < unproved.certified_gap < 0.02

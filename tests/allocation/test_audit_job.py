@@ -46,6 +46,8 @@ def spoil(rows: pd.DataFrame, campaign: Campaign, how: str) -> pd.DataFrame:
         return pd.concat([rows, rows.iloc[:1]])
     if how == "another revenue":
         rows.loc[5, "expected_revenue"] *= 1 + 1e-12
+    elif how == "revenue that is no number":
+        rows.loc[[5, 6], "expected_revenue"] = [np.nan, np.inf]
     elif how == "a user without a score":
         rows.loc[0, "user_id"] = 10**12
     elif how == "a fund without a demand":
@@ -63,6 +65,7 @@ SEEN = {
     "a row is gone": ["1 user(s) without exactly K funds (C1)", "1 exposure(s) off the demands (C2)"],
     "a row stands there twice": ["1 user(s) without", "1 exposure(s) off", "2 doubled row(s)"],
     "another revenue": ["1 row(s) not in the scores"],
+    "revenue that is no number": ["2 row(s) not in the scores"],
     "a user without a score": ["1 user(s) without", "1 row(s) not eligible (C3), 1 row(s) not in the scores"],
     "a fund without a demand": ["2 exposure(s) off", "1 row(s) not eligible (C3), 1 row(s) not in the scores"],
     "a slot too many": ["1 doubled row(s) or slots outside 1..K"],

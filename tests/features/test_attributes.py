@@ -19,7 +19,7 @@ from tests.features.platform import FUNDS, USERS, built, raw_tables, written
 
 # What user n has for an income: the last four are no measurements.
 INCOMES = {0: 1e4, 1: -2.5, 2: 0.0, 3: float("nan"), 4: float("inf"), 5: float("-inf"), 6: 1e200}
-TYPE_CODES = {"bond": 1, "équity": 2}
+TYPE_CODES = {"bond": 1.0, "équity": 2.0}
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def platform(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> t
     torn = "user_id bigint, risk_tolerance int, income double, `net.worth` double, has_car boolean, has_house boolean"
     two = spark.createDataFrame([(20, 3, 1.0, 1.0, True, None), (20, 3, 1.0, 1.0, None, True)], torn)
     tables["users"] = users.unionByName(two, allowMissingColumns=True)
-    coded = [(fund, level, TYPE_CODES[kind]) for fund, level, kind in FUNDS]
-    tables["funds"] = spark.createDataFrame(coded, "fund_id string, risk_level int, fund_type int")
+    coded = [*((fund, level, TYPE_CODES[kind]) for fund, level, kind in FUNDS), ("f4", 1, float("nan"))]
+    tables["funds"] = spark.createDataFrame(coded, "fund_id string, risk_level int, fund_type double")
     warehouse = written(tables, str(tmp_path_factory.mktemp("attributes") / "warehouse"))
     return warehouse, built(spark, warehouse, max_quarantined_share=0.5)
 
@@ -65,10 +65,10 @@ def test_rows_that_differ_in_where_they_are_null_contradict_each_other(
 def test_numbered_types_are_names_and_their_purchases_count(platform: tuple[str, dict[str, DataFrame]]) -> None:
     funds = platform[1]["fund_features"].where("campaign_id = 'c3'").orderBy("fund_id").collect()
     pairs = CampaignPairs.of(funds)
-    assert pairs.types == ("1", "2", "2")
+    assert pairs.types == ("1.0", "2.0", "2.0", None)
     users = platform[1]["user_features"]
     tallied = users.select("user_id", F.map_keys("purchases_by_type").alias("kinds")).collect()
-    assert {kind for row in tallied for kind in row["kinds"]} == {"1", "2"}
+    assert {kind for row in tallied for kind in row["kinds"]} == {"1.0", "2.0"}
     frame = users.orderBy("user_id").select(*pairs.columns()).toPandas()
     assert pairs.features(frame, ["p_bought_type"])["p_bought_type"].max() > 0.0
     assert platform[1]["examples"].agg(F.max("p_bought_type")).collect()[0][0] > 0.0

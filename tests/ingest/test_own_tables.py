@@ -96,6 +96,10 @@ def spoil(tables: dict[str, pd.DataFrame], how: str) -> None:
         tables["users"] = pd.concat([tables["users"], tables["users"].iloc[:1]])
     elif how == "an unknown fund":
         tables["demands"].loc[0, "fund_id"] = "nowhere"
+    elif how == "a purchase of an unknown fund":
+        tables["transactions"].loc[0, "fund_id"] = "nowhere"
+    elif how == "a purchase by an unknown user":
+        tables["transactions"].loc[0, "user_id"] = 77
     elif how == "risk level 6":
         tables["funds"].loc[1, "risk_level"] = 6
     elif how == "revenue without conversion":
@@ -119,6 +123,8 @@ def spoil(tables: dict[str, pd.DataFrame], how: str) -> None:
 REFUSALS = {
     "a user twice": "table users: user_id = 0 occurs 2 times: keep one row of each",
     "an unknown fund": "table demands: column fund_id holds 'nowhere', which table funds does not know",
+    "a purchase of an unknown fund": "table transactions: column fund_id holds 'nowhere', which table funds does",
+    "a purchase by an unknown user": "table transactions: column user_id holds 77, which table users does not know",
     "risk level 6": "table funds: column risk_level holds 6, expected 1 to 5",
     "revenue without conversion": "column conversion holds False, expected true where there is revenue",
     "conversion without click": "column click holds False, expected true where conversion is true",

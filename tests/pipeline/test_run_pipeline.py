@@ -44,7 +44,7 @@ def run(spark: SparkSession, root: Path, capsys: pytest.CaptureFixture[str], con
 def test_a_warehouse_that_is_no_folder_leaves_the_model_beside_the_reports() -> None:
     for warehouse, place in {
         "warehouse/x": "warehouse/x/model", "s3a://bucket/ptofa": "r/model", "main.ptofa": "r/model",
-        "/mnt/w/": "/mnt/w/model",
+        "/mnt/w/": "/mnt/w/model", "dbfs:/ptofa": "r/model", "hdfs:/x": "r/model",
     }.items():  # fmt: skip
         assert Path(model_place(RunPipelineSettings(warehouse=warehouse, report="r"))) == Path(place)
     assert model_place(RunPipelineSettings(warehouse="main.ptofa", model_dir="m")) == "m"
@@ -108,6 +108,10 @@ def assert_a_summary_of_another_allocation_is_refused(done: Run, capsys: pytest.
     code, line = run_job("evaluate", *words, capsys=capsys)
     assert code == 2
     assert "allocation.json is no JSON" in line
+    place.write_text(json.dumps({**json.loads(told), "campaign_id": "another"}))
+    code, line = run_job("evaluate", *words[:-2], "--allocations=exact,ha", words[-1], capsys=capsys)
+    assert code == 2
+    assert "and ha (campaign 'another') are not of the same campaign, K and demands" in line
     place.write_text(told)
 
 

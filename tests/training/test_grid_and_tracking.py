@@ -7,7 +7,6 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from mlflow.exceptions import MlflowException
 from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import ConfigError, MachineError, UserError
@@ -74,7 +73,7 @@ def test_a_tracking_server_that_goes_away_leaves_the_model_and_says_so(
     spark: SparkSession, tables: FeatureTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: object, **__: object) -> None:
-        raise MlflowException("connection refused")
+        raise ConnectionResetError("connection reset")
 
     monkeypatch.setattr(mlflow, "log_artifacts", gone)
     given = {"warehouse": tables.warehouse, "model_dir": str(tmp_path / "model"), "epochs": 1, "tracking": True}
