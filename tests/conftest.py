@@ -12,17 +12,21 @@ from pyspark.sql import SparkSession
 from ptofa_spark.session import SparkSettings, start_session
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# The JVMs of the tests live for minutes: the optimising compiler would take a core for code that soon ends. The first
+# A job's JVM lives for half a minute: the optimising compiler would take a core for code that soon ends. The first
 # compiler alone would be given 48 MB for its code, which these queries outgrow.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC")
+_QUICK = "-XX:TieredStopAtLevel=1"
+os.environ.setdefault("SPARK_SUBMIT_OPTS", f"{_QUICK} -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC")
 os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark"))
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    session = start_session(
-        SparkSettings(app_name="ptofa-tests", master="local[2]", driver_memory="3g", shuffle_partitions=4)
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        # This JVM lives as long as the tests, which pays for both compilers.
+        patch.setenv("SPARK_SUBMIT_OPTS", os.environ["SPARK_SUBMIT_OPTS"].replace(_QUICK, ""))
+        session = start_session(
+            SparkSettings(app_name="ptofa-tests", master="local[2]", driver_memory="3g", shuffle_partitions=4)
+        )
     yield session
     session.stop()
 
