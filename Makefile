@@ -47,7 +47,7 @@ SMALL_USERS := 100000
 bench: check-machine $(INSTALLED) ## run every benchmark at a small size into docs/benchmarks.md; a quarter of an hour
 	@rm -rf $(SMALL)
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py --bench $(SMALL) --many-funds 0 \
-	  --small 5000,20000 --large '' --ip-seconds 10
+	  --small 5000 --large '' --ip-seconds 10
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py --bench $(SMALL) --many-funds 0 \
 	  --small '' --large $(SMALL_USERS) --k 1 --shapes tight
 	@$(BENCHMARKS)/features.py --bench $(SMALL) --users $(SMALL_USERS)
