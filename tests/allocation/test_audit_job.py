@@ -47,7 +47,7 @@ def spoil(rows: pd.DataFrame, campaign: Campaign, how: str) -> pd.DataFrame:
     if how == "another revenue":
         rows.loc[5, "expected_revenue"] *= 1 + 1e-12
     elif how == "revenue that is no number":
-        rows.loc[[5, 6], "expected_revenue"] = [np.nan, np.inf]
+        rows.loc[[5, 6], "expected_revenue"] = [-np.inf, np.inf]
     elif how == "a user without a score":
         rows.loc[0, "user_id"] = 10**12
     elif how == "a fund without a demand":
