@@ -31,7 +31,7 @@ demo: check-machine $(INSTALLED) ## run the whole pipeline (DATASET=synthetic|hi
 test: check-machine $(INSTALLED) ## run all tests (TESTS=path for some; WORKERS=1 for one after another)
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
-test-long: check-machine $(INSTALLED) ## run the tests that repeat faults and mutated input many times; an hour or two
+test-long: check-machine $(INSTALLED) ## run the tests that take long: many faults, much mutated input, a cluster; some hours
 	@$(PY) -m pytest -n $(WORKERS) -m long $(TESTS)
 
 coverage: check-machine $(INSTALLED) ## run all tests and print the lines of ptofa_spark that none ran, Spark's workers included

@@ -1,9 +1,11 @@
-"""The whole pipeline on a standalone cluster, by spark-submit and the wheel alone, writes the bits of local mode."""
+"""On a standalone cluster, by spark-submit and the package alone, jobs write the bits of local mode."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
@@ -22,7 +24,39 @@ spark: {shuffle_partitions: 4}
 """
 
 
-def test_a_cluster_writes_the_bits_of_local_mode(
+USERS, FUNDS = 3_000, ("bond", "cash", "mixed", "stock")
+
+
+def test_an_allocation_on_a_cluster_is_that_of_local_mode(
+    spark: SparkSession, cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By Spark's passes, whose kernels the executors have from the package."""
+    draw = np.random.default_rng(11)
+    pairs = pd.DataFrame({"user_id": np.repeat(np.arange(USERS), len(FUNDS)), "fund_id": FUNDS * USERS})
+    pairs["risk_tolerance"] = np.repeat(draw.integers(3, 6, USERS), len(FUNDS))
+    pairs["expected_revenue"] = draw.lognormal(0, 1, len(pairs))
+    pairs.to_parquet(tmp_path / "pairs", index=False)
+    pd.DataFrame({"fund_id": FUNDS, "risk_level": [1, 2, 3, 4]}).to_parquet(tmp_path / "funds", index=False)
+    demands = pd.DataFrame({"campaign_id": "春", "fund_id": FUNDS, "demand": [800, 800, 800, 600]})
+    demands.to_parquet(tmp_path / "demands", index=False)
+
+    def words(name: str) -> list[str]:
+        given = [f"--expected-revenue={tmp_path}/pairs", f"--funds={tmp_path}/funds", f"--demands={tmp_path}/demands"]
+        return [*given, f"--output={tmp_path}/{name}", f"--report={tmp_path}/{name}-report", "--driver-users=0"]
+
+    assert run_job("allocate", *words("local"), capsys=capsys)[0] == 0
+    submitted = cluster.submit("allocate", *words("cluster"), folder=tmp_path)
+    output, _ = submitted.communicate(timeout=PATIENCE)
+    assert submitted.returncode == 0, output[-2000:]
+    local, other = (spark.read.format("delta").load(f"{tmp_path}/{name}") for name in ("local", "cluster"))
+    assert local.count() == USERS
+    assert_same_table(local, other)
+    plans = [(tmp_path / f"{name}-report" / "plan.json").read_text() for name in ("local", "cluster")]
+    assert plans[0] == plans[1]
+
+
+@pytest.mark.long
+def test_the_whole_pipeline_on_a_cluster_writes_the_bits_of_local_mode(
     spark: SparkSession, cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def words(name: str) -> list[str]:

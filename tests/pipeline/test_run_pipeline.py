@@ -164,6 +164,7 @@ def test_hillstrom_end_to_end(spark: SparkSession, tmp_path: Path, capsys: pytes
     assert 0.5 < model["conversion_ratio"] < 2.0
 
 
+@pytest.mark.long
 def test_completejourney_end_to_end(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = run(spark, tmp_path, capsys, "train: {epochs: 1}\n", "--dataset", "completejourney")
     assert_ha_meets_every_constraint(done)
