@@ -15,9 +15,9 @@ from pyspark.sql import functions as F
 from ptofa_spark.allocation.exact import ExactSolution, exact_allocation
 from ptofa_spark.allocation.summary import AllocationSummary, Violations
 from ptofa_spark.errors import ConfigError, UserError
+from ptofa_spark.evaluation import predictions
 from ptofa_spark.evaluation.arms import parse_arms
 from ptofa_spark.evaluation.lifts import ArmOutcome, resampled
-from ptofa_spark.evaluation.predictions import test_set
 from ptofa_spark.evaluation.regret import require_optimal
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.simulated_outcomes import converted_exposures
@@ -72,7 +72,9 @@ def test_models_are_judged_by_the_revenue_of_their_allocations(
     assert rerun[0]["metrics"] == trained[0]["metrics"]
     assert rerun[0]["rpme"] == trained[0]["rpme"]
     logged = spark.read.format("delta").load(f"{warehouse}/examples")  # three exposures a user
-    whole, few = (test_set(logged, str(kept.parent), "ptofa", None, rows).outcomes for rows in (5_000_000, 1_000))
+    whole, few = (
+        predictions.test_set(logged, str(kept.parent), "ptofa", None, rows).outcomes for rows in (5_000_000, 1_000)
+    )
     assert set(np.bincount(whole.user)) == {3}
     assert 700 < len(few.revenue) < 1_300
     assert set(np.bincount(few.user)) == {3}  # all exposures of a user or none
