@@ -44,7 +44,7 @@ BENCHMARKS := PYTHONPATH=. $(PY) tests/benchmarks
 SMALL := warehouse/bench-small
 SMALL_USERS := 100000
 
-bench: check-machine $(INSTALLED) ## run every benchmark at a small size into docs/benchmarks.md; a quarter of an hour
+bench: check-machine $(INSTALLED) ## run every benchmark at a small size into docs/benchmarks.md; 15 to 25 minutes
 	@rm -rf $(SMALL)
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py --bench $(SMALL) --many-funds 0 \
 	  --small 5000 --large '' --ip-seconds 10
