@@ -58,9 +58,10 @@ _FILE = re.compile(r"(?:file|hdfs|s3a?|abfss?|gs|dbfs):/[^\s,'\"()]+\.(?:parquet
 
 def why_it_failed(error: Exception) -> str | None:
     """The cause of a failure of the machine, the cluster or a table's files, and the way out; None for our bug."""
-    if any(isinstance(each, MemoryError) for each in _causes(error)):
+    chain = _chain(error)
+    if any(isinstance(each, MemoryError) for each in chain):
         return _DRIVER_MEMORY
-    text = "\n".join(f"{type(each).__name__}: {each}" for each in _causes(error))
+    text = "\n".join(f"{type(each).__name__}: {each}" for each in chain)
     for signs, cause in _CAUSES:
         if re.search(signs, text):
             named = _FILE.search(text)
@@ -74,7 +75,7 @@ def why_it_failed(error: Exception) -> str | None:
     return None
 
 
-def _causes(error: BaseException) -> list[BaseException]:
+def _chain(error: BaseException) -> list[BaseException]:
     """The error and its causes; a JVM's trace is in the text of one, for the signs to be found."""
     found: list[BaseException] = []
     seen: BaseException | None = error

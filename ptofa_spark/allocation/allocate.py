@@ -40,8 +40,9 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
     with progress.stage(f"allocate-{settings.method}", k=settings.k, mode=settings.demand_mode) as report:
         sources = newest(spark, settings.expected_revenue, settings.funds, settings.demands)
         with seconds.of("read"):
-            asked_for = settings.campaign_id
-            campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, asked_for, sources)
+            campaign, funds = read_campaign_funds(
+                spark, settings.funds, settings.demands, settings.campaign_id, sources
+            )
             claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}")
             scores = read_scores(spark, settings.expected_revenue, campaign, funds, sources)
             found = profile(scores, funds, settings.max_classes)

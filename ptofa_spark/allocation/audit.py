@@ -165,18 +165,14 @@ def _by_fund(allocation: DataFrame) -> dict[str, FundAudit]:
 
     A row of NaN or infinite revenue adds nothing: it is one of the wrong rows.
     """
-    revenue_of = F.abs("expected_revenue")
-    allocation = allocation.withColumn("expected_revenue", F.when(revenue_of < math.inf, F.col("expected_revenue")))
-    size = F.coalesce(F.max(revenue_of), F.lit(0.0))
-    sizes = allocation.groupBy("fund_id").agg(F.count("*").alias("delivered"), size.alias("largest")).collect()
+    revenue = F.col("expected_revenue")
+    revenue = F.when(F.abs(revenue) < math.inf, revenue).otherwise(0.0)
+    by_fund = allocation.groupBy("fund_id")
+    sizes = by_fund.agg(F.count("*").alias("delivered"), F.max(F.abs(revenue)).alias("largest")).collect()
     if not sizes:
         return {}
     rows = max(line["delivered"] for line in sizes)
     grid = int(grid_exponents(np.array([max(line["largest"] for line in sizes)]), rows)[0])
-    sums = (
-        allocation.groupBy("fund_id")
-        .agg(F.coalesce(sum_on_grid(F.col("expected_revenue"), grid), F.lit(0)).alias("units"))
-        .collect()
-    )
-    revenue = {line["fund_id"]: math.ldexp(line["units"], -grid) for line in sums}
-    return {line["fund_id"]: FundAudit(line["delivered"], revenue[line["fund_id"]]) for line in sizes}
+    sums = by_fund.agg(sum_on_grid(revenue, grid).alias("units")).collect()
+    money = {line["fund_id"]: math.ldexp(line["units"], -grid) for line in sums}
+    return {line["fund_id"]: FundAudit(line["delivered"], money[line["fund_id"]]) for line in sizes}

@@ -11,6 +11,7 @@ from ptofa_spark.allocation.audit import Audit, audit
 from ptofa_spark.allocation.inputs import newest, read_campaign_funds, read_scores
 from ptofa_spark.allocation.settings import AuditSettings
 from ptofa_spark.errors import UserError
+from ptofa_spark.tables.commits import delta_version
 from ptofa_spark.tables.reading import read_table
 from ptofa_spark.tables.schemas import ALLOCATION
 from ptofa_spark.whole_shares import largest_remainder
@@ -22,15 +23,15 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     Raises:
         UserError: an input breaks its contract, or the allocation breaks a promise, each of which is named.
     """
-    sources = newest(spark, settings.expected_revenue, settings.funds, settings.demands, settings.allocation)
+    sources = newest(spark, settings.expected_revenue, settings.funds, settings.demands)
     campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id, sources)
     scores = read_scores(spark, settings.expected_revenue, campaign, funds, sources)
     users = scores.count()
     if settings.demand_mode == "scale" and funds.demand.sum() > 0:
         funds = replace(funds, demand=largest_remainder(funds.demand, settings.k * users))
-    rows = read_table(spark, settings.allocation, ALLOCATION, version=sources[-1].version).where(
-        F.col("campaign_id") == campaign
-    )
+    version = delta_version(spark, settings.allocation).version
+    rows = read_table(spark, settings.allocation, ALLOCATION, version=version)
+    rows = rows.where(F.col("campaign_id") == campaign)
     found = audit(rows, scores, funds, settings.k, users)
     demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
     broken = found.broken(demand, settings.demand_mode)

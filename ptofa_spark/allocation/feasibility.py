@@ -82,12 +82,11 @@ def explain(problem: AllocationProblem) -> Infeasibility:
     members = problem.classes.users[classes]
     needed = problem.k * int(members.sum())
     seen = problem.classes.eligible[classes].any(axis=0) & (funds if problem.k == 1 else True)
-    low = int(problem.classes.tolerance_low[classes].min()) if classes.any() else 0
-    high = int(problem.classes.tolerance_high[classes].max()) if classes.any() else 0
     repair = _repair(problem)
     ids = tuple(problem.funds.ids[f] for f in np.flatnonzero(seen))
-    reason = _in_words(problem, classes, needed, ids, short, (low, high), repair)
-    return Infeasibility(reason, int(members.sum()), (low, high), needed, ids, needed - short, short, repair)
+    tolerance = _tolerance(problem, classes)
+    reason = _in_words(problem, classes, needed, ids, short, tolerance, repair)
+    return Infeasibility(reason, int(members.sum()), tolerance, needed, ids, needed - short, short, repair)
 
 
 def _of_the_funds(problem: AllocationProblem) -> Infeasibility:
@@ -97,14 +96,12 @@ def _of_the_funds(problem: AllocationProblem) -> Infeasibility:
     funds = ~offering[: len(problem.funds)]
     classes = problem.classes.eligible[:, funds].any(axis=1)
     wanted, members = int(problem.funds.demand[funds].sum()), int(problem.classes.users[classes].sum())
-    low = int(problem.classes.tolerance_low[classes].min()) if classes.any() else 0
-    high = int(problem.classes.tolerance_high[classes].max()) if classes.any() else 0
     ids, repair = tuple(problem.funds.ids[f] for f in np.flatnonzero(funds)), _repair(problem)
     reason = (
         f"fund(s) {_listed(ids)} are to be shown {wanted:,} times; the {members:,} users who may see them can take "
         f"{wanted - short:,}, {short:,} short: change the demands by {_changes(repair)}"
     )
-    return Infeasibility(reason, members, (low, high), wanted, ids, wanted - short, short, repair)
+    return Infeasibility(reason, members, _tolerance(problem, classes), wanted, ids, wanted - short, short, repair)
 
 
 def _told(why: Infeasibility, report: str) -> InfeasibleError:
@@ -117,10 +114,17 @@ def _of_the_sum(problem: AllocationProblem, reason: str) -> Infeasibility:
     repair = _repair(replace(problem, mode="exact")) if problem.k <= len(problem.funds) else {}
     if repair:
         reason += f"; the smallest change: {_changes(repair)}"
-    wanted, classes = int(problem.funds.demand.sum()), problem.classes
-    tolerance = (int(classes.tolerance_low.min()), int(classes.tolerance_high.max()))
+    wanted = int(problem.funds.demand.sum())
+    tolerance = _tolerance(problem, np.ones(len(problem.classes), dtype=bool))
     short = problem.slots - wanted
     return Infeasibility(reason, problem.users, tolerance, problem.slots, problem.funds.ids, wanted, short, repair)
+
+
+def _tolerance(problem: AllocationProblem, classes: Bools) -> tuple[int, int]:
+    """The lowest and the highest tolerance that users of the classes (classes,) declared; 0 where there are none."""
+    if not classes.any():
+        return 0, 0
+    return int(problem.classes.tolerance_low[classes].min()), int(problem.classes.tolerance_high[classes].max())
 
 
 def _repair(problem: AllocationProblem) -> dict[str, int]:

@@ -31,7 +31,7 @@ def calibration(predicted: Floats, actual: Floats, groups: int = GROUPS) -> tupl
         groups: how many.
     """
     _, prediction, exposures = np.unique(predicted, return_inverse=True, return_counts=True)
-    shared = (np.bincount(prediction, weights=actual) / exposures)[prediction] if len(predicted) else actual
+    shared = (np.bincount(prediction, weights=actual) / exposures)[prediction]
     order = np.argsort(predicted, kind="stable")
     parts = [part for part in np.array_split(order, groups) if len(part)]
     return tuple(
