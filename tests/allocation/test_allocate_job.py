@@ -1,15 +1,14 @@
-"""jobs/allocate.py on real tables: its forms of input, its promises, and its one-line refusals."""
+"""jobs/allocate.py on real tables: its forms of input and its promises."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
@@ -17,76 +16,11 @@ from ptofa_spark.allocation.passes import ScorePasses
 from ptofa_spark.allocation.plan import AllocationPlan, allocation
 from ptofa_spark.allocation.profile import profile
 from ptofa_spark.allocation.settings import AllocateSettings
-from ptofa_spark.errors import UserError
 from ptofa_spark.tables.schemas import ALLOCATION
-from tests.allocation.instances import Instance, feasible_instance
+from tests.allocation.campaign import LEVELS, Campaign
+from tests.allocation.instances import feasible_instance
 from tests.run_job import run_job
 from tests.same_table import assert_same_table
-
-LEVELS = np.array([1, 1, 2, 3, 3, 4, 5, 5])
-IDS = ["基金", "bond", "cash", "équité", "gold", "o'hare", "tech`x", "zeta"]  # sorted, as the allocator sorts them
-
-
-class Campaign:
-    """An instance laid out as the tables of a user of `allocate`."""
-
-    def __init__(self, spark: SparkSession, root: Path, instance: Instance) -> None:
-        self.spark, self.root, self.instance = spark, root, instance
-        funds = len(instance.demand)
-        self.ids = sorted(IDS)[:funds]
-        self.levels = LEVELS[:funds]
-        tolerance = np.array([self.levels[row].max() for row in instance.eligible])
-        user, fund = np.nonzero(np.ones_like(instance.eligible))
-        self.pairs = pd.DataFrame(
-            {
-                "user_id": user * 3 - 500,
-                "risk_tolerance": tolerance[user].astype("int32"),
-                "fund_id": np.array(self.ids)[fund],
-                "expected_revenue": np.nan_to_num(instance.expected_revenue[user, fund], nan=1e9),
-            }
-        )
-        self.funds = pd.DataFrame({"fund_id": self.ids, "risk_level": self.levels.astype("int32"), "type": "x"})
-        self.demands = pd.DataFrame({"campaign_id": "spring", "fund_id": self.ids, "demand": instance.demand})
-
-    def write(self, form: str = "files", partitions: int = 3) -> Campaign:
-        """form: a Spark format; or files, which pandas writes as Parquet in a hundredth of the time."""
-        for name in ("pairs", "funds", "demands"):
-            rows = getattr(self, name)
-            if form == "files":
-                shutil.rmtree(self.root / name, ignore_errors=True)
-                (self.root / name).mkdir()
-                for part in range(partitions):
-                    rows[part::partitions].to_parquet(self.root / name / f"{part}.parquet", index=False)
-                continue
-            frame = self.spark.createDataFrame(rows).repartition(partitions)
-            frame.write.format(form).options(header=True, overwriteSchema=True).mode("overwrite").save(
-                str(self.root / name)
-            )
-        return self
-
-    def arguments(self, **more: object) -> dict[str, object]:
-        return {
-            "expected_revenue": str(self.root / "pairs"),
-            "funds": str(self.root / "funds"),
-            "demands": str(self.root / "demands"),
-            "output": str(self.root / "allocation"),
-            "report": str(self.root / "report"),
-            "k": self.instance.k,
-            "max_sweep_rows": 40,
-        } | more
-
-    def words(self, **more: object) -> list[str]:
-        return [
-            word for key, value in self.arguments(**more).items() for word in (f"--{key.replace('_', '-')}", str(value))
-        ]
-
-    def allocation(self) -> DataFrame:
-        return self.spark.read.format("delta").load(str(self.root / "allocation"))
-
-
-@pytest.fixture
-def campaign(spark: SparkSession, tmp_path: Path) -> Campaign:
-    return Campaign(spark, tmp_path, feasible_instance(np.random.default_rng(3), 400, LEVELS, k=2)).write()
 
 
 def assert_meets_constraints(campaign: Campaign, rows: pd.DataFrame) -> None:
@@ -270,135 +204,3 @@ def test_an_absent_or_null_pair_is_never_allocated(campaign: Campaign) -> None:
     assert summary.violations.c2 == 0
     barred = rows[(rows["fund_id"] == campaign.ids[1]) & (rows["user_id"] % 2 == 0)]
     assert barred.empty
-
-
-def test_an_infeasible_campaign_names_the_cut_and_the_repair_and_writes_no_table(
-    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    revenue = np.array([[1.0, np.nan]] * 30 + [[1.0, 2.0]] * 20)
-    campaign = Campaign(spark, tmp_path, Instance(revenue, np.array([18, 32]), 1))
-    campaign.levels = np.array([1, 4])
-    campaign.funds["risk_level"] = campaign.levels.astype("int32")
-    campaign.pairs["risk_tolerance"] = np.repeat([2] * 30 + [5] * 20, 2).astype("int32")
-    campaign.write()
-    code, line = run_job("allocate", *campaign.words(), capsys=capsys)
-    low, high = campaign.ids
-    assert code == 2
-    assert line == (
-        f"error: the 30 users of tolerance 2 need 30 exposures; the funds they may see ({low}) can give them 18, "
-        f"12 short: change the demands by {low} +12, {high} -12"
-    )
-    assert not (tmp_path / "allocation").exists()
-    told = json.loads((tmp_path / "report" / "infeasible.json").read_text())
-    assert (told["short"], told["repair"]) == (12, {low: 12, high: -12})
-    campaign.demands["demand"] = [30, 20]
-    campaign.write()
-    assert run_job("allocate", *campaign.words(), capsys=capsys)[0] == 0
-    assert not (tmp_path / "report" / "infeasible.json").exists()
-
-
-@pytest.mark.parametrize("demand", [[28, 32], [30, 11], [60, 40]])
-def test_demands_that_do_not_add_up_are_told_with_the_smallest_change(
-    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str], demand: list[int]
-) -> None:
-    revenue = np.array([[1.0, np.nan]] * 28 + [[1.0, 2.0]] * 22)
-    campaign = Campaign(spark, tmp_path, Instance(revenue, np.array(demand), 1))
-    campaign.write()
-    code, line = run_job("allocate", *campaign.words(), capsys=capsys)
-    assert code == 2
-    told = json.loads((tmp_path / "report" / "infeasible.json").read_text())
-    assert line == f"error: {told['reason']}"
-    assert line.endswith(f": {', '.join(f'{fund} {change:+,}' for fund, change in told['repair'].items())}")
-    assert (told["users"], told["needed"], told["offered"]) == (50, 50, sum(demand))
-    assert told["short"] == 50 - sum(demand)
-    assert told["funds"] == list(campaign.ids)
-    # The smallest change: no fund rises while another falls, except where risk needs it.
-    assert sum(abs(change) for change in told["repair"].values()) == abs(told["short"])
-    campaign.demands["demand"] += campaign.demands["fund_id"].map(told["repair"]).fillna(0).astype("int64")
-    campaign.write()
-    assert run_job("allocate", *campaign.words(), capsys=capsys)[0] == 0
-
-
-def spoil(campaign: Campaign, how: str) -> None:
-    if how == "unknown fund":
-        campaign.demands.loc[0, "fund_id"] = "nowhere"
-    elif how == "negative demand":
-        campaign.demands.loc[0, "demand"] = -4
-    elif how == "demand twice":
-        campaign.demands = pd.concat([campaign.demands, campaign.demands.iloc[:1]])
-    elif how == "fund twice":
-        campaign.funds = pd.concat([campaign.funds, campaign.funds.iloc[:1]])
-    elif how == "pair twice":
-        campaign.pairs = pd.concat([campaign.pairs, campaign.pairs.iloc[5:6]])
-    elif how == "two tolerances":
-        campaign.pairs.loc[3, "risk_tolerance"] = 1 if campaign.pairs.loc[3, "risk_tolerance"] != 1 else 2
-    elif how == "no column":
-        campaign.pairs = campaign.pairs.rename(columns={"risk_tolerance": "tolerance"})
-    elif how == "wrong type":
-        campaign.pairs["expected_revenue"] = "a lot"
-    elif how == "infinite score":
-        campaign.pairs.loc[9, "expected_revenue"] = np.inf
-    elif how == "null tolerance":
-        campaign.pairs["risk_tolerance"] = campaign.pairs["risk_tolerance"].astype("Int32")
-        campaign.pairs.loc[4, "risk_tolerance"] = pd.NA
-    elif how == "sum of demands":
-        campaign.demands.loc[0, "demand"] += 1
-    campaign.write()
-
-
-REFUSALS = {
-    "unknown fund": ["demands", "'nowhere'", "is not in", "funds"],
-    "negative demand": ["demands", "demand -4", "give 0 or more"],
-    "demand twice": ["demands", "two demands", "keep one"],
-    "fund twice": ["funds", "more than once", "keep one row"],
-    "pair twice": ["pairs", "user ", "more than once", "keep one row"],
-    "two tolerances": ["pairs", "user -500", "more than one risk_tolerance"],
-    "no column": ["pairs", "lacks column(s) risk_tolerance", "it has", "tolerance"],
-    "wrong type": ["pairs", "expected_revenue is string", "expected double"],
-    "infinite score": ["pairs", "user ", "fund ", "inf", "give a finite number, or null"],
-    "null tolerance": ["pairs", "risk_tolerance is null in 1 row(s)"],
-    "sum of demands": ["801 exposures", "800 slots", "at-most"],
-}
-
-
-@pytest.mark.parametrize("how", REFUSALS)
-def test_bad_input_is_one_line_that_names_it_and_nothing_is_written(
-    campaign: Campaign, how: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    spoil(campaign, how)
-    code, line = run_job("allocate", *campaign.words(), capsys=capsys)
-    assert code == 2
-    assert line.startswith("error: ")
-    for part in REFUSALS[how]:
-        assert part in line
-    assert not (campaign.root / "allocation").exists()
-    assert not (campaign.root / "report" / "allocation.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--method", "ip", "--max-ip-users", "399"], "method ip is for at most 399 users, the campaign has 400"),
-        (["--method", "ip", "--ip-seconds", "0.0001"], "found no allocation in 0.0001 s: raise --ip-seconds"),
-        (["--method", "mincostflow", "--max-solver-gb", "0.0001"], "on the driver for 3,200 pairs"),
-        (["--method", "exact", "--prices", "/nowhere"], "prices /nowhere cannot be read"),
-        (["--k", "0"], "allocate: k = '0'"),
-        (["--k", "9"], "every user is to get K=9 distinct funds, the campaign has 8: lower K"),
-        (["--funds", "/nowhere/funds"], "table /nowhere/funds does not exist"),
-        (["--campaign-id", "summer"], "has no campaign 'summer'; it has spring"),
-        (["--colour", "red"], "--colour"),
-        (["--priority", "nowhere", "--method", "manual"], "priority names nowhere; the campaign has"),
-    ],
-)
-def test_bad_options_are_one_line(
-    campaign: Campaign, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, line = run_job("allocate", *campaign.words(), *words, capsys=capsys)
-    assert code == 2
-    assert said in line
-    assert not (campaign.root / "allocation").exists()
-
-
-def test_more_classes_than_configured_is_refused(campaign: Campaign) -> None:
-    with pytest.raises(UserError, match="more than 2 distinct sets of eligible funds"):
-        allocate(campaign.spark, AllocateSettings(**campaign.arguments(max_classes=2)))

@@ -13,8 +13,8 @@ from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.audit import audit
 from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
 from ptofa_spark.allocation.settings import AllocateSettings
+from tests.allocation.campaign import LEVELS, Campaign
 from tests.allocation.instances import feasible_instance
-from tests.allocation.test_allocate_job import LEVELS, Campaign
 from tests.run_job import run_job
 
 

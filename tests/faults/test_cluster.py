@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.allocation.campaign import LEVELS, Campaign
+from tests.allocation.instances import feasible_instance
 from tests.faults.cluster import Cluster
 from tests.faults.stages import PATIENCE
 from tests.run_job import run_job
@@ -24,32 +25,23 @@ spark: {shuffle_partitions: 4}
 """
 
 
-USERS, FUNDS = 3_000, ("bond", "cash", "mixed", "stock")
-
-
 def test_an_allocation_on_a_cluster_is_that_of_local_mode(
     spark: SparkSession, cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By Spark's passes, whose kernels the executors have from the package."""
-    draw = np.random.default_rng(11)
-    pairs = pd.DataFrame({"user_id": np.repeat(np.arange(USERS), len(FUNDS)), "fund_id": FUNDS * USERS})
-    pairs["risk_tolerance"] = np.repeat(draw.integers(3, 6, USERS), len(FUNDS))
-    pairs["expected_revenue"] = draw.lognormal(0, 1, len(pairs))
-    pairs.to_parquet(tmp_path / "pairs", index=False)
-    pd.DataFrame({"fund_id": FUNDS, "risk_level": [1, 2, 3, 4]}).to_parquet(tmp_path / "funds", index=False)
-    demands = pd.DataFrame({"campaign_id": "春", "fund_id": FUNDS, "demand": [800, 800, 800, 600]})
-    demands.to_parquet(tmp_path / "demands", index=False)
+    campaign = Campaign(spark, tmp_path, feasible_instance(np.random.default_rng(11), 3_000, LEVELS, k=2)).write()
 
     def words(name: str) -> list[str]:
-        given = [f"--expected-revenue={tmp_path}/pairs", f"--funds={tmp_path}/funds", f"--demands={tmp_path}/demands"]
-        return [*given, f"--output={tmp_path}/{name}", f"--report={tmp_path}/{name}-report", "--driver-users=0"]
+        return campaign.words(
+            output=tmp_path / name, report=tmp_path / f"{name}-report", driver_users=0, max_sweep_rows=5_000
+        )
 
     assert run_job("allocate", *words("local"), capsys=capsys)[0] == 0
     submitted = cluster.submit("allocate", *words("cluster"), folder=tmp_path)
     output, _ = submitted.communicate(timeout=PATIENCE)
     assert submitted.returncode == 0, output[-2000:]
     local, other = (spark.read.format("delta").load(f"{tmp_path}/{name}") for name in ("local", "cluster"))
-    assert local.count() == USERS
+    assert local.count() == 2 * 3_000
     assert_same_table(local, other)
     plans = [(tmp_path / f"{name}-report" / "plan.json").read_text() for name in ("local", "cluster")]
     assert plans[0] == plans[1]
