@@ -13,6 +13,8 @@ HILLSTROM_CSV ?= ../shared/data/hillstrom.csv
 WORKERS ?= 2
 DIST ?= dist
 LOG := .install.log
+# Spark's classes as the tests' JVMs map them into memory, instead of reading and verifying them anew a hundred times.
+ARCHIVE := build/spark-classes.jsa
 LOCKS := requirements-build.lock requirements.lock
 # Named after the locks' content: the same locks install nothing again, other locks install anew.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
@@ -28,13 +30,13 @@ demo: check-machine $(INSTALLED) ## run the whole pipeline (DATASET=synthetic|hi
 	  --warehouse warehouse/$(DATASET) --report reports/$(DATASET) \
 	  $(if $(filter hillstrom,$(DATASET)),--source '$(HILLSTROM_CSV)')
 
-test: check-machine $(INSTALLED) ## run all tests (TESTS=path for some; WORKERS=1 for one after another)
+test: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests (TESTS=path for some; WORKERS=1 for one after another)
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
-test-long: check-machine $(INSTALLED) ## run the tests that take long: many faults, much mutated input, a cluster; some hours
+test-long: check-machine $(INSTALLED) $(ARCHIVE) ## run the tests that take long: many faults, much mutated input, a cluster; some hours
 	@$(PY) -m pytest -n $(WORKERS) -m long $(TESTS)
 
-coverage: check-machine $(INSTALLED) ## run all tests and print the lines of ptofa_spark that none ran, Spark's workers included
+coverage: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests and print the lines of ptofa_spark that none ran, Spark's workers included
 	@mkdir -p build
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --cov=ptofa_spark --cov-report=term-missing:skip-covered $(TESTS)
@@ -156,3 +158,8 @@ $(INSTALLED): | check-machine
 	echo "resolving Delta Lake's JARs from Maven Central, once"; \
 	$(PY) -m ptofa_spark.session >>$(LOG) 2>&1 || { tail -n 1 $(LOG) >&2; exit 2; }
 	@touch $@
+
+$(ARCHIVE): $(INSTALLED)
+	@echo "archiving Spark's classes for the tests' JVMs: a minute, once"
+	@PYTHONPATH=. $(PY) tests/jvm/archive.py 2>>$(LOG) \
+	  || echo "no archive was written ($(LOG) says why): the tests will take longer" >&2

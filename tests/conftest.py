@@ -10,20 +10,16 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ptofa_spark.session import SparkSettings, start_session
+from tests.jvm.options import java_options
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# A job's JVM lives for half a minute: the optimising compiler would take a core for code that soon ends. The first
-# compiler alone would be given 48 MB for its code, which these queries outgrow.
-_QUICK = "-XX:TieredStopAtLevel=1"
-os.environ.setdefault("SPARK_SUBMIT_OPTS", f"{_QUICK} -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC")
-os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark"))
+os.environ["SPARK_SUBMIT_OPTS"] = java_options()
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     with pytest.MonkeyPatch.context() as patch:
-        # This JVM lives as long as the tests, which pays for both compilers.
-        patch.setenv("SPARK_SUBMIT_OPTS", os.environ["SPARK_SUBMIT_OPTS"].replace(_QUICK, ""))
+        patch.setenv("SPARK_SUBMIT_OPTS", java_options(short=False))
         session = start_session(
             SparkSettings(app_name="ptofa-tests", master="local[2]", driver_memory="3g", shuffle_partitions=4)
         )

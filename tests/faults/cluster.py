@@ -17,11 +17,13 @@ import psutil
 import pyspark
 
 from ptofa_spark.session import DELTA_PACKAGE
+from tests.jvm.options import java_options
 from tests.run_job import JOBS
 
 SPARK = Path(pyspark.__file__).parent
 ROOT = JOBS.parent
 _PATIENCE = 60.0
+_JAVA_OPTIONS = java_options(interpreting=False)
 
 
 def python_without_the_project(folder: Path) -> Path:
@@ -72,7 +74,7 @@ class Cluster:
             "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
             "spark.driver.host": "127.0.0.1",
             "spark.executor.memory": "1g",
-            "spark.executor.extraJavaOptions": os.environ["SPARK_SUBMIT_OPTS"],
+            "spark.executor.extraJavaOptions": _JAVA_OPTIONS,
             "spark.pyspark.python": str(self._python),
             **(conf or {}),
         }
@@ -126,8 +128,8 @@ class Cluster:
             "SPARK_LOCAL_IP": "127.0.0.1",
             "PYSPARK_PYTHON": str(self._python),
             "SPARK_DAEMON_MEMORY": "256m",
-            "SPARK_DAEMON_JAVA_OPTS": os.environ["SPARK_SUBMIT_OPTS"],
-            "SPARK_SUBMIT_OPTS": os.environ["SPARK_SUBMIT_OPTS"],
+            "SPARK_DAEMON_JAVA_OPTS": _JAVA_OPTIONS,
+            "SPARK_SUBMIT_OPTS": _JAVA_OPTIONS,
             "OMP_NUM_THREADS": "1",
         }
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 from pyspark.sql import SparkSession
 
+from tests.jvm.options import java_options
 from tests.run_job import JOBS
 from tests.same_table import without_maps
 
@@ -39,11 +40,12 @@ class Stage:
 
         conf: directory with a spark-defaults.conf.
         """
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        # With Spark's own defaults, then, but for what it holds.
+        own = {"SPARK_CONF_DIR": str(conf), "SPARK_SUBMIT_OPTS": java_options(interpreting=False)} if conf else {}
         return subprocess.Popen(
             [sys.executable, str(JOBS / f"{self.job}.py"), *self.words, "--spark.driver-memory=1g",
              "--spark.shuffle-partitions=4", *(more or ("--spark.master=local[2]",))],
-            cwd=root, env=environment | ({} if conf is None else {"SPARK_CONF_DIR": str(conf)}),
+            cwd=root, env=os.environ | {"OMP_NUM_THREADS": "1"} | own,
             start_new_session=True, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
 

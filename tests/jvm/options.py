@@ -1,0 +1,30 @@
+"""How the tests' JVMs start. A job's JVM lives for half a minute, and most of that goes into becoming warm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# The optimising compiler would take a core for code that soon ends. The first compiler alone would be given 48 MB for
+# its code, which these queries outgrow.
+_FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
+# The tests' rows are few and their queries many: compiling Java for each query would take a third of their time.
+_INTERPRETING = "-Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
+_ALWAYS = "-XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -Xlog:disable -Xlog:all=error"
+# Written by archive.py. A JVM of another Java or class path passes it over, without a word.
+ARCHIVE = Path(__file__).parents[2] / "build" / "spark-classes.jsa"
+
+
+def java_options(*, short: bool = True, interpreting: bool = True) -> str:
+    """Options for SPARK_SUBMIT_OPTS.
+
+    Args:
+        short: the JVM will not live long enough to pay for the optimising compiler.
+        interpreting: Spark interprets its queries; False: it compiles them, as it does by default.
+    """
+    shared = f'"-XX:SharedArchiveFile={ARCHIVE}"' if ARCHIVE.is_file() else ""
+    return " ".join((_ALWAYS, _FIRST_COMPILER if short else "", _INTERPRETING if interpreting else "", shared)).strip()
+
+
+def archiving_options(target: Path) -> str:
+    """Options of a JVM that writes the classes which it has loaded to target when it ends."""
+    return f'{_ALWAYS} {_FIRST_COMPILER} {_INTERPRETING} "-XX:ArchiveClassesAtExit={target}"'
