@@ -42,6 +42,7 @@ setup(
         "alembic",
         "matplotlib",
         "jinja2",
+        "psutil",
         "tqdm",
         "PyYAML",
         "pydantic>=2",

@@ -6,7 +6,9 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+import psutil
 
 from ptofa_spark.errors import MachineError
 
@@ -78,6 +80,20 @@ def quiet_start() -> Iterator[StartOutput]:
         for descriptor, kept in zip((1, 2), own, strict=True):
             os.dup2(kept, descriptor)
             os.close(kept)
+
+
+@contextmanager
+def no_jvm_left_behind() -> Iterator[None]:
+    """Kills the JVM that the body was starting when something cut it off: nobody would ever answer it, or end it."""
+    before = psutil.Process().children(recursive=True)
+    try:
+        yield
+    except BaseException:
+        for process in psutil.Process().children(recursive=True):
+            if process not in before:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        raise
 
 
 def why_it_did_not_start(printed: str, driver_memory: str | None) -> MachineError:

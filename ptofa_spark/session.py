@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from ptofa_spark.config import Settings
 from ptofa_spark.errors import DEBUG, MachineError
 from ptofa_spark.job import EXIT_OK, run_as_job
-from ptofa_spark.jvm import quiet_start, why_it_did_not_start
+from ptofa_spark.jvm import no_jvm_left_behind, quiet_start, why_it_did_not_start
 
 DELTA_PACKAGE = f"io.delta:delta-spark_2.13:{version('delta-spark')}"
 
@@ -142,7 +142,7 @@ def _started(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSes
     if SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ:
         return builder.getOrCreate()
     try:
-        with quiet_start() as output:
+        with quiet_start() as output, no_jvm_left_behind():
             return builder.getOrCreate()
     except (PySparkRuntimeError, OSError) as error:
         raise why_it_did_not_start(f"{output.text()}\n{error}", settings.driver_memory) from error

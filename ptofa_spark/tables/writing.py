@@ -19,9 +19,9 @@ from ptofa_spark.tables.names import TableName
 # come back to life, and a column renamed by mapping would be missing. Both stay off on every table.
 TABLE_PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.columnMapping.mode": "none"}
 # Row groups: Petastorm hands the trainer one at a time, decoded as a whole, and the shuffling buffer mixes those that
-# lie in it. Of 1, 4, 16, 64 and 128 MiB this one was read fastest, and in less memory than the larger ones
-# (docs/benchmarks.md, `make bench-features`).
-ROW_GROUP_BYTES = 16 * 2**20
+# lie in it. Of 1 to 128 MiB this one was read fastest, and in less memory than the larger ones; the first batch of an
+# epoch waits for a whole one (docs/benchmarks.md, `make bench-features`).
+ROW_GROUP_BYTES = 12 * 2**20
 # How Delta says that another run's commit came between reading the table and committing.
 _CONFLICTS = (
     "DELTA_CONCURRENT",

@@ -22,6 +22,7 @@ from tests.same_table import without_maps
 
 # Seconds that a job may take before a test gives it up: two of them share two slow cores.
 PATIENCE = 1_200
+SIZE = ("--spark.driver-memory=1g", "--spark.shuffle-partitions=4")
 RAW = ("users", "funds", "campaigns", "transactions", "exposures", "demands", "truth")
 FEATURES = ("user_features", "fund_features", "examples")
 
@@ -43,19 +44,16 @@ class Stage:
         # With Spark's own defaults, then, but for what it holds.
         own = {"SPARK_CONF_DIR": str(conf), "SPARK_SUBMIT_OPTS": java_options(interpreting=False)} if conf else {}
         return subprocess.Popen(
-            [sys.executable, str(JOBS / f"{self.job}.py"), *self.words, "--spark.driver-memory=1g",
-             "--spark.shuffle-partitions=4", *(more or ("--spark.master=local[2]",))],
+            [sys.executable, str(JOBS / f"{self.job}.py"), *self.words, *SIZE, *(more or ("--spark.master=local[2]",))],
             cwd=root, env=os.environ | {"OMP_NUM_THREADS": "1"} | own,
             start_new_session=True, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def run(self, root: Path) -> float:
-        """Runs the job to its end, undisturbed; the seconds it took."""
-        started = time.monotonic()
+    def run(self, root: Path) -> None:
+        """Runs the job to its end, undisturbed."""
         process = self.start(root)
         _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said[-2000:]
-        return time.monotonic() - started
 
 
 def _in_warehouse(*tables: str) -> tuple[str, ...]:
@@ -151,3 +149,18 @@ def kill(processes: list[psutil.Process]) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     return bool(processes)
+
+
+def until_its_jvm_is_gone(process: subprocess.Popen[str], patience: float = PATIENCE) -> None:
+    """A JVM whose driver is dead ends by itself; what it still writes meanwhile is part of the disturbance."""
+    until = time.monotonic() + patience
+    while any(_in_session(other, process.pid) for other in psutil.process_iter()):
+        assert time.monotonic() < until, "the JVM of a killed driver lives on"
+        time.sleep(0.1)
+
+
+def _in_session(process: psutil.Process, session: int) -> bool:
+    try:
+        return os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 from pyspark.sql import SparkSession
 
@@ -30,6 +29,7 @@ from tests.faults.stages import (
     jvm,
     kill,
     python_workers,
+    until_its_jvm_is_gone,
 )
 
 RUNS = 48
@@ -59,7 +59,7 @@ def kill_driver(run: Disturbance) -> None:
     process.kill()
     process.communicate(timeout=PATIENCE)
     assert process.returncode in (-signal.SIGKILL, 0)
-    _until_its_jvm_is_gone(process)
+    until_its_jvm_is_gone(process)
 
 
 def kill_jvm(run: Disturbance) -> None:
@@ -180,7 +180,7 @@ def _signalled(run: Disturbance, number: signal.Signals) -> None:
     if process.returncode == 128 + number:
         assert said.strip().splitlines()[-1].startswith("error: "), said[-1000:]
         assert "Traceback" not in said
-    _until_its_jvm_is_gone(process)
+    until_its_jvm_is_gone(process)
 
 
 def _ends_in_a_line(process: subprocess.Popen[str]) -> str:
@@ -192,21 +192,6 @@ def _ends_in_a_line(process: subprocess.Popen[str]) -> str:
         assert last.startswith("error: "), said[-1000:]
         assert "\tat org.apache" not in said
     return last
-
-
-def _until_its_jvm_is_gone(process: subprocess.Popen[str]) -> None:
-    """A JVM whose driver is dead ends by itself; what it still writes meanwhile is part of the disturbance."""
-    until = time.monotonic() + PATIENCE
-    while any(_in_session(other, process.pid) for other in psutil.process_iter()):
-        assert time.monotonic() < until, "the JVM of a killed driver lives on"
-        time.sleep(0.1)
-
-
-def _in_session(process: psutil.Process, session: int) -> bool:
-    try:
-        return os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
-    except (ProcessLookupError, psutil.NoSuchProcess):
-        return False
 
 
 @pytest.mark.long

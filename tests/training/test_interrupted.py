@@ -10,20 +10,20 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 from safetensors import safe_open
 
 from ptofa_spark.training.artifact import read_artifact
 from tests.feed.feature_tables import write_feature_tables
-from tests.run_job import JOBS
+from tests.run_job import JOBS, job_module
 
 _PATIENCE = 180.0
 
 
-def job(warehouse: str, model_dir: Path) -> list[str]:
-    words = [f"--warehouse={warehouse}", f"--model-dir={model_dir}", "--checkpoint-steps=7", "--learning-rate=.001"]
-    words += ["--epochs=60", "--patience=60", "--batch-size=64", "--dropout=.3"]
-    return [sys.executable, str(JOBS / "train.py"), *words, "--spark.master=local[2]", "--spark.driver-memory=1g"]
+def words(warehouse: str, model_dir: Path) -> list[str]:
+    lasting = ["--checkpoint-steps=7", "--learning-rate=.001", "--epochs=30", "--patience=30", "--batch-size=64"]
+    return [f"--warehouse={warehouse}", f"--model-dir={model_dir}", "--dropout=.3", "--spark.master=local[2]", *lasting]
 
 
 def stands_in_an_epoch(folder: Path) -> bool:
@@ -35,13 +35,17 @@ def stands_in_an_epoch(folder: Path) -> bool:
     return False
 
 
-def test_a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     warehouse = write_feature_tables(spark, f"{tmp_path}/warehouse", users=6_000).warehouse
-    undisturbed = subprocess.run(job(warehouse, tmp_path / "whole"), check=True, capture_output=True, text=True)
-    assert "resumed" not in undisturbed.stderr
+    train = job_module("train").main
+    assert train(words(warehouse, tmp_path / "whole")) == 0
+    assert "resumed" not in capsys.readouterr().err
     killed = subprocess.Popen(
-        job(warehouse, tmp_path / "model"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+        [sys.executable, str(JOBS / "train.py"), *words(warehouse, tmp_path / "model"), "--spark.driver-memory=1g"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
     folder = tmp_path / ".model.checkpoints"
     until = time.monotonic() + _PATIENCE
     while not stands_in_an_epoch(folder):
@@ -51,8 +55,8 @@ def test_a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one(spark: SparkS
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     assert not (tmp_path / "model").exists()
-    resumed = subprocess.run(job(warehouse, tmp_path / "model"), check=True, capture_output=True, text=True)
-    assert "resumed epoch=" in resumed.stderr
+    assert train(words(warehouse, tmp_path / "model")) == 0
+    assert "resumed epoch=" in capsys.readouterr().err
     assert read_artifact(str(tmp_path / "model")) == read_artifact(str(tmp_path / "whole"))
     assert not folder.exists()
     found = [(tmp_path / name / "metrics.json").read_text(encoding="utf-8") for name in ("model", "whole")]
