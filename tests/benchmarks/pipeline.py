@@ -19,8 +19,8 @@ WEEKS = 4
 TARGET = f"week_{WEEKS + 1:02d}"
 
 
-def stages(warehouse: str, report: str, users: int, epochs: int) -> list[tuple[str, list[str]]]:
-    """Name and words of each job, in the data's order."""
+def stages(warehouse: str, report: str, users: int, epochs: int, methods: list[str]) -> list[tuple[str, list[str]]]:
+    """Name and words of each job, in the data's order; an allocation for each of the methods."""
     model = f"--model-dir={warehouse}/model"
     tables = [f"--{option}={warehouse}/{table}" for option, table in (
         ("expected-revenue", "scores"), ("funds", "funds"), ("demands", "demands"),
@@ -31,12 +31,12 @@ def stages(warehouse: str, report: str, users: int, epochs: int) -> list[tuple[s
         ("train", [f"--warehouse={warehouse}", model, f"--epochs={epochs}"]),
         ("score", [f"--warehouse={warehouse}", model]),
     ]
-    for method in ("manual", "ha", "exact"):
+    for method in methods:
         words = [f"--output={warehouse}/allocation_{method}", f"--report={report}/{method}", f"--method={method}"]
         words.append(f"--campaign-id={TARGET}")
         log = [f"--exposures={warehouse}/exposures"] if method == "manual" else []
         made.append((f"allocate {method}", [*tables, *words, *log]))
-    evaluate = [f"--warehouse={warehouse}", model, f"--report={report}", "--allocations=manual,ha,exact"]
+    evaluate = [f"--warehouse={warehouse}", model, f"--report={report}", f"--allocations={','.join(methods)}"]
     return [*made, ("evaluate", evaluate)]
 
 
@@ -45,11 +45,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=10_000_000)
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--methods", default="manual,ha,exact", help="of allocation")
     add_place(parser)
     args = parser.parse_args()
     work = args.bench / "pipeline" / f"{args.users}"
     work.mkdir(parents=True, exist_ok=True)
-    for name, words in stages(str(work / "warehouse"), str(work / "reports"), args.users, args.epochs):
+    places = str(work / "warehouse"), str(work / "reports")
+    for name, words in stages(*places, args.users, args.epochs, args.methods.split(",")):
         found = _measured(name.split()[0], words, work / f"{name}.log")
         keep(args.bench / "pipeline.jsonl", {"users": args.users, "stage": name, **found})
 

@@ -30,7 +30,7 @@ def main() -> None:
     """Writes the copies, reads each in a process of its own, and appends their lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", default="1000000", help="whose examples to read; of several the first")
-    parser.add_argument("--sizes", default="1,4,16,64,128", help="MiB")
+    parser.add_argument("--sizes", default="1,4,12,16,64,128", help="MiB")
     add_place(parser)
     parser.add_argument("--read", type=Path, help="read this copy and print its line")
     args, _ = parser.parse_known_args()  # features.py, which runs before with the same words, knows more of them

@@ -22,7 +22,7 @@ _PATIENCE = 180.0
 
 
 def words(warehouse: str, model_dir: Path) -> list[str]:
-    lasting = ["--checkpoint-steps=7", "--learning-rate=.001", "--epochs=30", "--patience=30", "--batch-size=64"]
+    lasting = ["--checkpoint-steps=7", "--learning-rate=.001", "--epochs=10", "--patience=10", "--batch-size=64"]
     return [f"--warehouse={warehouse}", f"--model-dir={model_dir}", "--dropout=.3", "--spark.master=local[2]", *lasting]
 
 
