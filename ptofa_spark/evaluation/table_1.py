@@ -7,6 +7,7 @@ is as good as the decisions that it leads to. Regret is what is lost against the
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from ptofa_spark import __version__
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.config import validated
@@ -36,9 +38,10 @@ from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.splits import TEST
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table, table_exists
-from ptofa_spark.tables.schemas import ALLOCATION, EXAMPLES, TRUTH, USER_FEATURES
+from ptofa_spark.tables.schemas import ALLOCATION, DEMANDS, EXAMPLES, FUND_FEATURES, FUNDS, TRUTH, USER_FEATURES
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.tables.writing import write_table
+from ptofa_spark.training.artifact import read_artifact
 from ptofa_spark.training.finished import is_trained
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
@@ -53,7 +56,8 @@ class Run:
     """A predictor's figures: one training of a model, or the oracle, or a constant.
 
     seed, learning_rate, dropout: of the training, None without one; rpme: revenue per mille exposures under the truth
-    of the optimal allocation of its E; regret: the share of the oracle's that is lost; both None without a truth.
+    of the optimal allocation of its E; regret: the share of the oracle's that is lost; both None without a truth;
+    measured_on: digest of the model and of every table that a figure came from.
     """
 
     warehouse: str
@@ -64,13 +68,14 @@ class Run:
     metrics: Metrics
     rpme: float | None
     regret: float | None
+    measured_on: str = ""
 
 
 def table_1(spark: SparkSession, settings: EvaluateSettings, train_section: dict[str, Any]) -> str:
     """Trains the models on each warehouse, writes `table_1.json` and `table_1.md`, and returns the page's text.
 
     A model that an earlier run left in `report/table_1_models`, trained with the same settings on the same version of
-    the examples, is not trained again; a grid is.
+    the examples, is not trained again; a grid is. What `table_1.json` says of the same model on the same tables stands.
 
     Args:
         spark: the session.
@@ -85,8 +90,9 @@ def table_1(spark: SparkSession, settings: EvaluateSettings, train_section: dict
     for model in models:
         require_model(model)
     runs: list[Run] = []
+    earlier = _measured(Path(settings.report) / JSON)
     for warehouse in (settings.table1_warehouses or settings.warehouse).split(","):
-        for run in _Bench(spark, warehouse, settings, train_section).runs(models):
+        for run in _Bench(spark, warehouse, settings, train_section, earlier).runs(models):
             runs.append(run)
             # After each training: hours of it are not lost with the next one.
             _write(runs, settings)
@@ -97,9 +103,15 @@ class _Bench:
     """One warehouse, on which predictors are measured in the same way."""
 
     def __init__(
-        self, spark: SparkSession, warehouse: str, settings: EvaluateSettings, train_section: dict[str, Any]
+        self,
+        spark: SparkSession,
+        warehouse: str,
+        settings: EvaluateSettings,
+        train_section: dict[str, Any],
+        earlier: dict[str, Run],
     ) -> None:
         self._spark, self._warehouse, self._settings, self._train = spark, warehouse, settings, train_section
+        self._earlier = earlier
         # As the page, its JSON and the report show it.
         self._named = without_secrets(warehouse)
         snapshot = pin_snapshot(spark, self._table("examples"), settings.snapshot_date)
@@ -113,40 +125,47 @@ class _Bench:
             self._truth = read_table(spark, self._table("truth"), TRUTH)
         self._users = read_table(spark, self._table("user_features"), USER_FEATURES)
         self._users = of_snapshot(self._users, self._table("user_features"), settings.snapshot_date)
+        read = [examples]
+        if self._truth is not None:
+            small = {"fund_features": FUND_FEATURES, "funds": FUNDS, "demands": DEMANDS}
+            read += [self._users, self._truth, *(read_table(spark, self._table(name), small[name]) for name in small)]
+        # No two writes of a table share a file's name.
+        self._read_files = [sorted(frame.inputFiles()) for frame in read]
 
     def runs(self, models: Sequence[str]) -> Iterator[Run]:
         """All models with all seeds, seed by seed, then the oracle and the constants."""
         best = None
-        seen: TestSet | None = None
         if self._truth is not None:
             best = self._true_rpme(self._true_scores(self._truth), self._truth)
         points: dict[str, dict[str, Any]] = {}
         for seed in range(self._settings.seed, self._settings.seed + self._settings.table1_seeds):
             for model in models:
                 with stage("table_1", model=model, seed=seed):
-                    run, seen = self._run(model, seed, points.get(model, {}), best)
+                    run = self._run(model, seed, points.get(model, {}), best)
                     points[model] = {"grid": False, "learning_rate": run.learning_rate, "dropout": run.dropout}
                 yield run
-        if seen is not None:
-            if seen.oracle is not None:
-                yield self._without_training(ORACLE, metrics(seen.oracle, seen.outcomes), best, best)
-            for each in yardsticks(seen.outcomes):
-                yield self._without_training(each.name, metrics(each, seen.outcomes), None, None)
+        seen = self._test_set(self._model_dir(models[0], self._settings.seed), models[0])
+        if seen.oracle is not None:
+            yield self._without_training(ORACLE, metrics(seen.oracle, seen.outcomes), best, best)
+        for each in yardsticks(seen.outcomes):
+            yield self._without_training(each.name, metrics(each, seen.outcomes), None, None)
 
-    def _run(self, model: str, seed: int, point: dict[str, Any], best: float | None) -> tuple[Run, TestSet]:
+    def _run(self, model: str, seed: int, point: dict[str, Any], best: float | None) -> Run:
         date = self._settings.snapshot_date
         fixed = {"warehouse": self._warehouse, "snapshot_date": date, "seed": seed, "model": model}
         given = self._train | fixed | point
-        # Of the warehouse's own, so that of several each keeps its models.
-        of_warehouse = hashlib.sha256(self._warehouse.encode()).hexdigest()[:8]
-        model_dir = str(Path(self._settings.report) / "table_1_models" / of_warehouse / f"{model}-{seed}")
+        model_dir = self._model_dir(model, seed)
         wanted = validated(TrainSettings, given | {"model_dir": model_dir}, "train")
         if is_trained(wanted, {self._examples.name: self._examples.version}, self._files):
             logger.info("model_dir=%s was trained with these settings before: it stands", model_dir)
             chosen = wanted
         else:
             chosen = train(self._spark, wanted).chosen.settings
-        seen = test_set(self._tested, model_dir, model, self._truth, self._settings.max_rows)
+        measured_on = self._measured_on(model_dir)
+        if measured_on in self._earlier:
+            logger.info("model_dir=%s was measured on these tables before: its figures stand", model_dir)
+            return self._earlier[measured_on]
+        seen = self._test_set(model_dir, model)
         rpme = None
         if self._truth is not None:
             scores = self._table("table_1_scores")
@@ -157,8 +176,22 @@ class _Bench:
             rpme = self._true_rpme(scores, self._truth)
         found = metrics(seen.model, seen.outcomes)
         regret = _regret(rpme, best)
-        run = Run(self._named, model, seed, chosen.learning_rate, chosen.dropout, found, rpme, regret)
-        return run, seen
+        rates = chosen.learning_rate, chosen.dropout
+        return Run(self._named, model, seed, *rates, found, rpme, regret, measured_on)
+
+    def _test_set(self, model_dir: str, model: str) -> TestSet:
+        return test_set(self._tested, model_dir, model, self._truth, self._settings.max_rows)
+
+    def _measured_on(self, model_dir: str) -> str:
+        model = read_artifact(model_dir)
+        digests = [hashlib.sha256(part).hexdigest() for part in (model.weights, model.model, model.encoders)]
+        described = [__version__, self._settings.max_rows, digests, self._read_files]
+        return hashlib.sha256(json.dumps(described).encode()).hexdigest()
+
+    def _model_dir(self, model: str, seed: int) -> str:
+        # Of the warehouse's own, so that of several each keeps its models.
+        of_warehouse = hashlib.sha256(self._warehouse.encode()).hexdigest()[:8]
+        return str(Path(self._settings.report) / "table_1_models" / of_warehouse / f"{model}-{seed}")
 
     def _without_training(self, name: str, found: Metrics, rpme: float | None, best: float | None) -> Run:
         return Run(self._named, name, None, None, None, found, rpme, _regret(rpme, best))
@@ -190,6 +223,16 @@ class _Bench:
 
     def _table(self, name: str) -> str:
         return in_warehouse(self._warehouse, name)
+
+
+def _measured(path: Path) -> dict[str, Run]:
+    """What an earlier run wrote, by what it was measured on; nothing where there is no such file, or another one's."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        runs = [Run(**{**each, "metrics": Metrics(**each["metrics"])}) for each in found]
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+    return {run.measured_on: run for run in runs if run.measured_on}
 
 
 def _regret(rpme: float | None, best: float | None) -> float | None:
