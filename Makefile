@@ -46,18 +46,16 @@ BENCHMARKS := PYTHONPATH=. $(PY) tests/benchmarks
 SMALL := warehouse/bench-small
 SMALL_USERS := 100000
 
-bench: check-machine $(INSTALLED) ## run every benchmark at a small size into docs/benchmarks.md; 15 to 25 minutes
+bench: check-machine $(INSTALLED) ## run every benchmark at a small size into docs/benchmarks.md; a quarter of an hour
 	@rm -rf $(SMALL)
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py --bench $(SMALL) --many-funds 0 \
 	  --small 5000 --large '' --shapes tight --ip-seconds 10
-	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py --bench $(SMALL) --many-funds 0 \
-	  --small '' --large $(SMALL_USERS) --k 1 --shapes tight --methods ha,exact
 	@$(BENCHMARKS)/features.py --bench $(SMALL) --users $(SMALL_USERS)
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/row_groups.py --bench $(SMALL) --users $(SMALL_USERS) --sizes 1,12
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/train.py --bench $(SMALL) --users $(SMALL_USERS) \
 	  --exposures 250000 --memory-rows 250000
 	@$(BENCHMARKS)/score.py --bench $(SMALL) --users $(SMALL_USERS)
-	@OMP_NUM_THREADS=1 $(BENCHMARKS)/pipeline.py --bench $(SMALL) --users 20000 --methods exact
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/pipeline.py --bench $(SMALL) --users 20000 --one-process
 	@$(BENCHMARKS)/report.py small
 
 # One after the other, whatever -j says: they would measure each other.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tests.benchmarks.pipeline import WHOLE
+
 
 def train_body(rows: pd.DataFrame) -> str:
     """Training from memory and from Petastorm."""
@@ -49,17 +51,21 @@ def score_body(rows: pd.DataFrame) -> str:
 
 def pipeline_body(lines: pd.DataFrame) -> str:
     """The whole pipeline, stage by stage."""
+    in_one = WHOLE in set(lines["stage"])
+    told = (
+        "all in one process, whose memory stands in its row"
+        if in_one
+        else "each a process of its own, cold JVM included"
+    )
     parts = [
-        "The stages one after another, each a process of its own, cold JVM included; two cores, a 6 GiB driver heap, "
+        f"The stages one after another, {told}; two cores, a 6 GiB driver heap, "
         f"on a machine of {lines['machine_gb'].iloc[-1]:.0f} GiB. Memory is the highest seen, twice a second: of "
         "the driver (Python), of the JVM, and of all Python workers together.",
         "",
         "| users | stage | seconds | driver GiB | JVM GiB | workers GiB |",
         "|---|---|---|---|---|---|",
     ]
-    parts += [
-        f"| {row.users:,} | {row.stage} | {row.seconds:,.0f} | {row.driver_gb:.2f} | {row.jvm_gb:.2f} | "
-        f"{row.workers_gb:.2f} |"
-        for row in lines.itertuples()
-    ]
+    for row in lines.itertuples():
+        memory = ["" if pd.isna(size) else f"{size:.2f}" for size in (row.driver_gb, row.jvm_gb, row.workers_gb)]
+        parts.append(f"| {row.users:,} | {row.stage} | {row.seconds:,.0f} | {' | '.join(memory)} |")
     return "\n".join(parts)

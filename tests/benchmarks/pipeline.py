@@ -1,15 +1,18 @@
-"""The whole pipeline, stage by stage: seconds, rows, disk, and peak memory of each job, a process of its own each."""
+"""The whole pipeline, stage by stage: seconds and peak memory of each job, a process of its own each or one for all."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
+from ptofa_spark.pipeline.run import METHODS
 from tests.benchmarks.features import CORES
 from tests.benchmarks.lines import ROOT, add_place, keep
 from tests.benchmarks.memory import PeakMemory
@@ -17,10 +20,12 @@ from tests.benchmarks.memory import PeakMemory
 HEAP = "6g"
 WEEKS = 4
 TARGET = f"week_{WEEKS + 1:02d}"
+WHOLE = "run_pipeline"
+_STAGES = ("generate_platform", "build_features", "train", "score", "allocate", "evaluate")
 
 
-def stages(warehouse: str, report: str, users: int, epochs: int, methods: list[str]) -> list[tuple[str, list[str]]]:
-    """Name and words of each job, in the data's order; an allocation for each of the methods."""
+def stages(warehouse: str, report: str, users: int, epochs: int) -> list[tuple[str, list[str]]]:
+    """Name and words of each job, in the data's order."""
     model = f"--model-dir={warehouse}/model"
     tables = [f"--{option}={warehouse}/{table}" for option, table in (
         ("expected-revenue", "scores"), ("funds", "funds"), ("demands", "demands"),
@@ -31,12 +36,12 @@ def stages(warehouse: str, report: str, users: int, epochs: int, methods: list[s
         ("train", [f"--warehouse={warehouse}", model, f"--epochs={epochs}"]),
         ("score", [f"--warehouse={warehouse}", model]),
     ]
-    for method in methods:
+    for method in METHODS:
         words = [f"--output={warehouse}/allocation_{method}", f"--report={report}/{method}", f"--method={method}"]
         words.append(f"--campaign-id={TARGET}")
         log = [f"--exposures={warehouse}/exposures"] if method == "manual" else []
         made.append((f"allocate {method}", [*tables, *words, *log]))
-    evaluate = [f"--warehouse={warehouse}", model, f"--report={report}", f"--allocations={','.join(methods)}"]
+    evaluate = [f"--warehouse={warehouse}", model, f"--report={report}", f"--allocations={','.join(METHODS)}"]
     return [*made, ("evaluate", evaluate)]
 
 
@@ -45,15 +50,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=10_000_000)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--methods", default="manual,ha,exact", help="of allocation")
+    parser.add_argument("--one-process", action="store_true", help="run_pipeline instead: one cold start, not eight")
     add_place(parser)
     args = parser.parse_args()
     work = args.bench / "pipeline" / f"{args.users}"
     work.mkdir(parents=True, exist_ok=True)
     places = str(work / "warehouse"), str(work / "reports")
-    for name, words in stages(*places, args.users, args.epochs, args.methods.split(",")):
+    if args.one_process:
+        for line in _in_one_process(*places, args.users, args.epochs, work):
+            keep(args.bench / "pipeline.jsonl", {"users": args.users, **line})
+        return
+    for name, words in stages(*places, args.users, args.epochs):
         found = _measured(name.split()[0], words, work / f"{name}.log")
         keep(args.bench / "pipeline.jsonl", {"users": args.users, "stage": name, **found})
+
+
+def _in_one_process(warehouse: str, report: str, users: int, epochs: int, work: Path) -> Iterator[dict[str, object]]:
+    """Seconds of each stage as the job tells them, and last the whole job with its memory."""
+    conf, log = work / "conf.yaml", work / f"{WHOLE}.log"
+    conf.write_text(f"train: {{epochs: {epochs}}}\ngenerate_platform: {{weeks: {WEEKS}}}\n", encoding="utf-8")
+    words = [f"--config={conf}", f"--warehouse={warehouse}", f"--report={report}", f"--users={users}"]
+    whole = _measured(WHOLE, words, log)
+    for stage, seconds in re.findall(r"stage=([\w-]+) done .*?seconds=([\d.]+)", log.read_text(encoding="utf-8")):
+        if stage.partition("-")[0] in _STAGES:
+            yield {"stage": stage.replace("-", " "), "seconds": float(seconds)}
+    yield {"stage": WHOLE, **whole}
 
 
 def _measured(job: str, words: list[str], log: Path) -> dict[str, float]:

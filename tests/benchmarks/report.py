@@ -23,7 +23,7 @@ HEAD = """\
 
 Each section names the command that measured it and the versions it ran with. There are two sizes:
 
-- **small**: `make bench` runs every benchmark, in a quarter of an hour to 25 minutes on two cores, and replaces the
+- **small**: `make bench` runs every benchmark, in a quarter of an hour on two cores at most, and replaces the
   sections of this size.
 - **full**: `make bench-full` goes up to 10 million users, which takes hours. Its parts are `make bench-allocate`,
   `make bench-features`, `make bench-train`, `make bench-score` and `make bench-pipeline`; `BENCH=...` passes options to
