@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import psutil
+from pyspark import SparkContext
 
 from ptofa_spark.errors import MachineError
 
@@ -84,15 +85,19 @@ def quiet_start() -> Iterator[StartOutput]:
 
 @contextmanager
 def no_jvm_left_behind() -> Iterator[None]:
-    """Kills the JVM that the body was starting when something cut it off: nobody would ever answer it, or end it."""
+    """Kills the JVM that the body was starting if something cuts it off before PySpark has heard from it.
+
+    Such a JVM would wait for ever for a driver that is gone. One that has answered ends with its driver.
+    """
     before = psutil.Process().children(recursive=True)
     try:
         yield
     except BaseException:
-        for process in psutil.Process().children(recursive=True):
-            if process not in before:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
+        if SparkContext._gateway is None:
+            for process in psutil.Process().children(recursive=True):
+                if process not in before:
+                    with suppress(psutil.Error):
+                        process.kill()
         raise
 
 

@@ -13,7 +13,7 @@ from ptofa_spark.session import SparkSettings, start_session
 from tests.jvm.options import java_options
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ["SPARK_SUBMIT_OPTS"] = java_options()
+os.environ.setdefault("SPARK_SUBMIT_OPTS", java_options())
 
 
 @pytest.fixture(scope="session")

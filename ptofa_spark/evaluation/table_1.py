@@ -36,6 +36,7 @@ from ptofa_spark.redaction import without_secrets
 from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.splits import TEST
+from ptofa_spark.tables.commits import delta_version
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, DEMANDS, EXAMPLES, FUND_FEATURES, FUNDS, TRUTH, USER_FEATURES
@@ -57,7 +58,7 @@ class Run:
 
     seed, learning_rate, dropout: of the training, None without one; rpme: revenue per mille exposures under the truth
     of the optimal allocation of its E; regret: the share of the oracle's that is lost; both None without a truth;
-    measured_on: digest of the model and of every table that a figure came from.
+    measured_on: digest of the model and of every table that a figure came from, empty where a table has no version.
     """
 
     warehouse: str
@@ -75,7 +76,8 @@ def table_1(spark: SparkSession, settings: EvaluateSettings, train_section: dict
     """Trains the models on each warehouse, writes `table_1.json` and `table_1.md`, and returns the page's text.
 
     A model that an earlier run left in `report/table_1_models`, trained with the same settings on the same version of
-    the examples, is not trained again; a grid is. What `table_1.json` says of the same model on the same tables stands.
+    the examples, is not trained again; a grid is. The figures beside it stand, too, if they are of the same model, the
+    same versions of all tables and this version of the package.
 
     Args:
         spark: the session.
@@ -90,9 +92,8 @@ def table_1(spark: SparkSession, settings: EvaluateSettings, train_section: dict
     for model in models:
         require_model(model)
     runs: list[Run] = []
-    earlier = _measured(Path(settings.report) / JSON)
     for warehouse in (settings.table1_warehouses or settings.warehouse).split(","):
-        for run in _Bench(spark, warehouse, settings, train_section, earlier).runs(models):
+        for run in _Bench(spark, warehouse, settings, train_section).runs(models):
             runs.append(run)
             # After each training: hours of it are not lost with the next one.
             _write(runs, settings)
@@ -103,15 +104,10 @@ class _Bench:
     """One warehouse, on which predictors are measured in the same way."""
 
     def __init__(
-        self,
-        spark: SparkSession,
-        warehouse: str,
-        settings: EvaluateSettings,
-        train_section: dict[str, Any],
-        earlier: dict[str, Run],
+        self, spark: SparkSession, warehouse: str, settings: EvaluateSettings, train_section: dict[str, Any]
     ) -> None:
         self._spark, self._warehouse, self._settings, self._train = spark, warehouse, settings, train_section
-        self._earlier = earlier
+        self._seen: TestSet | None = None
         # As the page, its JSON and the report show it.
         self._named = without_secrets(warehouse)
         snapshot = pin_snapshot(spark, self._table("examples"), settings.snapshot_date)
@@ -125,12 +121,16 @@ class _Bench:
             self._truth = read_table(spark, self._table("truth"), TRUTH)
         self._users = read_table(spark, self._table("user_features"), USER_FEATURES)
         self._users = of_snapshot(self._users, self._table("user_features"), settings.snapshot_date)
-        read = [examples]
+        read = {"examples": examples}
         if self._truth is not None:
             small = {"fund_features": FUND_FEATURES, "funds": FUNDS, "demands": DEMANDS}
-            read += [self._users, self._truth, *(read_table(spark, self._table(name), small[name]) for name in small)]
-        # No two writes of a table share a file's name.
-        self._read_files = [sorted(frame.inputFiles()) for frame in read]
+            read |= {"user_features": self._users, "truth": self._truth}
+            read |= {name: read_table(spark, self._table(name), schema) for name, schema in small.items()}
+        # A table that was removed and made anew counts its versions from 0 again: its files have other names.
+        self._read = [
+            (delta_version(spark, self._table(name)).version, sorted(frame.inputFiles()))
+            for name, frame in read.items()
+        ]
 
     def runs(self, models: Sequence[str]) -> Iterator[Run]:
         """All models with all seeds, seed by seed, then the oracle and the constants."""
@@ -144,7 +144,7 @@ class _Bench:
                     run = self._run(model, seed, points.get(model, {}), best)
                     points[model] = {"grid": False, "learning_rate": run.learning_rate, "dropout": run.dropout}
                 yield run
-        seen = self._test_set(self._model_dir(models[0], self._settings.seed), models[0])
+        seen = self._seen or self._test_set(self._model_dir(models[0], self._settings.seed), models[0])
         if seen.oracle is not None:
             yield self._without_training(ORACLE, metrics(seen.oracle, seen.outcomes), best, best)
         for each in yardsticks(seen.outcomes):
@@ -161,11 +161,13 @@ class _Bench:
             chosen = wanted
         else:
             chosen = train(self._spark, wanted).chosen.settings
+        figures = Path(f"{model_dir}.json")
         measured_on = self._measured_on(model_dir)
-        if measured_on in self._earlier:
+        earlier = _read_run(figures)
+        if earlier is not None and measured_on and earlier.measured_on == measured_on:
             logger.info("model_dir=%s was measured on these tables before: its figures stand", model_dir)
-            return self._earlier[measured_on]
-        seen = self._test_set(model_dir, model)
+            return earlier
+        seen = self._seen = self._test_set(model_dir, model)
         rpme = None
         if self._truth is not None:
             scores = self._table("table_1_scores")
@@ -177,15 +179,19 @@ class _Bench:
         found = metrics(seen.model, seen.outcomes)
         regret = _regret(rpme, best)
         rates = chosen.learning_rate, chosen.dropout
-        return Run(self._named, model, seed, *rates, found, rpme, regret, measured_on)
+        run = Run(self._named, model, seed, *rates, found, rpme, regret, measured_on)
+        write_json(figures, asdict(run))
+        return run
 
     def _test_set(self, model_dir: str, model: str) -> TestSet:
         return test_set(self._tested, model_dir, model, self._truth, self._settings.max_rows)
 
     def _measured_on(self, model_dir: str) -> str:
+        if any(version is None for version, _ in self._read):
+            return ""
         model = read_artifact(model_dir)
         digests = [hashlib.sha256(part).hexdigest() for part in (model.weights, model.model, model.encoders)]
-        described = [__version__, self._settings.max_rows, digests, self._read_files]
+        described = [__version__, self._settings.max_rows, digests, self._read]
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()
 
     def _model_dir(self, model: str, seed: int) -> str:
@@ -225,14 +231,13 @@ class _Bench:
         return in_warehouse(self._warehouse, name)
 
 
-def _measured(path: Path) -> dict[str, Run]:
-    """What an earlier run wrote, by what it was measured on; nothing where there is no such file, or another one's."""
+def _read_run(path: Path) -> Run | None:
+    """What an earlier run measured; None where there is no such file, or one of another version of this package."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        runs = [Run(**{**each, "metrics": Metrics(**each["metrics"])}) for each in found]
+        return Run(**found | {"metrics": Metrics(**found["metrics"])})
     except (OSError, ValueError, TypeError, KeyError):
-        return {}
-    return {run.measured_on: run for run in runs if run.measured_on}
+        return None
 
 
 def _regret(rpme: float | None, best: float | None) -> float | None:

@@ -1,10 +1,8 @@
-"""The tables on training and scoring from the lines that `train.py` and `score.py` kept."""
+"""The tables on training, scoring and the whole pipeline from the lines that the benchmarks kept."""
 
 from __future__ import annotations
 
 import pandas as pd
-
-from tests.benchmarks.pipeline import WHOLE
 
 
 def train_body(rows: pd.DataFrame) -> str:
@@ -51,14 +49,9 @@ def score_body(rows: pd.DataFrame) -> str:
 
 def pipeline_body(lines: pd.DataFrame) -> str:
     """The whole pipeline, stage by stage."""
-    in_one = WHOLE in set(lines["stage"])
-    told = (
-        "all in one process, whose memory stands in its row"
-        if in_one
-        else "each a process of its own, cold JVM included"
-    )
     parts = [
-        f"The stages one after another, {told}; two cores, a 6 GiB driver heap, "
+        "The stages one after another, each a process of its own, cold JVM included; where a row `run_pipeline` "
+        "stands, all of them in that one, whose memory stands there. Two cores, a 6 GiB driver heap, "
         f"on a machine of {lines['machine_gb'].iloc[-1]:.0f} GiB. Memory is the highest seen, twice a second: of "
         "the driver (Python), of the JVM, and of all Python workers together.",
         "",

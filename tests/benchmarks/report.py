@@ -23,8 +23,8 @@ HEAD = """\
 
 Each section names the command that measured it and the versions it ran with. There are two sizes:
 
-- **small**: `make bench` runs every benchmark, in a quarter of an hour on two cores at most, and replaces the
-  sections of this size.
+- **small**: `make bench` runs every benchmark in about a quarter of an hour on two cores, but no allocation of a size
+  at which a process of its own would say something, and replaces the sections of this size.
 - **full**: `make bench-full` goes up to 10 million users, which takes hours. Its parts are `make bench-allocate`,
   `make bench-features`, `make bench-train`, `make bench-score` and `make bench-pipeline`; `BENCH=...` passes options to
   one of them. A part replaces its own section, unless it lacks a row that stands there: such a section must be deleted

@@ -91,14 +91,16 @@ def test_a_ratio_is_of_one_run() -> None:
 
 
 @pytest.mark.long
-def test_the_pipelines_benchmark_runs_from_the_platform_to_the_report(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [[], ["--one-process"]])
+def test_the_pipelines_benchmark_runs_from_the_platform_to_the_report(tmp_path: Path, how: list[str]) -> None:
     script = Path(report.__file__).with_name("pipeline.py")
-    words = [sys.executable, str(script), "--bench", str(tmp_path), "--users", "2000"]
+    words = [sys.executable, str(script), "--bench", str(tmp_path), "--users", "2000", *how]
     subprocess.run(words, check=True, env=os.environ | {"PYTHONPATH": str(report.ROOT)})
     lines = pd.read_json(tmp_path / "pipeline.jsonl", lines=True)
     assert list(lines["stage"]) == [
         "generate_platform", "build_features", "train", "score", "allocate manual", "allocate ha", "allocate exact",
-        "evaluate",
+        "evaluate", *(["run_pipeline"] if how else []),
     ]  # fmt: skip
-    assert (lines[["seconds", "jvm_gb", "driver_gb"]] > 0).all(axis=None)
+    assert (lines["seconds"] > 0).all()
+    assert (lines[-1:] if how else lines)[["jvm_gb", "driver_gb"]].gt(0).all(axis=None)
     assert list(tmp_path.rglob("report.html"))

@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.faults.stages import PATIENCE, STAGES, jvm, until_its_jvm_is_gone
 
 
 @pytest.mark.parametrize(("number", "said"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted")])
-def test_a_signal_while_the_jvm_starts_ends_both(tmp_path: Path, number: signal.Signals, said: str) -> None:
+@pytest.mark.parametrize("started", ["org.apache.spark.launcher.Main", "org.apache.spark.deploy.SparkSubmit"])
+def test_a_signal_while_the_jvm_starts_ends_both(
+    tmp_path: Path, number: signal.Signals, said: str, started: str
+) -> None:
     process = STAGES["generate_platform"].start(tmp_path)
-    until = time.monotonic() + PATIENCE
-    while jvm(process) is None:
-        assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 128 + number
-    assert stderr.splitlines()[-1].startswith(f"error: {said}; no table is half-written")
-    until_its_jvm_is_gone(process, patience=60)
+    try:
+        until = time.monotonic() + PATIENCE
+        while not _runs(process, started):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 128 + number
+        assert stderr.splitlines()[-1].startswith(f"error: {said}; no table is half-written")
+        until_its_jvm_is_gone(process, patience=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _runs(process: subprocess.Popen[str], java_class: str) -> bool:
+    try:
+        found = jvm(process)
+        words = [] if found is None else found.cmdline()
+        return java_class in [word for word in words if word.startswith("org.apache.spark.")][:1]
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_start_that_failed_can_be_tried_again() -> None:
+    """The JVM had answered: PySpark holds on to it, and it must still be there."""
+    tried = """
+import ptofa_spark.session as session
+try:
+    session.start_session(session.SparkSettings(master="no-such-master"))
+except Exception as error:
+    print("refused", type(error).__name__)
+print(session.start_session(session.SparkSettings(master="local[1]")).range(3).count())
+"""
+    ended = subprocess.run([sys.executable, "-c", tried], capture_output=True, text=True, timeout=PATIENCE)
+    assert [line.split()[0] for line in ended.stdout.splitlines()] == ["refused", "3"], ended.stderr[-2000:]

@@ -1,6 +1,7 @@
 """Runs all stages in the current directory, one after another and in one session, which saves five cold starts.
 
-Prints, as JSON, the seconds that each would take by itself: the session's start and its own.
+Prints, as JSON, about the seconds that each takes by itself: the session's start, what it took here, and what becoming
+warm costs, for which stands all that the first stage took.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ def main() -> int:
     begun = time.monotonic()
     with spark_session(SparkSettings(master="local[2]", driver_memory="1g", shuffle_partitions=4)):
         start = time.monotonic() - begun
-        seconds = {}
+        took: dict[str, float] = {}
         for stage in STAGES.values():
             begun = time.monotonic()
             code = job_module(stage.job).main([*stage.words, *SIZE, "--spark.master=local[2]"])
             if code:
                 return int(code)
-            seconds[stage.job] = start + time.monotonic() - begun
-    print(json.dumps(seconds))
+            took[stage.job] = time.monotonic() - begun
+    first = next(iter(took))
+    warming = {job: 0.0 if job == first else took[first] for job in took}
+    print(json.dumps({job: start + warming[job] + seconds for job, seconds in took.items()}))
     return 0
 
 
