@@ -34,7 +34,15 @@ class ColumnTypeError(TableError):
     """A column's type cannot be read as the type its contract names without loss."""
 
     def __init__(self, table: str, column: str, found: str, wanted: str) -> None:
-        super().__init__(f"table {table}: column {column} is {found}, expected {wanted}: cast it before the job")
+        mend = way_out(column, "cast it before the job")
+        super().__init__(f"table {table}: column {column} is {found}, expected {wanted}: {mend}")
+
+
+def way_out(column: str, otherwise: str) -> str:
+    """What to do where a column's values do not fit its type; ids of users, often words elsewhere, have an answer."""
+    if column == "user_id":
+        return "users are known by whole numbers here, so number them, and keep your own ids in a table to join back"
+    return otherwise
 
 
 class DivergedError(UserError):

@@ -99,7 +99,7 @@ def _of_the_funds(problem: AllocationProblem) -> Infeasibility:
     ids, repair = tuple(problem.funds.ids[f] for f in np.flatnonzero(funds)), _repair(problem)
     reason = (
         f"fund(s) {_listed(ids)} are to be shown {wanted:,} times; the {members:,} users who may see them can take "
-        f"{wanted - short:,}, {short:,} short: change the demands by {_changes(repair)}"
+        f"{wanted - short:,}, {short:,} short: change the demands by {_changes(repair)} (the smallest change that does)"
     )
     return Infeasibility(reason, members, _tolerance(problem, classes), wanted, ids, wanted - short, short, repair)
 
@@ -164,9 +164,10 @@ def _in_words(
     if not repair:
         return "no allocation meets the demands, the slots and the risk limits, and no change of demands alone would"
     lowest, highest = tolerance
-    span = f"tolerance {lowest}" if lowest == highest else f"tolerance {lowest} to {highest}"
+    span = f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
+    users = int(problem.classes.users[classes].sum())
     return (
-        f"the {int(problem.classes.users[classes].sum()):,} users of {span} need {needed:,} exposures; the funds "
-        f"they may see ({_listed(ids)}) can give them {needed - short:,}, {short:,} short: "
-        f"change the demands by {_changes(repair)}"
+        f"{users:,} user(s) (risk tolerance {span}), who by risk and scores may see "
+        f"no fund but {_listed(ids)}, need {needed:,} exposures; these can give them {needed - short:,}, "
+        f"{short:,} short: change the demands by {_changes(repair)} (the smallest change that does)"
     )

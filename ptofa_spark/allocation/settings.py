@@ -17,8 +17,8 @@ class AllocateSettings(Settings):
     """Settings of `allocate`; a table is a catalog name or the path/URI of Delta, Parquet or CSV."""
 
     expected_revenue: str = Field(
-        description="table of scores: one row a pair (user_id, risk_tolerance, fund_id, expected_revenue; absent or "
-        "null: ineligible), or the compact form that `score` writes"
+        description="table of scores: one row a pair (user_id, a whole number, risk_tolerance, fund_id, "
+        "expected_revenue; absent or null: ineligible), or the compact form that `score` writes"
     )
     funds: str = Field(description="table of funds: fund_id, risk_level")
     demands: str = Field(description="table of demands: campaign_id, fund_id, demand")

@@ -24,7 +24,7 @@ from pyspark.sql.types import (
     StructType,
 )
 
-from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError
+from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError, way_out
 from ptofa_spark.tables.names import TableName, quoted
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def _open(spark: SparkSession, name: TableName, schema: StructType, version: int
         try:
             return spark.read.options(**options).table(name.sql()), False
         except AnalysisException as error:
-            raise TableError(f"table {name} is not in the catalog: create it, or give a path or URI") from error
+            raise TableError(f"table {name} is neither a file or folder here nor in the catalog: give one") from error
     content = _content(spark, name.text)
     if content == "csv":
         return _read_csv(spark, name.text, schema), True
@@ -201,7 +201,7 @@ def _require_values(frame: DataFrame, schema: StructType, table: str, allow_null
         if row[f"misfit_{field.name}"] is not None:
             raise TableError(
                 f"table {table}: column {field.name} holds {row[f'misfit_{field.name}']!r}, "
-                f"which is no {field.dataType.simpleString()}: correct the value"
+                f"which is no {field.dataType.simpleString()}: {way_out(field.name, 'correct the value')}"
             )
     for field in must_hold:
         if row[f"nulls_{field.name}"]:

@@ -202,5 +202,7 @@ def test_an_absent_or_null_pair_is_never_allocated(campaign: Campaign) -> None:
     rows = campaign.allocation().toPandas()
     assert len(held) > len(rows) == 80
     assert summary.violations.c2 == 0
+    # A user short of a fund breaks nothing here, and the line says so.
+    assert f"C1 {summary.violations.c1:,} (demand mode partial allows them) C2 0 C3 0" in summary.line()
     barred = rows[(rows["fund_id"] == campaign.ids[1]) & (rows["user_id"] % 2 == 0)]
     assert barred.empty

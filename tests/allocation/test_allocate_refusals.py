@@ -31,8 +31,8 @@ def test_an_infeasible_campaign_names_the_cut_and_the_repair_and_writes_no_table
     low, high = campaign.ids
     assert code == 2
     assert line == (
-        f"error: the 30 users of tolerance 2 need 30 exposures; the funds they may see ({low}) can give them 18, "
-        f"12 short: change the demands by {low} +12, {high} -12"
+        f"error: 30 user(s) (risk tolerance 2), who by risk and scores may see no fund but {low}, need 30 exposures; "
+        f"these can give them 18, 12 short: change the demands by {low} +12, {high} -12 (the smallest change that does)"
     )
     assert not (tmp_path / "allocation").exists()
     told = json.loads((tmp_path / "report" / "infeasible.json").read_text())

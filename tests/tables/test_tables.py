@@ -77,6 +77,7 @@ def test_extra_columns_are_kept_only_where_asked(spark: SparkSession, tmp_path: 
             r"lacks column\(s\) risk_tolerance; it has user_id, tolerance",
         ),
         ("user_id,risk_tolerance\n1,high\n", TableError, "column risk_tolerance holds 'high', which is no int"),
+        ("user_id,risk_tolerance\nu-17,1\n", TableError, "holds 'u-17', which is no bigint: .* number them, and keep"),
         ("user_id,risk_tolerance\n1,\n2,3\n", TableError, r"column risk_tolerance is null in 1 row\(s\)"),
         ("user_id,risk_tolerance\n99999999999999999999,1\n", TableError, "holds '99999999999999999999'"),
     ],
@@ -97,8 +98,9 @@ def test_a_lossy_type_and_an_absent_table_are_named(spark: SparkSession, tmp_pat
     assert not table_exists(spark, str(tmp_path / "none"))
     with pytest.raises(TableError, match=f"{tmp_path}/none does not exist"):
         read_table(spark, str(tmp_path / "none"), DEMANDS)
-    with pytest.raises(TableError, match=r"table nowhere.demands is not in the catalog"):
-        read_table(spark, "nowhere.demands", DEMANDS)
+    for name in ("nowhere.demands", "nowhere.csv"):
+        with pytest.raises(TableError, match=rf"table {name} is neither a file or folder here nor in the catalog"):
+            read_table(spark, name, DEMANDS)
 
 
 def test_replacing_a_campaign_leaves_the_others_and_records_its_sources(spark: SparkSession, tmp_path: Path) -> None:
