@@ -51,7 +51,7 @@ bench: check-machine $(INSTALLED) ## run every benchmark at a small size into do
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py --bench $(SMALL) --many-funds 0 \
 	  --small 5000 --large '' --shapes tight --ip-seconds 10
 	@$(BENCHMARKS)/features.py --bench $(SMALL) --users $(SMALL_USERS)
-	@OMP_NUM_THREADS=1 $(BENCHMARKS)/row_groups.py --bench $(SMALL) --users $(SMALL_USERS) --sizes 1,12
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/row_groups.py --bench $(SMALL) --users $(SMALL_USERS) --sizes 0,4
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/train.py --bench $(SMALL) --users $(SMALL_USERS) \
 	  --exposures 250000 --memory-rows 250000
 	@$(BENCHMARKS)/score.py --bench $(SMALL) --users $(SMALL_USERS)

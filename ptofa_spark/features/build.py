@@ -111,4 +111,5 @@ def _write(rows: DataFrame, name: str, raw: Raw, settings: BuildFeaturesSettings
             replace_where=snapshot_predicate(raw.snapshot_date),
             built_from=raw.versions,
             partition_by=(SNAPSHOT_DATE, *partition_by),
+            fed=name == "examples",
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import delta.exceptions
 from delta.tables import DeltaTable
@@ -18,10 +19,12 @@ from ptofa_spark.tables.names import TableName
 # Petastorm opens the table's Parquet files itself and knows nothing of Delta's log: a row deleted by a vector would
 # come back to life, and a column renamed by mapping would be missing. Both stay off on every table.
 TABLE_PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.columnMapping.mode": "none"}
-# Row groups: Petastorm hands the trainer one at a time, decoded as a whole, and the shuffling buffer mixes those that
-# lie in it. Of 1 to 128 MiB this one was read fastest, and in less memory than the larger ones; the first batch of an
-# epoch waits for a whole one (docs/benchmarks.md, `make bench-features`).
-ROW_GROUP_BYTES = 12 * 2**20
+# Petastorm hands the trainer one row group at a time, decoded as a whole, and the first batch of an epoch waits for it:
+# some 100,000 rows were read fastest (docs/results.md, "Row groups"). Parquet's writer counts each column's open page
+# into the group's size, so the pages must be short for the size to mean anything. Delta hands none of Parquet's
+# settings from a write's options to the writer, so they stand in the session while a table is written.
+ROW_GROUP_BYTES = 4 * 2**20
+FED_TABLE = {"parquet.block.size": str(ROW_GROUP_BYTES), "parquet.page.row.count.limit": "5000"}
 # How Delta says that another run's commit came between reading the table and committing.
 _CONFLICTS = (
     "DELTA_CONCURRENT",
@@ -43,6 +46,7 @@ def write_table(
     replace_where: str | Claim | None = None,
     built_from: Iterable[TableVersion] = (),
     partition_by: Sequence[str] = (),
+    fed: bool = False,
 ) -> None:
     """Writes the frame as a Delta table in one transaction; a reader sees the old rows or the new ones, never both.
 
@@ -54,6 +58,7 @@ def write_table(
             replaced. A claim besides lets runs that replace other rows write at the same time.
         built_from: versions of the tables the rows were made from, kept in the commit.
         partition_by: columns that a new table's files are laid out by.
+        fed: whether Petastorm reads the table, whose row groups are small then.
 
     Raises:
         TableError: the place holds something that is no Delta table, or a table with another schema, or a row breaks a
@@ -66,8 +71,7 @@ def write_table(
     for _ in range(_ATTEMPTS):
         if claimed is not None:
             require_unwritten(frame.sparkSession, claimed)
-        writer = frame.write.format("delta").partitionBy(*partition_by)
-        writer = writer.option("userMetadata", metadata).option("parquet.block.size", ROW_GROUP_BYTES)
+        writer = frame.write.format("delta").partitionBy(*partition_by).option("userMetadata", metadata)
         if rows is not None and _exists(frame.sparkSession, name):
             writer = writer.mode("overwrite").option("replaceWhere", rows).option("mergeSchema", True)
         else:
@@ -76,13 +80,30 @@ def write_table(
             writer = writer.options(**_of_a_new_table(kind))
             if claimed is None:
                 writer = writer.option("overwriteSchema", True)
-        if _saved(writer, name):
+        with _in_session(frame.sparkSession, FED_TABLE if fed else {}):
+            saved = _saved(writer, name)
+        if saved:
             if claimed is not None:
                 require_alone(frame.sparkSession, claimed)
             return
         if claimed is None:
             break
     raise TableError(f"table {argument} is not written: another run was writing it: run again when that one is done")
+
+
+@contextmanager
+def _in_session(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    before = {key: spark.conf.get(key, None) for key in settings}
+    for key, value in settings.items():
+        spark.conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                spark.conf.unset(key)
+            else:
+                spark.conf.set(key, value)
 
 
 def _of_a_new_table(kind: str | None) -> dict[str, str]:

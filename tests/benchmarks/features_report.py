@@ -40,8 +40,8 @@ def row_groups_body(rows: pd.DataFrame) -> str:
         "|---|---|---|---|---|---|",
     ]
     parts += [
-        f"| {row.row_group_mib} | {row.rows_a_group:,.0f} | {row.rows / row.seconds:,.0f} | {row.peak_gb:.2f} | "
-        f"{row.file_bytes / _MIB:,.1f} | {row.write_seconds:.1f} |"
+        f"| {row.row_group_mib or 'as Parquet has it'} | {row.rows_a_group:,.0f} | "
+        f"{row.rows / row.seconds:,.0f} | {row.peak_gb:.2f} | {row.file_bytes / _MIB:,.1f} | {row.write_seconds:.1f} |"
         for row in rows.sort_values("row_group_mib").itertuples()
     ]
     return "\n".join(parts)

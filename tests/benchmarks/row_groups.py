@@ -1,6 +1,8 @@
 """Which row groups suit the training feed: the same examples written with several sizes, and read for one epoch each.
 
-Spark writes the copies and fits the encoders; each epoch is a process of its own, so that its peak memory is its own.
+Each copy is a Delta table, written as `write_table` writes, with another `parquet.block.size`; `0` stands for Parquet's
+own settings, which are 128 MiB and pages four times as long. Spark writes the copies and fits the encoders; each epoch
+is a process of its own, so that its peak memory is its own.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +24,7 @@ from ptofa_spark.feed.examples import ExamplesFeed
 from ptofa_spark.feed.snapshot import petastorm_url, pin_snapshot
 from ptofa_spark.session import SparkSettings, spark_session
 from ptofa_spark.splits import TRAIN
+from ptofa_spark.tables.writing import FED_TABLE
 from tests.benchmarks.lines import add_place, keep
 
 _MIB = 2**20
@@ -30,7 +34,7 @@ def main() -> None:
     """Writes the copies, reads each in a process of its own, and appends their lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", default="1000000", help="whose examples to read; of several the first")
-    parser.add_argument("--sizes", default="1,4,12,16,64,128", help="MiB")
+    parser.add_argument("--sizes", default="0,1,2,4,8,16,64", help="MiB; 0: Parquet's own")
     add_place(parser)
     parser.add_argument("--read", type=Path, help="read this copy and print its line")
     args, _ = parser.parse_known_args()  # features.py, which runs before with the same words, knows more of them
@@ -52,15 +56,21 @@ def _write(warehouse: Path, copies: Path, sizes: list[int]) -> dict[int, float]:
     """Copies the training examples with each size; the seconds that each copy took."""
     seconds = {}
     settings = SparkSettings(master="local[2]", driver_memory="6g", shuffle_partitions=8)
+    shutil.rmtree(copies, ignore_errors=True)
     with spark_session(settings) as spark:
         snapshot = pin_snapshot(spark, str(warehouse / "examples"))
         train = snapshot.frame.where(f"split = '{TRAIN}'")
         files = len(train.inputFiles())
         train.write.format("noop").mode("overwrite").save()  # the first pass pays for a cold JVM
         for size in sizes:
+            if size:
+                for key, value in (FED_TABLE | {"parquet.block.size": str(size * _MIB)}).items():
+                    spark.conf.set(key, value)
+            else:
+                for key in FED_TABLE:
+                    spark.conf.unset(key)
             started = time.perf_counter()
-            writer = train.coalesce(files).write.mode("overwrite").option("parquet.block.size", size * _MIB)
-            writer.parquet(str(copies / str(size)))
+            train.coalesce(files).write.format("delta").save(str(copies / str(size)))
             seconds[size] = round(time.perf_counter() - started, 1)
         (copies / "encoders.json").write_text(fit_encoding(snapshot.frame).to_json(), encoding="utf-8")
     return seconds

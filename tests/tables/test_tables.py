@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError
 from ptofa_spark.tables import commits
@@ -118,6 +120,25 @@ def test_replacing_a_campaign_leaves_the_others_and_records_its_sources(spark: S
     assert said["replaced"] == "campaign_id = 'it\\u0027s'"
     properties = DeltaTable.forPath(spark, place).detail().collect()[0]["properties"]
     assert properties["delta.enableDeletionVectors"] == "false"
+
+
+def test_a_table_that_petastorm_reads_has_small_row_groups(spark: SparkSession, tmp_path: Path) -> None:
+    rows = spark.range(200_000, numPartitions=1).select(
+        F.col("id").alias("user_id"), *[F.rand(seed).alias(f"u_{seed}") for seed in range(8)]
+    )
+    for fed in (False, True):
+        write_table(rows, str(tmp_path / str(fed)), fed=fed)
+    groups = {fed: _rows_by_group(tmp_path / str(fed)) for fed in (False, True)}
+    assert groups[False] == [200_000]
+    assert len(groups[True]) > 2
+    assert min(groups[True][:-1]) > 20_000
+    assert spark.conf.get("parquet.block.size", None) is None  # the next table is written as Parquet's own settings say
+
+
+def _rows_by_group(table: Path) -> list[int]:
+    (file,) = table.glob("*.parquet")
+    found = pq.ParquetFile(file).metadata
+    return [found.row_group(place).num_rows for place in range(found.num_row_groups)]
 
 
 def test_a_catalog_table_is_written_and_read_by_name(spark: SparkSession) -> None:
