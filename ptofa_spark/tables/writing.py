@@ -20,11 +20,10 @@ from ptofa_spark.tables.names import TableName
 # come back to life, and a column renamed by mapping would be missing. Both stay off on every table.
 TABLE_PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.columnMapping.mode": "none"}
 # Petastorm hands the trainer one row group at a time, decoded as a whole, and the first batch of an epoch waits for it:
-# some 100,000 rows were read fastest (docs/results.md, "Row groups"). Parquet's writer counts each column's open page
-# into the group's size, so the pages must be short for the size to mean anything. Delta hands none of Parquet's
-# settings from a write's options to the writer, so they stand in the session while a table is written.
-ROW_GROUP_BYTES = 4 * 2**20
-FED_TABLE = {"parquet.block.size": str(ROW_GROUP_BYTES), "parquet.page.row.count.limit": "5000"}
+# some 100,000 rows, as this makes them of the examples, were read fastest (docs/results.md, "Row groups").
+_GROUP_BYTES_A_COLUMN = 72 * 2**10
+# Parquet's writer counts each column's open page into the group's size, which of long pages would be all there is.
+_PAGE_ROWS = 5_000
 # How Delta says that another run's commit came between reading the table and committing.
 _CONFLICTS = (
     "DELTA_CONCURRENT",
@@ -80,7 +79,7 @@ def write_table(
             writer = writer.options(**_of_a_new_table(kind))
             if claimed is None:
                 writer = writer.option("overwriteSchema", True)
-        with _in_session(frame.sparkSession, FED_TABLE if fed else {}):
+        with _in_session(frame.sparkSession, small_row_groups(len(frame.columns)) if fed else {}):
             saved = _saved(writer, name)
         if saved:
             if claimed is not None:
@@ -91,8 +90,15 @@ def write_table(
     raise TableError(f"table {argument} is not written: another run was writing it: run again when that one is done")
 
 
+def small_row_groups(columns: int) -> dict[str, str]:
+    """Parquet's settings for a table of so many columns that Petastorm reads."""
+    size = _GROUP_BYTES_A_COLUMN * columns
+    return {"parquet.block.size": str(size), "parquet.page.row.count.limit": str(_PAGE_ROWS)}
+
+
 @contextmanager
 def _in_session(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    """Delta hands none of Parquet's settings from a write's options to the writer; what the session says it does."""
     before: dict[str, str | None] = {key: spark.conf.get(key, None) for key in settings}
     for key, value in settings.items():
         spark.conf.set(key, value)

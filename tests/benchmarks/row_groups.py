@@ -24,7 +24,7 @@ from ptofa_spark.feed.examples import ExamplesFeed
 from ptofa_spark.feed.snapshot import petastorm_url, pin_snapshot
 from ptofa_spark.session import SparkSettings, spark_session
 from ptofa_spark.splits import TRAIN
-from ptofa_spark.tables.writing import FED_TABLE
+from ptofa_spark.tables.writing import small_row_groups
 from tests.benchmarks.lines import add_place, keep
 
 _MIB = 2**20
@@ -61,13 +61,14 @@ def _write(warehouse: Path, copies: Path, sizes: list[int]) -> dict[int, float]:
         snapshot = pin_snapshot(spark, str(warehouse / "examples"))
         train = snapshot.frame.where(f"split = '{TRAIN}'")
         files = len(train.inputFiles())
+        fed = small_row_groups(len(train.columns))
         train.write.format("noop").mode("overwrite").save()  # the first pass pays for a cold JVM
         for size in sizes:
             if size:
-                for key, value in (FED_TABLE | {"parquet.block.size": str(size * _MIB)}).items():
+                for key, value in (fed | {"parquet.block.size": str(size * _MIB)}).items():
                     spark.conf.set(key, value)
             else:
-                for key in FED_TABLE:
+                for key in fed:
                     spark.conf.unset(key)
             started = time.perf_counter()
             train.coalesce(files).write.format("delta").save(str(copies / str(size)))
