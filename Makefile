@@ -143,6 +143,7 @@ check-machine:
 # 4 GiB of driver heap (conf/local.yaml), and as much again for Python workers and training.
 MIN_FREE_MB ?= 7000
 
+# --no-compile: of 16,000 modules Python compiles the few that are imported, when they are.
 $(INSTALLED): | check-machine
 	@echo "installing the pinned packages into $(VENV): 6 GB, some minutes, once (pip's own lines: $(LOG))"
 	@fail() { echo "error: $$1 ($(LOG) has the lines)" >&2; exit 2; }; \
@@ -150,7 +151,7 @@ $(INSTALLED): | check-machine
 	$(PYTHON) -m venv $(VENV) >>$(LOG) 2>&1 || fail "the virtual environment could not be made"; \
 	pip="$(VENV)/bin/pip --disable-pip-version-check"; \
 	$$pip install --require-hashes -r requirements-build.lock >>$(LOG) 2>&1 \
-	  && $$pip install --no-build-isolation --require-hashes -r requirements.lock >>$(LOG) 2>&1 \
+	  && $$pip install --no-compile --no-build-isolation --require-hashes -r requirements.lock >>$(LOG) 2>&1 \
 	  || fail "packages could not be installed: the first run needs the package index and 12 GB of free disk"; \
 	$$pip install --no-build-isolation --no-deps --editable . >>$(LOG) 2>&1 || fail "the project could not be installed"; \
 	echo "resolving Delta Lake's JARs from Maven Central, once"; \
