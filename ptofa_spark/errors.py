@@ -41,7 +41,10 @@ class ColumnTypeError(TableError):
 def way_out(column: str, otherwise: str) -> str:
     """What to do where a column's values do not fit its type; ids of users, often words elsewhere, have an answer."""
     if column == "user_id":
-        return "users are known by whole numbers here, so number them, and keep your own ids in a table to join back"
+        return (
+            "a user_id is a whole number of at most 64 bits: cast ids that are such numbers, number the users where "
+            "they are not, and keep a table of your own ids to join back"
+        )
     return otherwise
 
 

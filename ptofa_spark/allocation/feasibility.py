@@ -25,12 +25,13 @@ INFEASIBLE_JSON = "infeasible.json"
 class Infeasibility:
     """Why a problem cannot be solved, as in infeasible.json.
 
-    In mode partial, where users need nothing: funds whose demands are too high, the users who may see them, what the
-    funds need and what these users can take.
+    users: of the cut, who together must get more exposures than they can; tolerance: lowest and highest they declared;
+    needed: what they must get; funds: those they may see; offered: what these can give them; short: needed - offered;
+    repair: change of demand by fund, the smallest that mends it, empty if no change of demands would.
 
-    users: how many are in the cut; tolerance: lowest and highest they declared; needed: exposures they must get; funds:
-    those they may see; offered: exposures that these can give them; short: needed - offered, negative where more is
-    offered than they can take; repair: change of demand by fund, empty if no change of demands would do.
+    Where the demands do not add up to the slots: all users and all funds, and `short` is negative where the funds offer
+    more than the users can take. In mode partial, where users need nothing: the funds whose demands are too high, the
+    users who may see them, what the funds need and what these users can take.
     """
 
     reason: str
@@ -75,6 +76,9 @@ def explain(problem: AllocationProblem) -> Infeasibility:
     """The violated cut of an infeasible problem, in words."""
     if problem.mode == "partial":
         return _of_the_funds(problem)
+    few = problem.classes.eligible.sum(axis=1) < problem.k
+    if few.any():
+        return _of_the_few(problem, few)
     network, state = class_network(problem)
     classes, funds, short = deficit_cut(network, state)
     classes = classes[: len(problem.classes)]
@@ -89,6 +93,19 @@ def explain(problem: AllocationProblem) -> Infeasibility:
     return Infeasibility(reason, int(members.sum()), tolerance, needed, ids, needed - short, short, repair)
 
 
+def _of_the_few(problem: AllocationProblem, few: Bools) -> Infeasibility:
+    """The users of the classes (classes,) with fewer eligible funds than K: no demands would do."""
+    users = problem.classes.users[few]
+    needed, offered = problem.k * int(users.sum()), int(users @ problem.classes.eligible[few].sum(axis=1))
+    lowest, highest = _tolerance(problem, few)
+    ids = tuple(problem.funds.ids[f] for f in np.flatnonzero(problem.classes.eligible[few].any(axis=0)))
+    reason = (
+        f"{int(users.sum()):,} user(s) (risk tolerance up to {highest}) have fewer eligible funds than K={problem.k}: "
+        "lower K, score more funds of low risk for them, leave them out, or choose --demand-mode partial"
+    )
+    return Infeasibility(reason, int(users.sum()), (lowest, highest), needed, ids, offered, needed - offered, {})
+
+
 def _of_the_funds(problem: AllocationProblem) -> Infeasibility:
     """The cut from its other side: the funds beyond it, whose demands are more than their users can take."""
     network, state = class_network(problem)
@@ -98,8 +115,8 @@ def _of_the_funds(problem: AllocationProblem) -> Infeasibility:
     wanted, members = int(problem.funds.demand[funds].sum()), int(problem.classes.users[classes].sum())
     ids, repair = tuple(problem.funds.ids[f] for f in np.flatnonzero(funds)), _repair(problem)
     reason = (
-        f"fund(s) {_listed(ids)} are to be shown {wanted:,} times; the {members:,} users who may see them can take "
-        f"{wanted - short:,}, {short:,} short: change the demands by {_changes(repair)} (the smallest change that does)"
+        f"fund(s) {_listed(ids)} are to be shown {wanted:,} times, but the {members:,} users who may see them can take "
+        f"{wanted - short:,}: {short:,} short; the smallest change of demands that mends it: {_changes(repair)}"
     )
     return Infeasibility(reason, members, _tolerance(problem, classes), wanted, ids, wanted - short, short, repair)
 
@@ -154,20 +171,13 @@ def _in_words(
     tolerance: tuple[int, int],
     repair: dict[str, int],
 ) -> str:
-    few = problem.classes.eligible.sum(axis=1) < problem.k
-    if few.any():
-        count, at = int(problem.classes.users[few].sum()), int(problem.classes.tolerance_high[few].max())
-        return (
-            f"{count:,} user(s) (risk tolerance up to {at}) have fewer eligible funds than K={problem.k}: "
-            "lower K, score more funds of low risk for them, leave them out, or choose --demand-mode partial"
-        )
     if not repair:
         return "no allocation meets the demands, the slots and the risk limits, and no change of demands alone would"
     lowest, highest = tolerance
     span = f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
     users = int(problem.classes.users[classes].sum())
     return (
-        f"{users:,} user(s) (risk tolerance {span}), who by risk and scores may see "
-        f"no fund but {_listed(ids)}, need {needed:,} exposures; these can give them {needed - short:,}, "
-        f"{short:,} short: change the demands by {_changes(repair)} (the smallest change that does)"
+        f"{users:,} user(s) (risk tolerance {span}) need {needed:,} exposures, but by risk and scores may see only "
+        f"fund(s) {_listed(ids)}, which can give them {needed - short:,}: {short:,} short; "
+        f"the smallest change of demands that mends it: {_changes(repair)}"
     )

@@ -73,14 +73,13 @@ class AllocationSummary:
         made = self.method if self.allocated_by == self.method else f"{self.method}, allocated by {self.allocated_by}"
         return (
             f"{made}: objective {self.objective:,.2f}, {self.users_served:,} of {self.users:,} users served, "
-            f"violations {self._of('C1', off.c1, 'partial')} {self._of('C2', off.c2, 'at-most')} C3 {off.c3:,}, "
-            f"{self._gap()}"
+            f"off C1 {off.c1:,}{self._allowed(off.c1, 'partial')}, "
+            f"off C2 {off.c2:,}{self._allowed(off.c2, 'at-most')}, off C3 {off.c3:,}, {self._gap()}"
         )
 
-    def _of(self, constraint: str, count: int, allowing: str) -> str:
-        # The audit has refused what the mode does not allow: an exposure above a demand, a user with more than K funds.
-        allowed = f" (demand mode {allowing} allows them)" if count and self.demand_mode == allowing else ""
-        return f"{constraint} {count:,}{allowed}"
+    def _allowed(self, count: int, mode: str) -> str:
+        # The audit has refused what no mode allows: an exposure above a demand, a user with more than K funds.
+        return f" (demand mode {mode} allows it)" if count and self.demand_mode == mode else ""
 
     def _gap(self) -> str:
         if self.upper_bound is None:

@@ -62,8 +62,8 @@ def report_tables(found: Evaluation) -> list[Table]:
             "Objective: expected revenue by the model. Gap, certified: how much more, relative to it, an allocation "
             "that keeps every constraint can be worth at most; one that breaks a constraint is compared all the same. "
             "Against manual: more expected revenue than funds in order of priority, which may leave users unserved. "
-            "C1: users without exactly K funds; C2: exposures off the demands; C3: exposures riskier than declared. "
-            + _measured_note(found),
+            "C1: users without exactly K funds (partial allows it); C2: exposures off the demands (at-most allows "
+            "less); C3: exposures riskier than declared. " + _measured_note(found),
             _ALLOCATION_HEAD,
             tuple(_allocation_rows(found.allocations)),
         ),

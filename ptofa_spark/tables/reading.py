@@ -29,6 +29,8 @@ from ptofa_spark.tables.names import TableName, quoted
 
 logger = logging.getLogger(__name__)
 
+_NOT_THERE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND")
+
 _INTEGERS: tuple[type[DataType], ...] = (ByteType, ShortType, IntegerType, LongType)
 _WIDER: dict[type[DataType], tuple[type[DataType], ...]] = {
     LongType: _INTEGERS,
@@ -94,7 +96,12 @@ def _open(spark: SparkSession, name: TableName, schema: StructType, version: int
         try:
             return spark.read.options(**options).table(name.sql()), False
         except AnalysisException as error:
-            raise TableError(f"table {name} is neither a file or folder here nor in the catalog: give one") from error
+            if error.getCondition() not in _NOT_THERE:
+                raise TableError(f"table {name} cannot be read: {_cause(error)}") from error
+            raise TableError(
+                f"there is no table {name} in the catalog, and no such file or folder in the working directory: "
+                "correct the name, or give a path or URI"
+            ) from error
     content = _content(spark, name.text)
     if content == "csv":
         return _read_csv(spark, name.text, schema), True
@@ -119,6 +126,8 @@ def _content(spark: SparkSession, path: str) -> str:
         raise TableError(f"table {path} does not exist or is empty: give the path of a Delta table, Parquet or CSV")
     if DeltaTable.isDeltaTable(spark, path):
         return "delta"
+    if _has_log(spark, path):
+        raise TableError(f"table {path} was never finished, its writer ended before: run what writes it again")
     head = _first_bytes(spark, first, 4)
     if head == b"PAR1":
         return "parquet"
@@ -140,6 +149,12 @@ def _first_file(spark: SparkSession, path: str) -> str | None:
         if not file.getName().startswith(("_", ".")) or "_delta_log" in file.toString():
             return str(file.toString())
     return None
+
+
+def _has_log(spark: SparkSession, path: str) -> bool:
+    """Whether a Delta log was begun there, which is what a first write leaves that was cut off."""
+    log, file_system = _hadoop(spark, f"{path.rstrip('/')}/_delta_log")
+    return bool(file_system.exists(log))
 
 
 def _hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:

@@ -22,7 +22,8 @@ TABLE_PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.columnMapping
 # Petastorm hands the trainer one row group at a time, decoded as a whole, and the first batch of an epoch waits for it:
 # some 100,000 rows, as this makes them of the examples, were read fastest (docs/results.md, "Row groups").
 _GROUP_BYTES_A_COLUMN = 72 * 2**10
-# Parquet's writer counts each column's open page into the group's size, which of long pages would be all there is.
+# Parquet's writer counts the open page of every column into the size: with long pages a group of that size would hold
+# little else, and few rows.
 _PAGE_ROWS = 5_000
 # How Delta says that another run's commit came between reading the table and committing.
 _CONFLICTS = (
@@ -98,11 +99,14 @@ def small_row_groups(columns: int) -> dict[str, str]:
 
 @contextmanager
 def _in_session(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
-    """Delta hands none of Parquet's settings from a write's options to the writer; what the session says it does."""
+    """Delta hands none of Parquet's settings from a write's options to the writer; what the session says it does.
+
+    The whole session's: a table that another thread of it writes meanwhile is written alike.
+    """
     before: dict[str, str | None] = {key: spark.conf.get(key, None) for key in settings}
-    for key, value in settings.items():
-        spark.conf.set(key, value)
     try:
+        for key, value in settings.items():
+            spark.conf.set(key, value)
         yield
     finally:
         for key, earlier in before.items():

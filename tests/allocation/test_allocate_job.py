@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ptofa_spark.allocation.passes import ScorePasses
 from ptofa_spark.allocation.plan import AllocationPlan, allocation
 from ptofa_spark.allocation.profile import profile
 from ptofa_spark.allocation.settings import AllocateSettings
+from ptofa_spark.allocation.summary import Violations
 from ptofa_spark.tables.schemas import ALLOCATION
 from tests.allocation.campaign import LEVELS, Campaign
 from tests.allocation.instances import feasible_instance
@@ -203,6 +205,9 @@ def test_an_absent_or_null_pair_is_never_allocated(campaign: Campaign) -> None:
     assert len(held) > len(rows) == 80
     assert summary.violations.c2 == 0
     # A user short of a fund breaks nothing here, and the line says so.
-    assert f"C1 {summary.violations.c1:,} (demand mode partial allows them) C2 0 C3 0" in summary.line()
+    assert f"off C1 {summary.violations.c1:,} (demand mode partial allows it), off C2 0, off C3 0" in summary.line()
+    assert "allows" not in replace(summary, demand_mode="exact").line()
+    unused = replace(summary, demand_mode="at-most", violations=Violations(0, 3, 0))
+    assert "off C1 0, off C2 3 (demand mode at-most allows it), off C3 0" in unused.line()
     barred = rows[(rows["fund_id"] == campaign.ids[1]) & (rows["user_id"] % 2 == 0)]
     assert barred.empty

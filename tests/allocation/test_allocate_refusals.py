@@ -31,8 +31,8 @@ def test_an_infeasible_campaign_names_the_cut_and_the_repair_and_writes_no_table
     low, high = campaign.ids
     assert code == 2
     assert line == (
-        f"error: 30 user(s) (risk tolerance 2), who by risk and scores may see no fund but {low}, need 30 exposures; "
-        f"these can give them 18, 12 short: change the demands by {low} +12, {high} -12 (the smallest change that does)"
+        f"error: 30 user(s) (risk tolerance 2) need 30 exposures, but by risk and scores may see only fund(s) {low}, "
+        f"which can give them 18: 12 short; the smallest change of demands that mends it: {low} +12, {high} -12"
     )
     assert not (tmp_path / "allocation").exists()
     told = json.loads((tmp_path / "report" / "infeasible.json").read_text())

@@ -184,8 +184,8 @@ def test_where_users_may_get_less_than_k_the_demands_are_what_cannot_be_met() ->
     revenue = np.where(np.arange(150)[:, None] < 100, [1.0, np.nan], [1.0, 1.0])
     why = explain(Instance(revenue, np.array([20, 80]), 2).problem("partial"))
     assert why.reason == (
-        "fund(s) F001 are to be shown 80 times; the 50 users who may see them can take 50, 30 short: change the "
-        "demands by F001 -30"
+        "fund(s) F001 are to be shown 80 times, but the 50 users who may see them can take 50: 30 short; "
+        "the smallest change of demands that mends it: F001 -30"
     )
     assert (why.repair, why.funds, why.users, why.offered) == ({"F001": -30}, ("F001",), 50, 50)
 

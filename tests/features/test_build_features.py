@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.features import build
 from ptofa_spark.features.encoders import NULL, UNKNOWN, Encoders
 from ptofa_spark.features.examples import examples
 from ptofa_spark.features.fitting import fit_encoders
@@ -23,6 +25,7 @@ from ptofa_spark.features.raw import read_raw
 from ptofa_spark.features.records import user_records
 from ptofa_spark.features.user import user_features
 from ptofa_spark.tables.schemas import TRANSACTIONS
+from ptofa_spark.tables.writing import write_table
 from tests.features.platform import FUNDS, STARTS, USERS, built, features, raw_tables, written
 from tests.same_table import assert_same_table
 
@@ -116,8 +119,18 @@ def test_all_windows_take_one_shuffle(platform: tuple[str, dict[str, DataFrame]]
         assert plan.count("MapInArrow") == 1
 
 
-def test_split_by_user_holds_out_about_its_share(spark: SparkSession, raw_warehouse: str) -> None:
+def test_split_by_user_holds_out_about_its_share_and_petastorm_reads_the_examples_alone(
+    spark: SparkSession, raw_warehouse: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fed: dict[str, bool] = {}
+
+    def noted(rows: DataFrame, argument: str, **how: Any) -> None:
+        fed[Path(argument).name] = how.get("fed", False)
+        write_table(rows, argument, **how)
+
+    monkeypatch.setattr(build, "write_table", noted)
     tables = built(spark, raw_warehouse, split_by="user")
+    assert fed == {"fund_features": False, "user_features": False, "examples": True}
     share = tables["user_features"].where("split = 'test'").count() / USERS
     assert 0.3 < share < 0.7
     split = {row["user_id"]: row["split"] for row in tables["user_features"].collect()}

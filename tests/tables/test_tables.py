@@ -8,8 +8,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from delta.tables import DeltaTable
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import LongType, StructField, StructType
 
 from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError
 from ptofa_spark.tables import commits
@@ -79,7 +81,11 @@ def test_extra_columns_are_kept_only_where_asked(spark: SparkSession, tmp_path: 
             r"lacks column\(s\) risk_tolerance; it has user_id, tolerance",
         ),
         ("user_id,risk_tolerance\n1,high\n", TableError, "column risk_tolerance holds 'high', which is no int"),
-        ("user_id,risk_tolerance\nu-17,1\n", TableError, "holds 'u-17', which is no bigint: .* number them, and keep"),
+        (
+            "user_id,risk_tolerance\nu-17,1\n",
+            TableError,
+            "holds 'u-17', which is no bigint: a user_id is .* at most 64",
+        ),
         ("user_id,risk_tolerance\n1,\n2,3\n", TableError, r"column risk_tolerance is null in 1 row\(s\)"),
         ("user_id,risk_tolerance\n99999999999999999999,1\n", TableError, "holds '99999999999999999999'"),
     ],
@@ -101,7 +107,7 @@ def test_a_lossy_type_and_an_absent_table_are_named(spark: SparkSession, tmp_pat
     with pytest.raises(TableError, match=f"{tmp_path}/none does not exist"):
         read_table(spark, str(tmp_path / "none"), DEMANDS)
     for name in ("nowhere.demands", "nowhere.csv"):
-        with pytest.raises(TableError, match=rf"table {name} is neither a file or folder here nor in the catalog"):
+        with pytest.raises(TableError, match=rf"no table {name} in the catalog, and no such file or folder"):
             read_table(spark, name, DEMANDS)
 
 
@@ -122,17 +128,38 @@ def test_replacing_a_campaign_leaves_the_others_and_records_its_sources(spark: S
     assert properties["delta.enableDeletionVectors"] == "false"
 
 
+def test_what_a_first_write_left_that_was_cut_off_is_no_table(spark: SparkSession, tmp_path: Path) -> None:
+    place = str(tmp_path / "scores")
+    rows = spark.range(400, numPartitions=4)
+    torn = rows.withColumn("x", F.when(rows["id"] > 390, F.raise_error(F.lit("torn")).cast("int")).otherwise(1))
+    with pytest.raises(Py4JJavaError, match="torn"):
+        write_table(torn, place)
+    assert list((tmp_path / "scores").glob("part-*.parquet"))  # which Spark would read as a table of 390 rows
+    with pytest.raises(TableError, match=f"{place} was never finished"):
+        read_table(spark, place, StructType([StructField("id", LongType())]))
+    write_table(rows, place)
+    assert read_table(spark, place, StructType([StructField("id", LongType())])).count() == 400
+
+
 def test_a_table_that_petastorm_reads_has_small_row_groups(spark: SparkSession, tmp_path: Path) -> None:
-    rows = spark.range(200_000, numPartitions=1).select(
+    rows = spark.range(60_000, numPartitions=1).select(
         F.col("id").alias("user_id"), *[F.rand(seed).alias(f"u_{seed}") for seed in range(8)]
     )
     for fed in (False, True):
         write_table(rows, str(tmp_path / str(fed)), fed=fed)
     groups = {fed: _rows_by_group(tmp_path / str(fed)) for fed in (False, True)}
-    assert groups[False] == [200_000]
+    assert groups[False] == [60_000]
     assert len(groups[True]) > 2
     assert min(groups[True][:-1]) >= 5_000
-    assert spark.conf.get("parquet.block.size", None) is None  # the next table is written as Parquet's own settings say
+    # The next table is written as the session's own settings say, also where a write fails.
+    spark.conf.set("parquet.page.row.count.limit", "9000")
+    try:
+        with pytest.raises(TableError, match="cannot be written"):
+            write_table(rows, str(tmp_path / "True"), replace_where="user_id < 5", fed=True)
+        assert spark.conf.get("parquet.page.row.count.limit") == "9000"
+    finally:
+        spark.conf.unset("parquet.page.row.count.limit")
+    assert spark.conf.get("parquet.block.size", None) is None
 
 
 def _rows_by_group(table: Path) -> list[int]:
