@@ -50,6 +50,7 @@ class Checkpoint:
         progress: Progress,
         stopping: EarlyStopping,
         model: nn.Module,
+        average: nn.Module,
         optimizer: torch.optim.Optimizer,
         group: Group,
     ) -> None:
@@ -63,6 +64,7 @@ class Checkpoint:
         tensors = {f"rng.{rank}": state for rank, state in enumerate(generators)}
         tensors |= {f"own.{rank}": sums for rank, sums in enumerate(own)}
         tensors |= {f"model.{name}": weight for name, weight in model.state_dict().items()}
+        tensors |= {f"average.{name}": weight for name, weight in average.state_dict().items()}
         tensors |= {f"best.{name}": weight for name, weight in stopping.best_weights.items()}
         for place, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{place}.{name}": moment for name, moment in moments.items()}
@@ -76,15 +78,24 @@ class Checkpoint:
         os.replace(half, self._path)
 
     def resume(
-        self, stopping: EarlyStopping, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group
+        self,
+        stopping: EarlyStopping,
+        model: nn.Module,
+        average: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        group: Group,
     ) -> Progress:
-        """Puts model, optimizer, generator and stopping where the file left them; a fresh start without a whole one."""
+        """Puts model, average, optimizer, generator and stopping where the file left them.
+
+        Without a whole file: a fresh start.
+        """
         content = group.from_first(self._content() if group.rank == 0 else None)
         if content is None:
             return Progress()
         tensors = safetensors.torch.load(content)
         noted = json.loads(_metadata(content)["run"])
         model.load_state_dict(_under("model.", tensors))
+        average.load_state_dict(_under("average.", tensors))
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _under("optimizer.", tensors).items():
             place, moment = name.split(".")

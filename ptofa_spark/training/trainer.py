@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from ptofa_spark.errors import DivergedError
 from ptofa_spark.feed.blocks import Batch
 from ptofa_spark.models.prediction import RevenueModel
+from ptofa_spark.training.averaging import averaged
 from ptofa_spark.training.checkpoint import NO_CHECKPOINT, Checkpoint
 from ptofa_spark.training.early_stopping import EarlyStopping
 from ptofa_spark.training.group import ALONE, Group
@@ -68,6 +70,8 @@ def fit(
 ) -> Fitted:
     """Minimises the model's mean loss by Adam until the validation loss stops falling; the model holds the best epoch.
 
+    What is validated, and kept, is the running average of the weights (see `averaging`).
+
     Each step takes one batch from every process, and every row of it counts alike, however the processes share them.
     Dropout draws from torch's own generator: call it inside `seeded_single_thread`.
 
@@ -86,15 +90,16 @@ def fit(
     model.to(group.device)
     # Fused: one pass over the weights a step, twice the rows a second of the plain implementation.
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
-    progress = checkpoint.resume(stopping, model, optimizer, group)
+    average = averaged(model, settings.averaging)
+    progress = checkpoint.resume(stopping, model, average, optimizer, group)
     if progress.epoch or progress.steps:
         logger.info("resumed epoch=%d steps=%d", progress.epoch, progress.steps)
-    run = _Run(model, group.synchronised(model), source, optimizer, settings, group, checkpoint, stopping)
+    run = _Run(model, average, group.synchronised(model), source, optimizer, settings, group, checkpoint, stopping)
     while progress.epoch < settings.epochs and not stopping.enough:
         epoch = run.epoch(progress)
-        stopping.note(epoch.number, epoch.validation_loss, model)
+        stopping.note(epoch.number, epoch.validation_loss, average.module)
         progress.end_epoch(epoch)
-        checkpoint.save(progress, stopping, model, optimizer, group)
+        checkpoint.save(progress, stopping, model, average, optimizer, group)
         if group.rank == 0:
             logger.info(
                 "epoch=%d train_loss=%.6f validation_loss=%.6f rows=%d seconds=%.1f rows_per_second=%.0f waited=%.2f",
@@ -141,9 +146,13 @@ def seeded_single_thread(seed: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Run:
-    """What stays the same from epoch to epoch. synchronised: the model, as steps of training call it."""
+    """What stays the same from epoch to epoch.
+
+    average: of the model's weights; synchronised: the model, as steps of training call it.
+    """
 
     model: RevenueModel[Any]
+    average: AveragedModel
     synchronised: nn.Module
     source: Source
     optimizer: torch.optim.Optimizer
@@ -177,6 +186,7 @@ class _Run:
                 (loss * (group.size / rows)).backward()
                 nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
                 self.optimizer.step()
+                self.average.update_parameters(model)
                 total += loss.detach().double()
                 progress.steps, progress.rows = progress.steps + 1, progress.rows + len(batch)
                 if progress.steps % _STEPS_A_SIGN == 1:
@@ -184,11 +194,11 @@ class _Run:
                 bar.update(rows)
                 if self.checkpoint.due(progress.steps):
                     progress.loss = float(total)
-                    self.checkpoint.save(progress, self.stopping, model, self.optimizer, group)
+                    self.checkpoint.save(progress, self.stopping, model, self.average, self.optimizer, group)
         trained = time.perf_counter() - started
         every = _all_rows(progress.rows, self.source.train_rows, group)
         loss_of_all = _finite(group.total(float(total)) / every)
-        validation_loss = mean_loss(model, self.source, group)
+        validation_loss = mean_loss(cast("RevenueModel[Any]", self.average.module), self.source, group)
         return Epoch(
             number=progress.epoch,
             train_loss=loss_of_all,

@@ -85,7 +85,7 @@ def fitted(
 
 @pytest.mark.parametrize("form", ["density", "mass"])
 def test_a_model_learns_the_truth_and_is_calibrated(form: Counterfactual) -> None:
-    source = exposures(40_000, 0.05)
+    source = exposures(100_000, 0.05)
     model, _ = fitted(source, counterfactual=form)
     with torch.inference_mode():
         x = torch.tensor([-1.5, 0.0, 1.5])
