@@ -83,27 +83,28 @@ def explain(problem: AllocationProblem) -> Infeasibility:
     classes, funds, short = deficit_cut(network, state)
     classes = classes[: len(problem.classes)]
     funds = funds[: len(problem.funds)]
-    members = problem.classes.users[classes]
-    needed = problem.k * int(members.sum())
+    users = int(problem.classes.users[classes].sum())
+    needed = problem.k * users
     seen = problem.classes.eligible[classes].any(axis=0) & (funds if problem.k == 1 else True)
     repair = _repair(problem)
     ids = tuple(problem.funds.ids[f] for f in np.flatnonzero(seen))
     tolerance = _tolerance(problem, classes)
-    reason = _in_words(problem, classes, needed, ids, short, tolerance, repair)
-    return Infeasibility(reason, int(members.sum()), tolerance, needed, ids, needed - short, short, repair)
+    reason = _in_words(users, needed, ids, short, tolerance, repair)
+    return Infeasibility(reason, users, tolerance, needed, ids, needed - short, short, repair)
 
 
 def _of_the_few(problem: AllocationProblem, few: Bools) -> Infeasibility:
     """The users of the classes (classes,) with fewer eligible funds than K: no demands would do."""
-    users = problem.classes.users[few]
-    needed, offered = problem.k * int(users.sum()), int(users @ problem.classes.eligible[few].sum(axis=1))
+    users = int(problem.classes.users[few].sum())
+    needed = problem.k * users
+    offered = int(problem.classes.users[few] @ problem.classes.eligible[few].sum(axis=1))
     lowest, highest = _tolerance(problem, few)
     ids = tuple(problem.funds.ids[f] for f in np.flatnonzero(problem.classes.eligible[few].any(axis=0)))
     reason = (
-        f"{int(users.sum()):,} user(s) (risk tolerance up to {highest}) have fewer eligible funds than K={problem.k}: "
+        f"{users:,} user(s) (risk tolerance up to {highest}) have fewer eligible funds than K={problem.k}: "
         "lower K, score more funds of low risk for them, leave them out, or choose --demand-mode partial"
     )
-    return Infeasibility(reason, int(users.sum()), (lowest, highest), needed, ids, offered, needed - offered, {})
+    return Infeasibility(reason, users, (lowest, highest), needed, ids, offered, needed - offered, {})
 
 
 def _of_the_funds(problem: AllocationProblem) -> Infeasibility:
@@ -163,8 +164,7 @@ def _listed(ids: tuple[str, ...]) -> str:
 
 
 def _in_words(
-    problem: AllocationProblem,
-    classes: Bools,
+    users: int,
     needed: int,
     ids: tuple[str, ...],
     short: int,
@@ -175,7 +175,6 @@ def _in_words(
         return "no allocation meets the demands, the slots and the risk limits, and no change of demands alone would"
     lowest, highest = tolerance
     span = f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
-    users = int(problem.classes.users[classes].sum())
     return (
         f"{users:,} user(s) (risk tolerance {span}) need {needed:,} exposures, but by risk and scores may see only "
         f"fund(s) {_listed(ids)}, which can give them {needed - short:,}: {short:,} short; "

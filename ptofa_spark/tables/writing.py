@@ -80,7 +80,7 @@ def write_table(
             writer = writer.options(**_of_a_new_table(kind))
             if claimed is None:
                 writer = writer.option("overwriteSchema", True)
-        with _in_session(frame.sparkSession, small_row_groups(len(frame.columns)) if fed else {}):
+        with in_session(frame.sparkSession, small_row_groups(len(frame.columns)) if fed else {}):
             saved = _saved(writer, name)
         if saved:
             if claimed is not None:
@@ -98,8 +98,8 @@ def small_row_groups(columns: int) -> dict[str, str]:
 
 
 @contextmanager
-def _in_session(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
-    """Delta hands none of Parquet's settings from a write's options to the writer; what the session says it does.
+def in_session(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    """Settings of the session for what is written inside: Delta hands none of Parquet's from a write's options on.
 
     The whole session's: a table that another thread of it writes meanwhile is written alike.
     """

@@ -24,7 +24,7 @@ from ptofa_spark.feed.examples import ExamplesFeed
 from ptofa_spark.feed.snapshot import petastorm_url, pin_snapshot
 from ptofa_spark.session import SparkSettings, spark_session
 from ptofa_spark.splits import TRAIN
-from ptofa_spark.tables.writing import small_row_groups
+from ptofa_spark.tables.writing import in_session, small_row_groups
 from tests.benchmarks.lines import add_place, keep
 
 _MIB = 2**20
@@ -64,14 +64,9 @@ def _write(warehouse: Path, copies: Path, sizes: list[int]) -> dict[int, float]:
         fed = small_row_groups(len(train.columns))
         train.write.format("noop").mode("overwrite").save()  # the first pass pays for a cold JVM
         for size in sizes:
-            if size:
-                for key, value in (fed | {"parquet.block.size": str(size * _MIB)}).items():
-                    spark.conf.set(key, value)
-            else:
-                for key in fed:
-                    spark.conf.unset(key)
             started = time.perf_counter()
-            train.coalesce(files).write.format("delta").save(str(copies / str(size)))
+            with in_session(spark, fed | {"parquet.block.size": str(size * _MIB)} if size else {}):
+                train.coalesce(files).write.format("delta").save(str(copies / str(size)))
             seconds[size] = round(time.perf_counter() - started, 1)
         (copies / "encoders.json").write_text(fit_encoding(snapshot.frame).to_json(), encoding="utf-8")
     return seconds
