@@ -10,7 +10,7 @@ from torch import nn
 
 from ptofa_spark.training.averaging import averaged
 from ptofa_spark.training.validation import validate
-from tests.training.test_trainer import exposures, fitted
+from tests.training.in_memory import exposures, fitted
 
 
 def test_the_average_is_what_its_definition_says_and_a_young_one_forgets_faster() -> None:
