@@ -31,7 +31,7 @@ demo: check-machine $(INSTALLED) ## run the whole pipeline (DATASET=synthetic|hi
 	  $(if $(filter hillstrom,$(DATASET)),--source '$(HILLSTROM_CSV)')
 
 test: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests (TESTS=path for some; WORKERS=1 for one after another)
-	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=10 $(TESTS)
 
 test-long: check-machine $(INSTALLED) $(ARCHIVE) ## run the tests that take long: many faults, much mutated input, a cluster; some hours
 	@$(PY) -m pytest -n $(WORKERS) -m long $(TESTS)
