@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _PERCENTILES = (2.5, 97.5)
-_CHUNK = 25
+# Weights that are held at once: a quarter of a GiB.
+_HELD = 2**25
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,11 @@ class Interval:
 
 
 def user_weights(users: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """The users' weights in each resample, some resamples at a time: (up to 25, users)."""
+    """The users' weights in each resample, as many resamples at a time as are bounded in memory: (some, users)."""
     rng = np.random.default_rng(seed)
-    for start in range(0, resamples, _CHUNK):
-        yield rng.poisson(1.0, (min(_CHUNK, resamples - start), users)).astype(np.float64)
+    some = max(1, min(25, _HELD // max(1, users)))
+    for start in range(0, resamples, some):
+        yield rng.poisson(1.0, (min(some, resamples - start), users)).astype(np.float64)
 
 
 def percentiles(resampled: Floats) -> tuple[Floats, Floats]:

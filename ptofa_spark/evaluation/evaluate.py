@@ -128,10 +128,7 @@ def _evaluation(seen: TestSet, judged: tuple[AllocationEvaluation, ...], setting
         conversions=int(seen.outcomes.conversion.sum()),
         allocations=judged,
         metrics=tuple(metrics(predictor, seen.outcomes) for predictor in predictors),
-        intervals={
-            each.name: metric_intervals(each, seen.outcomes, settings.metric_bootstrap, settings.seed)
-            for each in predictors
-        },
+        intervals=metric_intervals(predictors, seen.outcomes, settings.metric_bootstrap, settings.seed),
         by_fund=by_fund(seen.model, seen.outcomes),
         conversion_calibration=conversion,
         revenue_calibration=calibration(seen.model.revenue, seen.outcomes.revenue),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,9 @@ from ptofa_spark.evaluation.metrics import Outcomes, Predicted
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Places = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
+Weights = Bytes | Floats
 
 
 @dataclass(frozen=True)
@@ -23,30 +27,44 @@ class Ends:
     high: float
 
 
-def metric_intervals(predicted: Predicted, outcomes: Outcomes, resamples: int, seed: int) -> dict[str, Ends]:
-    """The interval of each figure of `Metrics` that has one, by its name; calibration_error, biased upwards, has none.
+def metric_intervals(
+    predictors: Sequence[Predicted], outcomes: Outcomes, resamples: int, seed: int
+) -> dict[str, dict[str, Ends]]:
+    """The intervals of the figures of `Metrics`, by predictor and figure; all predictors see the same resamples.
+
+    calibration_error, biased upwards, has none.
 
     Args:
-        predicted: the predictor.
+        predictors: each with a name of its own.
         outcomes: what happened.
         resamples: of the users.
-        seed: of the resamples; the same for two predictors, so that their resamples are the same.
+        seed: of the resamples.
     """
     users = int(outcomes.user.max()) + 1
-    names, sums = _sums(predicted, outcomes, users)
-    by_p = None if predicted.p_c is None else _Ordered.by(predicted.p_c, outcomes.user, outcomes.conversion)
-    by_e = _Ordered.by(predicted.revenue, outcomes.user, outcomes.revenue)
+    shared = _Sums.by_user(
+        {
+            "exposures": np.ones(len(outcomes.user)),
+            "conversions": outcomes.conversion,
+            "revenue": outcomes.revenue,
+        },
+        outcomes.user,
+        users,
+    )
     by_r = _Ordered.by(outcomes.revenue, outcomes.user, outcomes.revenue)
-    rows = []
+    bench = [_OnePredictor.of(each, outcomes, users) for each in predictors]
+    rows: dict[str, list[dict[str, float]]] = {each.name: [] for each in predictors}
     for weights in user_weights(users, resamples, seed):
-        means = _figures(names, weights @ sums)
-        for place, weight in enumerate(weights):
-            row = {name: float(values[place]) for name, values in means.items()}
-            if by_p is not None:
-                row["auc"] = by_p.auc(weight)
-            best = by_r.gini(weight)
-            row["gini"] = by_e.gini(weight) / best if best else math.nan
-            rows.append(row)
+        totals = shared.totals(weights)
+        # A byte a user: looked up for every exposure, they stay in the processor's cache.
+        small = weights.astype(np.uint8)
+        best = [by_r.gini(weight) for weight in small]
+        for predictor, own in zip(predictors, bench, strict=True):
+            rows[predictor.name] += own.figures(weights, small, totals, best)
+    return {name: _ends(found) for name, found in rows.items()}
+
+
+def _ends(rows: list[dict[str, float]]) -> dict[str, Ends]:
+    """Of each figure that was a number in some resample."""
     found = {}
     for name in rows[0]:
         values = np.array([[row[name]] for row in rows])
@@ -56,26 +74,62 @@ def metric_intervals(predicted: Predicted, outcomes: Outcomes, resamples: int, s
     return found
 
 
-def _sums(predicted: Predicted, outcomes: Outcomes, users: int) -> tuple[list[str], Floats]:
-    """By user, the sums that the figures are ratios of: (users, sums)."""
-    columns = {
-        "exposures": np.ones(len(outcomes.user)),
-        "conversions": outcomes.conversion,
-        "revenue": outcomes.revenue,
-    }
-    if predicted.p_c is not None:
-        columns["p_c"] = predicted.p_c
-    if predicted.log10_revenue is not None:
-        error = predicted.log10_revenue - np.log10(1.0 + outcomes.revenue)
-        columns |= {"squared": error**2, "absolute": np.abs(error), "e": predicted.revenue}
-        columns["absolute_money"] = np.abs(predicted.revenue - outcomes.revenue)
-    sums = [np.bincount(outcomes.user, values, users) for values in columns.values()]
-    return list(columns), np.column_stack(sums)
+@dataclass(frozen=True)
+class _Sums:
+    """By user, the sums that the figures are ratios of. values: (users, names)."""
+
+    names: tuple[str, ...]
+    values: Floats
+
+    @classmethod
+    def by_user(cls, columns: dict[str, Floats], user: Ints, users: int) -> _Sums:
+        sums = [np.bincount(user, values, users) for values in columns.values()]
+        return cls(tuple(columns), np.column_stack(sums) if sums else np.empty((users, 0)))
+
+    def totals(self, weights: Floats) -> dict[str, Floats]:
+        """Each sum in each of (resamples, users): (resamples,)."""
+        return dict(zip(self.names, (weights @ self.values).T, strict=True))
 
 
-def _figures(names: list[str], totals: Floats) -> dict[str, Floats]:
-    """The ratios of each row of (resamples, sums)."""
-    of = dict(zip(names, totals.T, strict=True))
+@dataclass(frozen=True)
+class _OnePredictor:
+    """What a resample of one predictor's figures needs."""
+
+    sums: _Sums
+    by_p: _Ordered | None
+    by_e: _Ordered
+
+    @classmethod
+    def of(cls, predicted: Predicted, outcomes: Outcomes, users: int) -> _OnePredictor:
+        columns = {}
+        if predicted.p_c is not None:
+            columns["p_c"] = predicted.p_c
+        if predicted.log10_revenue is not None:
+            error = predicted.log10_revenue - np.log10(1.0 + outcomes.revenue)
+            columns |= {"squared": error**2, "absolute": np.abs(error), "e": predicted.revenue}
+            columns["absolute_money"] = np.abs(predicted.revenue - outcomes.revenue)
+        return cls(
+            _Sums.by_user(columns, outcomes.user, users),
+            None if predicted.p_c is None else _Ordered.by(predicted.p_c, outcomes.user, outcomes.conversion),
+            _Ordered.by(predicted.revenue, outcomes.user, outcomes.revenue),
+        )
+
+    def figures(
+        self, weights: Floats, small: Bytes, totals: dict[str, Floats], best: list[float]
+    ) -> list[dict[str, float]]:
+        """The figures of each resample. best: the Gini of revenue ordered by itself."""
+        ratios = _ratios(totals | self.sums.totals(weights))
+        rows = []
+        for place, (weight, perfect) in enumerate(zip(small, best, strict=True)):
+            row = {name: float(values[place]) for name, values in ratios.items()}
+            if self.by_p is not None:
+                row["auc"] = self.by_p.auc(weight)
+            row["gini"] = self.by_e.gini(weight) / perfect if perfect else math.nan
+            rows.append(row)
+        return rows
+
+
+def _ratios(of: dict[str, Floats]) -> dict[str, Floats]:
     ratios = {
         "mse": ("squared", "exposures"),
         "mae": ("absolute", "exposures"),
@@ -92,37 +146,53 @@ def _figures(names: list[str], totals: Floats) -> dict[str, Floats]:
 class _Ordered:
     """Exposures in rising order of a score, sorted once for all resamples.
 
-    user, label: (exposures,) in that order; starts: where each group of equal scores begins.
+    user: (exposures,) in that order; starts: where each group begins, a group being equal scores, or all scores between
+    two groups that hold a label: there only their number counts. labelled_user, label, group: of the exposures with a
+    label other than 0, few where few convert.
     """
 
-    user: Ints
-    label: Floats
+    user: Places
     starts: Ints
+    labelled_user: Places
+    label: Floats
+    group: Ints
 
     @classmethod
     def by(cls, score: Floats, user: Ints, label: Floats) -> _Ordered:
         order = np.argsort(score, kind="stable")
-        rising = score[order]
+        rising, label = score[order], label[order]
+        in_order: Places = user[order].astype(np.int32)
         starts = np.flatnonzero(np.concatenate([[True], rising[1:] != rising[:-1]]))
-        return cls(user[order], label[order], starts)
+        labelled = np.logical_or.reduceat(label != 0.0, starts)
+        starts = starts[labelled | np.concatenate([[True], labelled[:-1]])]
+        places = np.flatnonzero(label)
+        group = np.searchsorted(starts, places, side="right") - 1
+        return cls(in_order, starts, in_order[places], label[places], group)
 
-    def auc(self, weight: Floats) -> float:
+    def auc(self, weight: Weights) -> float:
         """The weighted share of pairs of a positive and a negative that the score orders, ties by half."""
-        each = weight[self.user]
-        positive = np.add.reduceat(each * self.label, self.starts)
-        negative = np.add.reduceat(each * (1.0 - self.label), self.starts)
+        positive = self._labels(weight)
+        negative = self._mass(weight) - positive
         below = np.cumsum(negative) - negative
         pairs = positive.sum() * negative.sum()
         return float(positive @ (below + negative / 2) / pairs) if pairs else math.nan
 
-    def gini(self, weight: Floats) -> float:
+    def gini(self, weight: Weights) -> float:
         """Twice the area between the diagonal and the share of the label that the lowest scores hold; ties share."""
-        each = weight[self.user]
-        mass = np.add.reduceat(each, self.starts)
-        label = np.add.reduceat(each * self.label, self.starts)
+        mass, label = self._mass(weight), self._labels(weight)
         total = label.sum()
         if total == 0.0:
             return 0.0
         held = np.cumsum(label) / total
         area = float((mass * (held - label / total / 2)).sum() / mass.sum())
         return 1.0 - 2.0 * area
+
+    def _mass(self, weight: Weights) -> Floats:
+        """Of each group, the weight of its exposures."""
+        mass: Floats = np.add.reduceat(weight[self.user], self.starts, dtype=np.float64)
+        return mass
+
+    def _labels(self, weight: Weights) -> Floats:
+        """Of each group, the weighted sum of its labels."""
+        labels = np.bincount(self.group, weight[self.labelled_user] * self.label, len(self.starts))
+        return labels.astype(np.float64, copy=False)

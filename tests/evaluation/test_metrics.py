@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ptofa_spark.evaluation.calibration import calibration, expected_calibration_error
-from ptofa_spark.evaluation.intervals import _Ordered, metric_intervals
+from ptofa_spark.evaluation.intervals import Ends, _Ordered, metric_intervals
 from ptofa_spark.evaluation.metrics import Outcomes, Predicted, by_fund, metrics, normalised_gini, yardsticks
 
 
@@ -95,20 +95,24 @@ def test_weighted_auc_and_gini_are_those_of_rows_repeated_so_often() -> None:
     assert by_e.gini(weight) / by_r.gini(weight) == pytest.approx(normalised_gini(*repeated))
 
 
+def intervals(predicted: Predicted, seen: Outcomes, resamples: int, seed: int) -> dict[str, Ends]:
+    return metric_intervals([predicted], seen, resamples, seed)[predicted.name]
+
+
 def test_intervals_hold_the_figure_are_seeded_and_widen_where_users_repeat_themselves() -> None:
     seen, predicted = outcomes(size=2_000)
-    found, point = metric_intervals(predicted, seen, 200, 1), metrics(predicted, seen)
+    found, point = intervals(predicted, seen, 200, 1), metrics(predicted, seen)
     assert set(found) == {"auc", "mse", "mae", "mae_money", "gini", "conversion_ratio", "revenue_ratio"}
     for name, ends in found.items():
         assert ends.low < getattr(point, name) < ends.high, name
-    assert metric_intervals(predicted, seen, 200, 1) == found
-    assert metric_intervals(predicted, seen, 200, 2) != found
+    assert intervals(predicted, seen, 200, 1) == found
+    assert intervals(predicted, seen, 200, 2) != found
     # Every user's exposure four times over: the same figures, and intervals no narrower than of the users alone.
     four = [np.repeat(values, 4) for values in (seen.conversion, seen.revenue)]
     often = Predicted(
         "m", *(np.repeat(values, 4) for values in (predicted.p_c, predicted.log10_revenue, predicted.revenue))
     )
-    wide = metric_intervals(often, logged(*four, exposures_a_user=4), 200, 1)
+    wide = intervals(often, logged(*four, exposures_a_user=4), 200, 1)
     assert wide["mse"].high - wide["mse"].low == pytest.approx(found["mse"].high - found["mse"].low, rel=1e-6)
 
 
@@ -116,17 +120,17 @@ def test_an_interval_of_the_mean_covers_as_often_as_it_says() -> None:
     covered = 0
     for seed in range(100):
         seen, predicted = outcomes(seed, 600)
-        ends = metric_intervals(predicted, seen, 100, seed)["conversion_ratio"]
+        ends = intervals(predicted, seen, 100, seed)["conversion_ratio"]
         covered += ends.low <= 1.0 <= ends.high  # conversions are drawn from the prediction
     assert 88 <= covered <= 100
 
 
 def test_a_predictor_without_heads_has_intervals_of_what_it_says_alone() -> None:
     seen, predicted = outcomes()
-    found = metric_intervals(Predicted("esmm", predicted.p_c, None, predicted.p_c), seen, 50, 1)
+    found = intervals(Predicted("esmm", predicted.p_c, None, predicted.p_c), seen, 50, 1)
     assert set(found) == {"auc", "gini", "conversion_ratio"}
     nothing = logged(np.zeros(6), np.zeros(6))
-    assert "revenue_ratio" not in metric_intervals(Predicted("zero", *(np.zeros(6) for _ in range(3))), nothing, 20, 1)
+    assert "revenue_ratio" not in intervals(Predicted("zero", *(np.zeros(6) for _ in range(3))), nothing, 20, 1)
 
 
 def test_sums_by_fund() -> None:
