@@ -49,6 +49,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=10_000_000)
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument(
+        "--begin-with", default="generate_platform", help="a stage; what lies before it, a run has left"
+    )
     parser.add_argument("--one-process", action="store_true", help="run_pipeline instead: one cold start, not eight")
     add_place(parser)
     args = parser.parse_args()
@@ -59,7 +62,9 @@ def main() -> None:
         for line in _in_one_process(*places, args.users, args.epochs, work):
             keep(args.bench / "pipeline.jsonl", {"users": args.users, **line})
         return
-    for name, words in stages(*places, args.users, args.epochs):
+    all_stages = stages(*places, args.users, args.epochs)
+    first = [name for name, _ in all_stages].index(args.begin_with)
+    for name, words in all_stages[first:]:
         found = _measured(name.split()[0], words, work / f"{name}.log")
         keep(args.bench / "pipeline.jsonl", {"users": args.users, "stage": name, **found})
 
