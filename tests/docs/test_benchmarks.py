@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.benchmarks import report
+from tests.benchmarks import report, table_1
 
 PAGE = (report.DOCS / "benchmarks.md").read_text(encoding="utf-8")
 SCORE = report.PARTS["score"]
@@ -104,3 +104,37 @@ def test_the_pipelines_benchmark_runs_from_the_platform_to_the_report(tmp_path: 
     assert (lines["seconds"] > 0).all()
     assert (lines[-1:] if how else lines)[["jvm_gb", "driver_gb"]].gt(0).all(axis=None)
     assert list(tmp_path.rglob("report.html"))
+
+
+def _trained(seed: int | None, auc: float, predictor: str = "ptofa") -> dict[str, object]:
+    figures = dict.fromkeys(
+        ("mse", "mae", "mae_money", "gini", "conversion_ratio", "revenue_ratio", "calibration_error"), 0.5
+    )
+    how = {"scenario": "promotion", "users": 1_000, "grid": False, "command": f"seed {seed}", "versions": "Python 3.11"}
+    rates = {"learning_rate": 0.001, "dropout": 0.1, "rpme": 20.0, "regret": 0.25}
+    return {"predictor": predictor, "seed": seed, **rates, **how, "metrics": {"name": predictor, "auc": auc, **figures}}
+
+
+def test_table_1_counts_each_training_once_and_keeps_those_of_other_seeds() -> None:
+    earlier = [_trained(7, 0.7), _trained(8, 0.8), _trained(None, 0.9, "oracle")]
+    lines = table_1.merged(earlier, [_trained(8, 0.78), _trained(None, 0.91, "oracle")])
+    assert [(line["predictor"], line["seed"]) for line in lines] == [("ptofa", 7), ("ptofa", 8), ("oracle", None)]
+    page = table_1.page(lines)
+    assert "## promotion, 1,000 users\n" in page
+    assert f"| ptofa | 2 | 0.7400 ± {0.08 / 2**0.5:.4f} | " in page
+    assert "| oracle | 1 | 0.9100 | " in page
+    assert page.count("- `seed ") == 3
+
+
+@pytest.mark.long
+def test_table_1_is_measured_by_processes_side_by_side(tmp_path: Path) -> None:
+    script = Path(table_1.__file__)
+    lines = tmp_path / "table_1.jsonl"
+    words = [f"--bench={tmp_path}", f"--lines={lines}", "--users=5000", "--seeds=1", "--models", "ptofa,ziln", "dnn_c"]
+    environment = os.environ | {"PYTHONPATH": str(report.ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, str(script), *words], check=True, env=environment)
+    found = {line["predictor"]: line for line in table_1.kept(lines)}
+    assert set(found) == {"ptofa", "ziln", "dnn_c", "oracle", "zero", "mean"}
+    assert found["oracle"]["regret"] == 0.0
+    assert all(0.0 < found[model]["regret"] < 1.0 for model in ("ptofa", "ziln", "dnn_c"))
+    assert lines.with_suffix(".md").read_text(encoding="utf-8") == table_1.page(table_1.kept(lines))

@@ -1,0 +1,126 @@
+"""Table 1 at a size where it says something: every model on a scenario's platform, side by side, into docs/table_1.md.
+
+Each word of `--models` is a process of its own: `evaluate --table1` for these models, on a copy of the warehouse by
+hard links, since it writes tables there. What earlier calls measured, of other seeds or models, stays in
+docs/table_1.jsonl and counts with it: the platform and its truth are drawn by the same seed everywhere. A call that was
+interrupted keeps what it has measured, and the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ptofa_spark.evaluation.metrics import Metrics
+from ptofa_spark.evaluation.table_1 import JSON, Run
+from ptofa_spark.evaluation.table_1_text import table_1_page
+from ptofa_spark.whole_file import write_whole
+from tests.benchmarks.features import CORES
+from tests.benchmarks.lines import ROOT, add_place, command, versions
+from tests.benchmarks.pipeline import WEEKS
+
+# A run of a training, or of the oracle or a constant, with the scenario, the size and the command behind it.
+Line = dict[str, Any]
+# Of much the same cost in training: mmoe takes three times as long as ptofa, esmm twice.
+MODELS = ("ptofa,mmoe,dnn_c,dnn_r", "ziln,esmm,shared_bottom,mtl_mse")
+BUILD = {"master": f"local[{CORES}]", "driver_memory": "8g", "shuffle_partitions": 8}
+# A process trains on one thread: a second core would wait for it.
+TRAIN = {"master": "local[1]", "driver_memory": "4g", "shuffle_partitions": 8}
+
+
+def main() -> None:
+    """Builds what is not there, trains and measures, and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scenario", default="promotion")
+    parser.add_argument("--users", type=int, default=1_000_000)
+    parser.add_argument("--models", nargs="+", default=MODELS, help="a word a process")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=7, help="the first")
+    parser.add_argument("--grid", action="store_true", help="the first seed's training chooses by the paper's grid")
+    parser.add_argument("--lines", type=Path, default=ROOT / "docs" / "table_1.jsonl")
+    add_place(parser)
+    args = parser.parse_args()
+    work = args.bench / "table_1" / f"{args.scenario}-{args.users}"
+    if not (work / "built").exists():
+        _build(work, args.scenario, args.users)
+    processes = [_start(work, place, models, args) for place, models in enumerate(args.models)]
+    try:
+        codes = [process.wait() for process in processes]
+    finally:
+        made_by = {"scenario": args.scenario, "users": args.users, "grid": args.grid, "command": command()}
+        runs = [run for place in range(len(processes)) for run in found(work / f"report-{place}" / JSON)]
+        lines = merged(kept(args.lines), [{**made_by, "versions": versions(), **run} for run in runs])
+        write_whole(args.lines, "".join(json.dumps(line) + "\n" for line in lines))
+        write_whole(args.lines.with_suffix(".md"), page(lines))
+    if any(codes):
+        raise SystemExit(f"evaluate --table1 ended with {codes}: see {work}/report-*.log")
+
+
+def _build(work: Path, scenario: str, users: int) -> None:
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    (work / "conf.yaml").write_text(yaml.safe_dump({"spark": BUILD}), encoding="utf-8")
+    place = [f"--config={work}/conf.yaml", f"--warehouse={work}/warehouse"]
+    platform = [f"--scenario={scenario}", f"--users={users}", f"--weeks={WEEKS}"]
+    for job, words in (("generate_platform", platform), ("build_features", [])):
+        subprocess.run([sys.executable, str(ROOT / "jobs" / f"{job}.py"), *place, *words], check=True)
+    (work / "built").touch()
+
+
+def _start(work: Path, place: int, models: str, args: argparse.Namespace) -> subprocess.Popen[bytes]:
+    """`evaluate --table1` of these models, its report and its log beside the warehouse."""
+    copy, conf = work / f"warehouse-{place}", work / f"conf-{place}.yaml"
+    if not copy.exists():
+        shutil.copytree(work / "warehouse", copy, copy_function=os.link)
+    asked = {
+        "warehouse": str(copy), "report": str(work / f"report-{place}"), "seed": args.seed, "table1": True,
+        "table1_models": models, "table1_seeds": args.seeds,
+    }  # fmt: skip
+    sections = {"spark": TRAIN, "train": {"grid": args.grid}, "evaluate": asked}
+    conf.write_text(yaml.safe_dump(sections), encoding="utf-8")
+    with (work / f"report-{place}.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "jobs" / "evaluate.py"), f"--config={conf}"], stdout=log, stderr=log
+        )
+
+
+def found(file: Path) -> list[Line]:
+    """The runs that a process has measured so far, without what is of this machine alone."""
+    runs = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    return [{name: value for name, value in run.items() if name not in ("warehouse", "measured_on")} for run in runs]
+
+
+def kept(file: Path) -> list[Line]:
+    """The lines of earlier calls."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+
+
+def merged(earlier: list[Line], later: list[Line]) -> list[Line]:
+    """Of two runs of one training the later; by scenario, size and seed, what has no seed last."""
+    last = {tuple(line[key] for key in ("scenario", "users", "grid", "predictor", "seed")): line
+            for line in (*earlier, *later)}  # fmt: skip
+    return sorted(last.values(), key=lambda line: (line["scenario"], line["users"], line["grid"], line["seed"] or 1e9))
+
+
+def page(lines: list[Line]) -> str:
+    """Table 1 of each scenario and size, and the commands behind it."""
+    runs = []
+    for line in lines:
+        named = f"{line['scenario']}, {line['users']:,} users" + (", by the grid" if line["grid"] else "")
+        fields = {name: line[name] for name in ("predictor", "seed", "learning_rate", "dropout", "rpme", "regret")}
+        runs.append(Run(warehouse=named, metrics=Metrics(**line["metrics"]), **fields))
+    with_versions = "; ".join(dict.fromkeys(line["versions"] for line in lines))
+    commands = [f"- `{each}`" for each in dict.fromkeys(line["command"] for line in lines)]
+    return "\n".join([table_1_page(runs), f"Measured with {with_versions}, by", "", *commands, ""])
+
+
+if __name__ == "__main__":
+    main()
