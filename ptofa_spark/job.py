@@ -20,9 +20,7 @@ EXIT_USER_ERROR = 2
 EXIT_FAILED = 3  # the machine, the cluster or a file of a table: the same command may succeed later
 EXIT_BUG = 70
 
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, raised where the main thread stands, so that the session and its JVM are stopped on the way out."""
+_WHOLE = "no table is half-written: run the same command again"
 
 
 def run_as_job(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
@@ -32,21 +30,26 @@ def run_as_job(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
         The exit code: 0, 2 for a `UserError`, 3 for a failure of machine, cluster or files, 70 for a bug of ours, and
         128 and the signal's number after Ctrl-C (130) or SIGTERM (143).
     """
-    with _sigterm_raised():
+    with _signals_noted() as came:
         try:
             return main(argv)
-        except UserError as error:
-            return _ends(str(error), EXIT_USER_ERROR)
-        except _Terminated:
-            return _ends("terminated; no table is half-written: run the same command again", 128 + signal.SIGTERM)
-        except KeyboardInterrupt:
-            return _ends("interrupted; no table is half-written: run the same command again", 128 + signal.SIGINT)
-        except Exception as error:  # noqa: BLE001 - the outermost: whatever is left ends as one line
-            cause = why_it_failed(error)
-            if cause is not None:
-                return _ends(cause, EXIT_FAILED)
-            found = f"{type(error).__name__}: {error}"
-            return _ends(f"a bug of this program ({found}): please report it with what --debug shows", EXIT_BUG)
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost: whatever is left ends as one line
+            signals = came()
+            if signal.SIGTERM in signals:
+                return _ends(f"terminated; {_WHOLE}", 128 + signal.SIGTERM)
+            if signal.SIGINT in signals or isinstance(error, KeyboardInterrupt):
+                return _ends(f"interrupted; {_WHOLE}", 128 + signal.SIGINT)
+            return _ends(*_line_and_code(error))
+
+
+def _line_and_code(error: Exception) -> tuple[str, int]:
+    if isinstance(error, UserError):
+        return str(error), EXIT_USER_ERROR
+    cause = why_it_failed(error)
+    if cause is not None:
+        return cause, EXIT_FAILED
+    found = f"{type(error).__name__}: {error}"
+    return f"a bug of this program ({found}): please report it with what --debug shows", EXIT_BUG
 
 
 def _ends(line: str, code: int) -> int:
@@ -57,16 +60,35 @@ def _ends(line: str, code: int) -> int:
 
 
 @contextmanager
-def _sigterm_raised() -> Iterator[None]:
+def _signals_noted() -> Iterator[Callable[[], set[int]]]:
+    """SIGTERM interrupts the main thread as Ctrl-C does, so that the session and its JVM are stopped on the way out.
+
+    Yields what tells the signals that have come: an interrupt makes PySpark and Py4J call the JVM to clean up, and
+    where such a call fails, its error is all that is left of the interrupt.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield set
         return
 
-    def raised(_: int, __: FrameType | None) -> None:
-        raise _Terminated
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, raised)
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.set_blocking(writer, False)
+
+    def came() -> set[int]:
+        try:
+            return set(os.read(reader, 4_096))
+        except BlockingIOError:
+            return set()
+
+    noted_before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        yield
+        yield came
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.set_wakeup_fd(noted_before)
+        os.close(reader)
+        os.close(writer)

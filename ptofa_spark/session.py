@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 from pydantic import Field
 from pyspark import SparkContext
@@ -94,6 +95,10 @@ def start_session(settings: SparkSettings) -> SparkSession:
         # Under spark-submit the JVM already runs and --packages has named the JARs; here Spark's own resolution gets
         # them.
         builder = builder.config("spark.jars.packages", DELTA_PACKAGE)
+    if not os.environ.get(DEBUG):
+        # Py4J logs the trace of a call that a signal has cut off, some of them by the root logger.
+        logging.getLogger("py4j").setLevel(logging.CRITICAL)
+        logging.getLogger().addFilter(_not_of_py4j)
     fresh = SparkContext._active_spark_context is None
     spark = _started(builder, settings)
     if fresh and threading.current_thread() is threading.main_thread():
@@ -103,10 +108,12 @@ def start_session(settings: SparkSettings) -> SparkSession:
     # Spark and PySpark log the whole Java trace of an error that a caller is about to catch and say in one line.
     spark.sparkContext.setLogLevel("ERROR" if os.environ.get(DEBUG) else "OFF")
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
-    # And Py4J logs one for a call that a signal has cut off.
-    logging.getLogger("py4j").setLevel(logging.NOTSET if os.environ.get(DEBUG) else logging.CRITICAL)
     _require_delta(spark)
     return spark
+
+
+def _not_of_py4j(record: logging.LogRecord) -> bool:
+    return "py4j" not in Path(record.pathname).parts
 
 
 def _on_databricks() -> bool:
