@@ -99,12 +99,13 @@ def start_session(settings: SparkSettings) -> SparkSession:
         # Py4J logs the trace of a call that a signal has cut off, some of them by the root logger.
         logging.getLogger("py4j").setLevel(logging.CRITICAL)
         logging.getLogger().addFilter(_not_of_py4j)
-    fresh = SparkContext._active_spark_context is None
+    of_ctrl_c = signal.getsignal(signal.SIGINT)
     spark = _started(builder, settings)
-    if fresh and threading.current_thread() is threading.main_thread():
+    if threading.current_thread() is threading.main_thread() and of_ctrl_c is not None:
         # PySpark's own handler of Ctrl-C calls the JVM, on a connection that waits for an answer: that may fail, and
-        # the failure then hides the interrupt. Whoever started the session stops it, and its Spark jobs with it.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        # the failure then hides the interrupt. Whoever started the session stops it, and its Spark jobs with it. And a
+        # shell that runs us in the background, where Ctrl-C is not for us, has it ignored.
+        signal.signal(signal.SIGINT, of_ctrl_c)
     # Spark and PySpark log the whole Java trace of an error that a caller is about to catch and say in one line.
     spark.sparkContext.setLogLevel("ERROR" if os.environ.get(DEBUG) else "OFF")
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
