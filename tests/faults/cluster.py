@@ -92,7 +92,7 @@ class Cluster:
     def executors(self) -> list[psutil.Process]:
         """The JVMs that run tasks now."""
         children = [child for process in self._processes for child in psutil.Process(process.pid).children(True)]
-        return [child for child in children if "CoarseGrainedExecutorBackend" in " ".join(child.cmdline())]
+        return [child for child in children if _is_executor(child)]
 
     def stop(self) -> None:
         """Ends workers and master, and waits for them."""
@@ -132,6 +132,13 @@ class Cluster:
             "SPARK_SUBMIT_OPTS": _JAVA_OPTIONS,
             "OMP_NUM_THREADS": "1",
         }
+
+
+def _is_executor(process: psutil.Process) -> bool:
+    try:
+        return "CoarseGrainedExecutorBackend" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # gone, or a zombie that its worker has not yet waited for
+        return False
 
 
 def _free_port() -> int:
