@@ -95,10 +95,9 @@ def start_session(settings: SparkSettings) -> SparkSession:
         # Under spark-submit the JVM already runs and --packages has named the JARs; here Spark's own resolution gets
         # them.
         builder = builder.config("spark.jars.packages", DELTA_PACKAGE)
-    if not os.environ.get(DEBUG):
-        # Py4J logs the trace of a call that a signal has cut off, some of them by the root logger.
-        logging.getLogger("py4j").setLevel(logging.CRITICAL)
-        logging.getLogger().addFilter(_not_of_py4j)
+    # Py4J logs the trace of a call that a signal has cut off, some of them by the root logger.
+    logging.getLogger("py4j").setLevel(logging.NOTSET if os.environ.get(DEBUG) else logging.CRITICAL)
+    logging.getLogger().addFilter(_not_of_py4j)
     of_ctrl_c = signal.getsignal(signal.SIGINT)
     spark = _started(builder, settings)
     if threading.current_thread() is threading.main_thread() and of_ctrl_c is not None:
@@ -114,7 +113,7 @@ def start_session(settings: SparkSettings) -> SparkSession:
 
 
 def _not_of_py4j(record: logging.LogRecord) -> bool:
-    return "py4j" not in Path(record.pathname).parts
+    return bool(os.environ.get(DEBUG)) or "py4j" not in Path(record.pathname).parts
 
 
 def _on_databricks() -> bool:

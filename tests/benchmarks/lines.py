@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -30,12 +31,22 @@ def keep(file: Path, line: dict[str, object]) -> None:
     print(json.dumps(line), flush=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps({**line, "run": RUN, "command": command(), "versions": versions()}) + "\n")
+        lines.write(json.dumps({**line, **how()}) + "\n")
 
 
 def read(file: Path) -> pd.DataFrame:
     """All lines, oldest first."""
-    return pd.DataFrame([json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()])
+    return pd.DataFrame(rows(file))
+
+
+def rows(file: Path) -> list[dict[str, Any]]:
+    """The same, as they were kept."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def how() -> dict[str, str]:
+    """What stands in each line beside what was found."""
+    return {"run": RUN, "command": command(), "versions": versions()}
 
 
 def command() -> str:

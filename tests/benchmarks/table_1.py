@@ -23,15 +23,14 @@ from ptofa_spark.evaluation.metrics import Metrics
 from ptofa_spark.evaluation.table_1 import JSON, Run
 from ptofa_spark.evaluation.table_1_text import table_1_page
 from ptofa_spark.whole_file import write_whole
-from tests.benchmarks.features import CORES
-from tests.benchmarks.lines import ROOT, add_place, command, versions
+from tests.benchmarks.features import SPARK
+from tests.benchmarks.lines import ROOT, add_place, how, rows
 from tests.benchmarks.pipeline import WEEKS
 
 # A run of a training, or of the oracle or a constant, with the scenario, the size and the command behind it.
 Line = dict[str, Any]
 # Of much the same cost in training: mmoe takes three times as long as ptofa, esmm twice.
 MODELS = ("ptofa,mmoe,dnn_c,dnn_r", "ziln,esmm,shared_bottom,mtl_mse")
-BUILD = {"master": f"local[{CORES}]", "driver_memory": "8g", "shuffle_partitions": 8}
 # A process trains on one thread: a second core would wait for it.
 TRAIN = {"master": "local[1]", "driver_memory": "4g", "shuffle_partitions": 8}
 
@@ -55,9 +54,9 @@ def main() -> None:
     try:
         codes = [process.wait() for process in processes]
     finally:
-        made_by = {"scenario": args.scenario, "users": args.users, "grid": args.grid, "command": command()}
+        made_by = {"scenario": args.scenario, "users": args.users, "grid": args.grid, **how()}
         runs = [run for place in range(len(processes)) for run in found(work / f"report-{place}" / JSON)]
-        lines = merged(kept(args.lines), [{**made_by, "versions": versions(), **run} for run in runs])
+        lines = merged(rows(args.lines) if args.lines.exists() else [], [{**made_by, **run} for run in runs])
         write_whole(args.lines, "".join(json.dumps(line) + "\n" for line in lines))
         write_whole(args.lines.with_suffix(".md"), page(lines))
     if any(codes):
@@ -67,8 +66,7 @@ def main() -> None:
 def _build(work: Path, scenario: str, users: int) -> None:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    (work / "conf.yaml").write_text(yaml.safe_dump({"spark": BUILD}), encoding="utf-8")
-    place = [f"--config={work}/conf.yaml", f"--warehouse={work}/warehouse"]
+    place = [f"--warehouse={work}/warehouse", *SPARK]
     platform = [f"--scenario={scenario}", f"--users={users}", f"--weeks={WEEKS}"]
     for job, words in (("generate_platform", platform), ("build_features", [])):
         subprocess.run([sys.executable, str(ROOT / "jobs" / f"{job}.py"), *place, *words], check=True)
@@ -98,16 +96,14 @@ def found(file: Path) -> list[Line]:
     return [{name: value for name, value in run.items() if name not in ("warehouse", "measured_on")} for run in runs]
 
 
-def kept(file: Path) -> list[Line]:
-    """The lines of earlier calls."""
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
-
-
 def merged(earlier: list[Line], later: list[Line]) -> list[Line]:
     """Of two runs of one training the later; by scenario, size and seed, what has no seed last."""
     last = {tuple(line[key] for key in ("scenario", "users", "grid", "predictor", "seed")): line
             for line in (*earlier, *later)}  # fmt: skip
-    return sorted(last.values(), key=lambda line: (line["scenario"], line["users"], line["grid"], line["seed"] or 1e9))
+    return sorted(
+        last.values(),
+        key=lambda line: (line["scenario"], line["users"], line["grid"], line["seed"] is None, line["seed"] or 0),
+    )
 
 
 def page(lines: list[Line]) -> str:

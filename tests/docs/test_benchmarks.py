@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.benchmarks import report, table_1
+from tests.benchmarks.lines import rows
 
 PAGE = (report.DOCS / "benchmarks.md").read_text(encoding="utf-8")
 SCORE = report.PARTS["score"]
@@ -133,8 +134,8 @@ def test_table_1_is_measured_by_processes_side_by_side(tmp_path: Path) -> None:
     words = [f"--bench={tmp_path}", f"--lines={lines}", "--users=5000", "--seeds=1", "--models", "ptofa,ziln", "dnn_c"]
     environment = os.environ | {"PYTHONPATH": str(report.ROOT), "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, str(script), *words], check=True, env=environment)
-    found = {line["predictor"]: line for line in table_1.kept(lines)}
+    found = {line["predictor"]: line for line in rows(lines)}
     assert set(found) == {"ptofa", "ziln", "dnn_c", "oracle", "zero", "mean"}
     assert found["oracle"]["regret"] == 0.0
     assert all(0.0 < found[model]["regret"] < 1.0 for model in ("ptofa", "ziln", "dnn_c"))
-    assert lines.with_suffix(".md").read_text(encoding="utf-8") == table_1.page(table_1.kept(lines))
+    assert lines.with_suffix(".md").read_text(encoding="utf-8") == table_1.page(rows(lines))
