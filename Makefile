@@ -113,9 +113,10 @@ audit: $(INSTALLED) ## look the pinned packages up in pip-audit's advisory datab
 	  || { echo "error: pip-audit found a hole, or no advisory database knows the packages from here: its lines say which" >&2; exit 2; }
 
 lock: ## pin requirements*.in anew (needs uv)
+	@# --no-strip-extras: pip refuses pytest-cov's coverage[toml] by a pin of coverage alone as soon as a newer one is out.
 	@for name in requirements-build requirements; do \
-	  uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	    --no-annotate --no-header $$name.in -o $$name.lock; done
+	  uv pip compile --quiet --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
+	    --no-emit-find-links --no-annotate --no-header $$name.in -o $$name.lock; done
 
 clean: ## remove what the jobs and tests wrote; keeps .venv
 	@rm -rf warehouse reports build dist *.egg-info spark-warehouse derby.log metastore_db \
@@ -152,7 +153,8 @@ $(INSTALLED): | check-machine
 	pip="$(VENV)/bin/pip --disable-pip-version-check"; \
 	$$pip install --require-hashes -r requirements-build.lock >>$(LOG) 2>&1 \
 	  && $$pip install --no-compile --no-build-isolation --require-hashes -r requirements.lock >>$(LOG) 2>&1 \
-	  || fail "packages could not be installed: the first run needs the package index and 12 GB of free disk"; \
+	  || { grep '^ERROR' $(LOG) | tail -n 3 >&2 || true; \
+	       fail "packages could not be installed: the first run needs the package index and 12 GB of free disk"; }; \
 	$$pip install --no-build-isolation --no-deps --editable . >>$(LOG) 2>&1 || fail "the project could not be installed"; \
 	echo "resolving Delta Lake's JARs from Maven Central, once"; \
 	$(PY) -m ptofa_spark.session >>$(LOG) 2>&1 || { tail -n 1 $(LOG) >&2; exit 2; }
