@@ -21,7 +21,8 @@ from ptofa_spark.simulator.population import DEVICES, People, make_people
 from ptofa_spark.simulator.settings import Scenario
 
 _CALIBRATION_PAIRS = 160_000
-_UNSEEN_USER, _UNSEEN_PAIR = 0.35, 0.35  # standard deviations of the logit's unseen part, before the slope
+# Standard deviations of what no feature shows: of the logit, before the slope, and of log revenue.
+UNSEEN_USER, UNSEEN_PAIR, UNSEEN_AMOUNT = 0.35, 0.35, 0.15
 _SIGMA_BOUNDS = (0.3, 1.4)
 
 
@@ -87,7 +88,7 @@ def _conversion_score(people: People, funds: Funds, bought: Floats, affinity: Fl
         - 0.35 * (people.youth + 0.3) ** 2
         + 0.15 * people.gender
         + 0.12 * (3.0 - people.city_tier) * (bought > 0)
-        + _UNSEEN_USER * normal(stream(funds.seed, "truth", "unseen_user"), people.user_id)
+        + UNSEEN_USER * normal(stream(funds.seed, "truth", "unseen_user"), people.user_id)
     )
     of_pair = (
         kind["conversion"][None, :]
@@ -97,7 +98,7 @@ def _conversion_score(people: People, funds: Funds, bought: Floats, affinity: Fl
         - 0.15 * (gap - 1.0) ** 2
         + 0.25 * (phone * (1.0 + young))[:, None] * hot[None, :]
         - 40.0 * funds.fee[None, :] * (people.wealth < 0)[:, None]
-        + _UNSEEN_PAIR * normal(stream(funds.seed, "truth", "unseen_pair"), *pair)
+        + UNSEEN_PAIR * normal(stream(funds.seed, "truth", "unseen_pair"), *pair)
     )
     score: Floats = user[:, None] + of_pair
     return score
@@ -113,7 +114,7 @@ def _log_amount_score(people: People, funds: Funds, bought: Floats, affinity: Fl
         + 0.5 * affinity
         + 0.1 * np.minimum(bought, 3.0)[:, None]
         - 0.1 * np.maximum(gap - 1.0, 0.0)  # far below what they dare, people place small change
-        + 0.15 * normal(stream(funds.seed, "truth", "unseen_amount"), *pair)
+        + UNSEEN_AMOUNT * normal(stream(funds.seed, "truth", "unseen_amount"), *pair)
     )
     return score
 

@@ -1,0 +1,91 @@
+"""How well anything could rank and allocate on the simulator's platform that sees features alone.
+
+The truth holds a part, drawn for each user and each pair, that no feature shows. A model that knew everything else
+exactly would rank by the mean of the truth over that part: its AUC is the ceiling of what features allow, the regret of
+its allocation the floor. Both are bounds, not estimates: a real model sees past purchases only, not the taste behind
+them. AUCs are expected values over the exposures of the logging policy, not over a draw of them; the regret is that of
+the optimal allocation (one fund a user, the target campaign's demand) of other users, under the truth.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+from unittest.mock import patch
+
+import numpy as np
+from ortools.graph.python import min_cost_flow
+from scipy.special import expit
+
+from ptofa_spark.hashing import Floats, Ints
+from ptofa_spark.simulator import truth
+from ptofa_spark.simulator.exposures import propensities, show
+from ptofa_spark.simulator.population import make_people
+from ptofa_spark.simulator.settings import SCENARIOS, GeneratePlatformSettings
+from ptofa_spark.simulator.truth import Scores
+from ptofa_spark.simulator.world import World, make_world
+
+USERS, ALLOCATED, WEEKS = 200_000, 50_000, 4
+# A normal law by 21 points: exact for polynomials of the 41st degree.
+_POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
+
+
+def main() -> None:
+    """Prints a line a scenario."""
+    for scenario in SCENARIOS:
+        world = make_world(GeneratePlatformSettings(scenario=scenario, weeks=WEEKS))
+        everything, seen, tolerance = _scores(world, np.arange(USERS))
+        weight = propensities(world.funds, tolerance, WEEKS - 1).ravel()
+        p_c = expit(world.calibration.intercept + world.calibration.slope * everything.conversion).ravel()
+        oracle, ceiling = (_auc(scores.conversion, p_c, weight) for scores in (everything, seen))
+        print(f"{scenario}: AUC of the oracle {oracle:.4f}, of all that features can show {ceiling:.4f}; ", end="")
+        print(f"regret of an allocation by that {_regret(world, USERS + np.arange(ALLOCATED)):.4f}")
+
+
+def _scores(world: World, user_id: Ints) -> tuple[Scores, Scores, Ints]:
+    """The scores behind the truth, the same without what no feature shows, and the users' risk tolerance."""
+    people = make_people(world.seed, user_id, WEEKS)
+    everything = truth.make_scores(people, world.funds, WEEKS)
+    with patch.multiple(truth, UNSEEN_USER=0.0, UNSEEN_PAIR=0.0, UNSEEN_AMOUNT=0.0):
+        return everything, truth.make_scores(people, world.funds, WEEKS), people.risk_tolerance
+
+
+def _auc(ranking: Floats, p_c: Floats, weight: Floats) -> float:
+    order = np.argsort(ranking, axis=None, kind="stable")
+    return truth.expected_auc(p_c[order], weight[order])
+
+
+def _regret(world: World, user_id: Ints) -> float:
+    """1 - revenue of the allocation by what features can show / revenue of the optimal one, both under the truth."""
+    everything, seen, tolerance = _scores(world, user_id)
+    of_conversion = np.exp(everything.log_amount + everything.sigma**2 / 2)
+    logit = world.calibration.intercept + world.calibration.slope * everything.conversion
+    worth = expit(logit) * of_conversion
+    unseen = world.calibration.slope * np.hypot(truth.UNSEEN_USER, truth.UNSEEN_PAIR)
+    logit = world.calibration.intercept + world.calibration.slope * seen.conversion
+    rate = np.zeros_like(logit)
+    for point, weight in zip(_POINTS, _WEIGHTS / _WEIGHTS.sum(), strict=True):
+        rate += weight * expit(logit + unseen * point)
+    # The unseen part of an amount is a factor common to all pairs, on average: it moves no allocation.
+    believed = rate * np.exp(seen.log_amount + seen.sigma**2 / 2)
+    demand = np.bincount(show(world.funds, user_id, tolerance, WEEKS).fund, minlength=len(world.funds.fund_id))
+    eligible = world.funds.eligible(tolerance)
+    best, reached = (_allocated(worth, by, eligible, demand) for by in (worth, believed))
+    return 1.0 - reached / best
+
+
+def _allocated(worth: Floats, by: Floats, eligible: np.ndarray, demand: Ints) -> float:
+    """What the optimal allocation by one matrix is worth by another."""
+    users = len(by)
+    rows, columns = np.nonzero(eligible)
+    solver = min_cost_flow.SimpleMinCostFlow()
+    cost = -np.rint(by[rows, columns] / by.max() * 1e9).astype(np.int64)
+    arcs = solver.add_arcs_with_capacity_and_unit_cost(rows, users + columns, np.ones(len(rows), int), cost)
+    solver.set_nodes_supplies(np.arange(users), np.ones(users, int))
+    solver.set_nodes_supplies(users + np.arange(len(demand)), -demand)
+    assert solver.solve() == solver.OPTIMAL
+    shown = solver.flows(arcs) > 0
+    return cast(float, worth[rows[shown], columns[shown]].sum())
+
+
+if __name__ == "__main__":
+    main()
