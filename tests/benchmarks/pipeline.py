@@ -63,8 +63,10 @@ def main() -> None:
             keep(args.bench / "pipeline.jsonl", {"users": args.users, **line})
         return
     all_stages = stages(*places, args.users, args.epochs)
-    first = [name for name, _ in all_stages].index(args.begin_with)
-    for name, words in all_stages[first:]:
+    names = [name for name, _ in all_stages]
+    if args.begin_with not in names:
+        parser.error(f"--begin-with {args.begin_with!r} is no stage: take one of {', '.join(map(repr, names))}")
+    for name, words in all_stages[names.index(args.begin_with) :]:
         found = _measured(name.split()[0], words, work / f"{name}.log")
         keep(args.bench / "pipeline.jsonl", {"users": args.users, "stage": name, **found})
 
