@@ -1,5 +1,7 @@
 """A Spark standalone cluster on loopback: a master, workers, and jobs handed in as docs/cluster.md says.
 
+On Linux each worker has a loopback address of its own: Spark starts a speculative copy of a task on another host only.
+
 Its Python has every package that the project needs and not the project: what executors know of it came by `--py-files`.
 """
 
@@ -102,13 +104,16 @@ class Cluster:
             process.wait()
 
     def _start(self, kind: str, *words: str) -> None:
-        name = "master" if kind.startswith("master") else f"worker{len(self._processes)}"
+        number = len(self._processes)
+        name = f"worker{number}" if number else "master"
+        host = f"127.0.0.{1 + number}" if sys.platform == "linux" else "127.0.0.1"
         command = [str(SPARK / "bin" / "spark-class"), f"org.apache.spark.deploy.{kind}"]
+        environment = self._environment() | {"SPARK_LOCAL_IP": host}
         with (self._folder / f"{name}.log").open("wb") as log:
             self._processes.append(
                 subprocess.Popen(
-                    [*command, "--host", "127.0.0.1", "--webui-port", "0", *words],
-                    cwd=self._folder, env=self._environment(), stdout=log, stderr=log, start_new_session=True,
+                    [*command, "--host", host, "--webui-port", "0", *words],
+                    cwd=self._folder, env=environment, stdout=log, stderr=log, start_new_session=True,
                 )
             )  # fmt: skip
 

@@ -119,9 +119,9 @@ def mutated(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def write(frame: pd.DataFrame, place: Path, rng: np.random.Generator) -> None:
-    """As Parquet, or as CSV; whatever Arrow cannot write as it stands becomes text."""
+    """As CSV, which alone can name two columns alike, or as Parquet; what Arrow cannot write as it is becomes text."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    if rng.random() < 0.3:
+    if rng.random() < 0.3 or frame.columns.has_duplicates:
         frame.to_csv(place, index=False)
         return
     try:
