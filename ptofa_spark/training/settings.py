@@ -29,7 +29,7 @@ class TrainSettings(ModelSettings):
     epochs: int = Field(12, ge=1, description="passes over the training split, at most")
     patience: int = Field(2, ge=1, description="epochs without a better validation loss before training stops")
     averaging: float = Field(
-        0.999, ge=0, lt=1, description="decay, a step, of the average of the weights that is kept; 0: the last step's"
+        0.9997, ge=0, lt=1, description="decay, a step, of the average of the weights that is kept; 0: the last step's"
     )
     clip_norm: float = Field(5.0, gt=0, description="greatest norm of the gradient of a step")
     shuffle_rows: int = Field(100_000, ge=1, description="rows of the shuffling buffer")
