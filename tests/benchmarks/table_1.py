@@ -1,4 +1,4 @@
-"""Table 1 at a size where it says something: every model on a scenario's platform, side by side, into docs/table_1.md.
+"""Table 1 at a size where it says something: every model on a platform or real customers, into docs/table_1.md.
 
 Each word of `--models` is a process of its own: `evaluate --table1` for these models, on a copy of the warehouse by
 hard links, since it writes tables there. What earlier calls measured, of other seeds or models, stays in
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import yaml
 from ptofa_spark.evaluation.metrics import Metrics
 from ptofa_spark.evaluation.table_1 import JSON, Run
 from ptofa_spark.evaluation.table_1_text import table_1_page
+from ptofa_spark.simulator.settings import SCENARIOS
 from ptofa_spark.whole_file import write_whole
 from tests.benchmarks.features import SPARK
 from tests.benchmarks.lines import ROOT, add_place, how, rows
@@ -31,6 +33,7 @@ from tests.benchmarks.pipeline import WEEKS
 Line = dict[str, Any]
 # Of much the same cost in training: mmoe takes three times as long as ptofa, esmm twice.
 MODELS = ("ptofa,mmoe,dnn_c,dnn_r", "ziln,esmm,shared_bottom,mtl_mse")
+REAL = ("hillstrom", "completejourney")
 # A process trains on one thread: a second core would wait for it.
 TRAIN = {"master": "local[1]", "driver_memory": "4g", "shuffle_partitions": 8}
 
@@ -38,8 +41,11 @@ TRAIN = {"master": "local[1]", "driver_memory": "4g", "shuffle_partitions": 8}
 def main() -> None:
     """Builds what is not there, trains and measures, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenario", default="promotion")
-    parser.add_argument("--users", type=int, default=1_000_000)
+    scenarios = (*SCENARIOS, *REAL)
+    parser.add_argument("--scenario", default="promotion", choices=scenarios, help="hillstrom: of HILLSTROM_CSV=path")
+    parser.add_argument("--users", type=int, default=1_000_000, help="of the platform")
+    parser.add_argument("--platform", default="", help="more words for generate_platform, in one")
+    parser.add_argument("--train", default="", help="settings of training, in one: 'dropout=.3 averaging=0'")
     parser.add_argument("--models", nargs="+", default=MODELS, help="a word a process")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=7, help="the first")
@@ -47,15 +53,18 @@ def main() -> None:
     parser.add_argument("--lines", type=Path, default=ROOT / "docs" / "table_1.jsonl")
     add_place(parser)
     args = parser.parse_args()
-    work = args.bench / "table_1" / f"{args.scenario}-{args.users}"
+    if args.scenario in REAL:
+        args.users = None
+    named = " ".join(word for word in (args.scenario, args.platform, args.train) if word)
+    work = args.bench / "table_1" / _slug(f"{args.scenario}-{args.users or 'real'}{args.platform}")
     if not (work / "built").exists():
-        _build(work, args.scenario, args.users)
+        _build(work, args)
     processes = [_start(work, place, models, args) for place, models in enumerate(args.models)]
     try:
         codes = [process.wait() for process in processes]
     finally:
-        made_by = {"scenario": args.scenario, "users": args.users, "grid": args.grid, **how()}
-        runs = [run for place in range(len(processes)) for run in found(work / f"report-{place}" / JSON)]
+        made_by = {"scenario": named, "users": args.users, "grid": args.grid, **how()}
+        runs = [run for place in range(len(processes)) for run in found(_report(work, place, args) / JSON)]
         lines = merged(rows(args.lines) if args.lines.exists() else [], [{**made_by, **run} for run in runs])
         write_whole(args.lines, "".join(json.dumps(line) + "\n" for line in lines))
         write_whole(args.lines.with_suffix(".md"), page(lines))
@@ -63,28 +72,45 @@ def main() -> None:
         raise SystemExit(f"evaluate --table1 ended with {codes}: see {work}/report-*.log")
 
 
-def _build(work: Path, scenario: str, users: int) -> None:
+def _build(work: Path, args: argparse.Namespace) -> None:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     place = [f"--warehouse={work}/warehouse", *SPARK]
-    platform = [f"--scenario={scenario}", f"--users={users}", f"--weeks={WEEKS}"]
-    for job, words in (("generate_platform", platform), ("build_features", [])):
+    platform = [f"--scenario={args.scenario}", f"--users={args.users}", f"--weeks={WEEKS}", *args.platform.split()]
+    jobs = [("generate_platform", platform), ("build_features", [])]
+    if args.scenario in REAL:
+        source = [f"--source={os.environ['HILLSTROM_CSV']}"] if args.scenario == "hillstrom" else []
+        jobs = [("run_pipeline", [f"--dataset={args.scenario}", f"--report={work}/pipeline", *source])]
+    for job, words in jobs:
         subprocess.run([sys.executable, str(ROOT / "jobs" / f"{job}.py"), *place, *words], check=True)
     (work / "built").touch()
 
 
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w.]+", "-", text)
+
+
+def _report(work: Path, place: int, args: argparse.Namespace) -> Path:
+    """Where a process keeps its models and figures, those of other settings of training elsewhere."""
+    return work / _slug(f"report-{place} {args.train}".strip())
+
+
 def _start(work: Path, place: int, models: str, args: argparse.Namespace) -> subprocess.Popen[bytes]:
     """`evaluate --table1` of these models, its report and its log beside the warehouse."""
-    copy, conf = work / f"warehouse-{place}", work / f"conf-{place}.yaml"
+    copy, report = work / f"warehouse-{place}", _report(work, place, args)
+    conf = report.with_name(f"{report.name}.yaml")
     if not copy.exists():
         shutil.copytree(work / "warehouse", copy, copy_function=os.link)
     asked = {
-        "warehouse": str(copy), "report": str(work / f"report-{place}"), "seed": args.seed, "table1": True,
+        "warehouse": str(copy), "report": str(report), "seed": args.seed, "table1": True,
         "table1_models": models, "table1_seeds": args.seeds,
     }  # fmt: skip
-    sections = {"spark": TRAIN, "train": {"grid": args.grid}, "evaluate": asked}
+    training = {"grid": args.grid} | {
+        name: yaml.safe_load(value) for name, _, value in (word.partition("=") for word in args.train.split())
+    }
+    sections = {"spark": TRAIN, "train": training, "evaluate": asked}
     conf.write_text(yaml.safe_dump(sections), encoding="utf-8")
-    with (work / f"report-{place}.log").open("ab") as log:
+    with report.with_name(f"{report.name}.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, str(ROOT / "jobs" / "evaluate.py"), f"--config={conf}"], stdout=log, stderr=log
         )
@@ -110,7 +136,8 @@ def page(lines: list[Line]) -> str:
     """Table 1 of each scenario and size, and the commands behind it."""
     runs = []
     for line in lines:
-        named = f"{line['scenario']}, {line['users']:,} users" + (", by the grid" if line["grid"] else "")
+        of_users = f", {line['users']:,} users" if line["users"] else ""
+        named = f"{line['scenario']}{of_users}" + (", by the grid" if line["grid"] else "")
         fields = {name: line[name] for name in ("predictor", "seed", "learning_rate", "dropout", "rpme", "regret")}
         runs.append(Run(warehouse=named, metrics=Metrics(**line["metrics"]), **fields))
     with_versions = "; ".join(dict.fromkeys(line["versions"] for line in lines))

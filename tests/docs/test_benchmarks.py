@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -129,13 +130,29 @@ def test_table_1_counts_each_training_once_and_keeps_those_of_other_seeds() -> N
 
 @pytest.mark.long
 def test_table_1_is_measured_by_processes_side_by_side(tmp_path: Path) -> None:
-    script = Path(table_1.__file__)
-    lines = tmp_path / "table_1.jsonl"
-    words = [f"--bench={tmp_path}", f"--lines={lines}", "--users=5000", "--seeds=1", "--models", "ptofa,ziln", "dnn_c"]
-    environment = os.environ | {"PYTHONPATH": str(report.ROOT), "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, str(script), *words], check=True, env=environment)
-    found = {line["predictor"]: line for line in rows(lines)}
+    platform = ["--users=5000", "--platform=--exposure-policy=selected"]
+    found = {line["predictor"]: line for line in _table_1(tmp_path, *platform, "--models", "ptofa,ziln", "dnn_c")}
+    assert {line["scenario"] for line in found.values()} == {"promotion --exposure-policy=selected"}
     assert set(found) == {"ptofa", "ziln", "dnn_c", "oracle", "zero", "mean"}
     assert found["oracle"]["regret"] == 0.0
     assert all(0.0 < found[model]["regret"] < 1.0 for model in ("ptofa", "ziln", "dnn_c"))
-    assert lines.with_suffix(".md").read_text(encoding="utf-8") == table_1.page(rows(lines))
+
+
+@pytest.mark.long
+def test_table_1_of_real_customers_with_settings_of_training(tmp_path: Path) -> None:
+    words = ["--scenario=completejourney", "--train=epochs=1 learning_rate=.002", "--models", "ptofa"]
+    model, zero, mean = _table_1(tmp_path, *words)
+    assert (model["scenario"], model["users"]) == ("completejourney epochs=1 learning_rate=.002", None)
+    assert (model["learning_rate"], model["regret"]) == (0.002, None)
+    assert (zero["predictor"], mean["predictor"]) == ("zero", "mean")
+
+
+def _table_1(folder: Path, *words: str) -> list[dict[str, Any]]:
+    """The lines of a run of the benchmark with one seed, whose page tells them."""
+    lines = folder / "table_1.jsonl"
+    asked = [f"--bench={folder}", f"--lines={lines}", "--seeds=1", *words]
+    environment = os.environ | {"PYTHONPATH": str(report.ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, table_1.__file__, *asked], check=True, env=environment)
+    found = rows(lines)
+    assert lines.with_suffix(".md").read_text(encoding="utf-8") == table_1.page(found)
+    return found
