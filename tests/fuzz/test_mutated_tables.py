@@ -25,13 +25,15 @@ START = date(2025, 3, 3)
 FUNDS = ("cash", "bond", "mixed", "stock")
 
 
-def campaign(rng: np.random.Generator) -> dict[str, pd.DataFrame]:
-    """A small campaign as tables: pairs, funds and demands that agree."""
+def campaign(rng: np.random.Generator, k: int = 1) -> dict[str, pd.DataFrame]:
+    """A small campaign as tables: pairs, funds and demands that agree, of k exposures a user."""
     users = int(rng.integers(8, 30))
     tolerance = rng.integers(2, 6, users)
     demand = rng.multinomial(users, [0.4, 0.3, 0.2, 0.1])
     demand[0] += demand[1:].sum() - (kept := np.minimum(demand[1:], 2)).sum()
     demand[1:] = kept
+    if k > 1:
+        demand = np.bincount(np.argsort(rng.random((users, 4)), axis=1)[:, :k].ravel(), minlength=4)
     pairs = pd.DataFrame(
         {
             "user_id": np.repeat(np.arange(users), 4),
@@ -151,11 +153,11 @@ def test_two_thousand_mutated_tables(spark: SparkSession, tmp_path: Path, step: 
 
 def allocate(root: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture[str]) -> str:
     """One whole allocation of mutated tables; what became of it, after everything about it was checked."""
-    for name, frame in campaign(rng).items():
-        write(mutated(frame, rng) if rng.random() < 0.5 else frame, root / name, rng)
+    k = int(rng.integers(1, 4))
+    for name, frame in campaign(rng, k).items():
+        write(mutated(frame, rng) if rng.random() < 0.35 else frame, root / name, rng)
     method = ("ha", "exact", "manual")[rng.integers(3)]
     mode = ("exact", "at-most", "partial", "scale")[rng.integers(4)]
-    k = int(rng.integers(1, 4))
     words = [
         f"--expected-revenue={root}/pairs", f"--funds={root}/funds", f"--demands={root}/demands",
         f"--output={root}/allocation", f"--report={root}/report", f"--method={method}", f"--demand-mode={mode}",
