@@ -38,7 +38,8 @@ def main() -> None:
         p_c = expit(world.calibration.intercept + world.calibration.slope * everything.conversion).ravel()
         oracle, ceiling = (_auc(scores.conversion, p_c, weight) for scores in (everything, seen))
         print(f"{scenario}: AUC of the oracle {oracle:.4f}, of all that features can show {ceiling:.4f}; ", end="")
-        print(f"regret of an allocation by that {_regret(world, USERS + np.arange(ALLOCATED)):.4f}")
+        whole, by_rate = _regrets(world, USERS + np.arange(ALLOCATED))
+        print(f"regret of an allocation by that {whole:.4f}, with the true revenue of a conversion {by_rate:.4f}")
 
 
 def _scores(world: World, user_id: Ints) -> tuple[Scores, Scores, Ints]:
@@ -54,8 +55,11 @@ def _auc(ranking: Floats, p_c: Floats, weight: Floats) -> float:
     return truth.expected_auc(p_c[order], weight[order])
 
 
-def _regret(world: World, user_id: Ints) -> float:
-    """1 - revenue of the allocation by what features can show / revenue of the optimal one, both under the truth."""
+def _regrets(world: World, user_id: Ints) -> tuple[float, float]:
+    """1 - revenue of the allocation by what features can show / revenue of the optimal one, both under the truth.
+
+    First of all that they can show, then of what they can show of conversions, with the true revenue of one.
+    """
     everything, seen, tolerance = _scores(world, user_id)
     of_conversion = np.exp(everything.log_amount + everything.sigma**2 / 2)
     logit = world.calibration.intercept + world.calibration.slope * everything.conversion
@@ -69,11 +73,11 @@ def _regret(world: World, user_id: Ints) -> float:
     believed = rate * np.exp(seen.log_amount + seen.sigma**2 / 2)
     demand = np.bincount(show(world.funds, user_id, tolerance, WEEKS).fund, minlength=len(world.funds.fund_id))
     eligible = world.funds.eligible(tolerance)
-    best, reached = (_allocated(worth, by, eligible, demand) for by in (worth, believed))
-    return 1.0 - reached / best
+    best, *reached = (allocated(worth, by, eligible, demand) for by in (worth, believed, rate * of_conversion))
+    return 1.0 - reached[0] / best, 1.0 - reached[1] / best
 
 
-def _allocated(worth: Floats, by: Floats, eligible: np.ndarray, demand: Ints) -> float:
+def allocated(worth: Floats, by: Floats, eligible: np.ndarray, demand: Ints) -> float:
     """What the optimal allocation by one matrix is worth by another."""
     users = len(by)
     rows, columns = np.nonzero(eligible)
