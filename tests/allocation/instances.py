@@ -51,16 +51,25 @@ class Instance:
         return solver.optimal_flow() == self.k * users
 
     def optimum(self, scale: float = 1e6) -> float:
-        """The highest objective, by OR-Tools' min-cost flow over single users."""
+        """The highest objective."""
+        return float(self.expected_revenue[self.best(scale)].sum())
+
+    def best(self, scale: float = 1e6) -> np.ndarray:
+        """Who sees what in an optimal allocation, (users, funds), by OR-Tools' min-cost flow over single users.
+
+        scale: of the whole numbers that the flow counts in, a unit of revenue each.
+        """
         users, funds = self.expected_revenue.shape
         rows, columns = np.nonzero(self.eligible)
         solver = min_cost_flow.SimpleMinCostFlow()
         cost = -np.rint(self.expected_revenue[rows, columns] * scale).astype(np.int64)
-        solver.add_arcs_with_capacity_and_unit_cost(rows, users + columns, np.ones(len(rows), int), cost)
+        arcs = solver.add_arcs_with_capacity_and_unit_cost(rows, users + columns, np.ones(len(rows), int), cost)
         solver.set_nodes_supplies(np.arange(users), np.full(users, self.k))
         solver.set_nodes_supplies(users + np.arange(funds), -self.demand)
         assert solver.solve() == solver.OPTIMAL
-        return -solver.optimal_cost() / scale
+        shown = np.zeros((users, funds), bool)
+        shown[rows, columns] = solver.flows(arcs) > 0
+        return shown
 
 
 def feasible_instance(

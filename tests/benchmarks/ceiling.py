@@ -9,20 +9,19 @@ the optimal allocation (one fund a user, the target campaign's demand) of other 
 
 from __future__ import annotations
 
-from typing import cast
 from unittest.mock import patch
 
 import numpy as np
-from ortools.graph.python import min_cost_flow
 from scipy.special import expit
 
-from ptofa_spark.hashing import Floats, Ints
+from ptofa_spark.hashing import Bools, Floats, Ints
 from ptofa_spark.simulator import truth
 from ptofa_spark.simulator.exposures import propensities, show
 from ptofa_spark.simulator.population import make_people
 from ptofa_spark.simulator.settings import SCENARIOS, GeneratePlatformSettings
 from ptofa_spark.simulator.truth import Scores
 from ptofa_spark.simulator.world import World, make_world
+from tests.allocation.instances import Instance
 
 USERS, ALLOCATED, WEEKS = 200_000, 50_000, 4
 # A normal law by 21 points: exact for polynomials of the 41st degree.
@@ -77,18 +76,9 @@ def _regrets(world: World, user_id: Ints) -> tuple[float, float]:
     return 1.0 - reached[0] / best, 1.0 - reached[1] / best
 
 
-def allocated(worth: Floats, by: Floats, eligible: np.ndarray, demand: Ints) -> float:
+def allocated(worth: Floats, by: Floats, eligible: Bools, demand: Ints) -> float:
     """What the optimal allocation by one matrix is worth by another."""
-    users = len(by)
-    rows, columns = np.nonzero(eligible)
-    solver = min_cost_flow.SimpleMinCostFlow()
-    cost = -np.rint(by[rows, columns] / by.max() * 1e9).astype(np.int64)
-    arcs = solver.add_arcs_with_capacity_and_unit_cost(rows, users + columns, np.ones(len(rows), int), cost)
-    solver.set_nodes_supplies(np.arange(users), np.ones(users, int))
-    solver.set_nodes_supplies(users + np.arange(len(demand)), -demand)
-    assert solver.solve() == solver.OPTIMAL
-    shown = solver.flows(arcs) > 0
-    return cast(float, worth[rows[shown], columns[shown]].sum())
+    return float(worth[Instance(np.where(eligible, by / by.max(), np.nan), demand, 1).best(1e9)].sum())
 
 
 if __name__ == "__main__":

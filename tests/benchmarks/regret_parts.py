@@ -11,18 +11,15 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
-import torch
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.features.pair import CampaignPairs
 from ptofa_spark.hashing import Bools, Floats
-from ptofa_spark.models.prediction import Prediction
-from ptofa_spark.scoring.scorer import CampaignFunds, score_users
+from ptofa_spark.scoring.scorer import predict_rows
 from ptofa_spark.session import SparkSettings, spark_session
 from ptofa_spark.simulator.exposures import show
 from ptofa_spark.simulator.settings import GeneratePlatformSettings
@@ -71,21 +68,15 @@ def _read(spark: SparkSession, warehouse: str, count: int) -> tuple[pd.DataFrame
 
 
 def _parts(model: LoadedModel, funds: list[Any], users: pd.DataFrame) -> Parts:
-    """What the model says of every pair, through the scorer as it stands."""
-    columns = pd.DataFrame([row.asDict() for row in funds])[list(model.encoding.fund.columns)]
-    campaign, predict, found = CampaignFunds(CampaignPairs.of(funds), columns), model.model.predict, {}
-    for name in ("expected_revenue", "p_c", "mu", "sigma"):
-
-        def one(output: Any, name: str = name) -> Prediction:
-            said = predict(output)
-            part = getattr(said, name)
-            return Prediction(torch.full_like(said.expected_revenue, torch.nan) if part is None else part)
-
-        with patch.object(model.model, "predict", one):
-            scores = score_users(model, campaign, users)
-        if not np.isnan(scores).all():
-            found[name] = scores
-    return found
+    """What the model says of every pair, a row each."""
+    encoding, count = model.encoding, len(funds)
+    of_funds = pd.DataFrame([row.asDict() for row in funds])[list(encoding.fund.columns)]
+    of_pairs = CampaignPairs.of(funds).features(users, encoding.pair.columns)
+    row = np.arange(len(users) * count)
+    of_users = users[list(encoding.user.columns)].iloc[row // count].reset_index(drop=True)
+    of_funds = of_funds.iloc[row % count].reset_index(drop=True)
+    said = predict_rows(model, pd.concat([of_users, of_funds, pd.DataFrame(of_pairs)], axis="columns"))
+    return {name: part.numpy().reshape(-1, count) for name, part in vars(said).items() if part is not None}
 
 
 def _regret_of(users: pd.DataFrame, eligible: Bools, truth: Parts) -> Callable[[Floats], float]:
