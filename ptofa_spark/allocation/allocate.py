@@ -15,11 +15,12 @@ from ptofa_spark import progress
 from ptofa_spark.allocation.audit import Audit, audit
 from ptofa_spark.allocation.certificate import Certificate
 from ptofa_spark.allocation.feasibility import as_its_mode_reads, require_feasible
-from ptofa_spark.allocation.inputs import newest, read_campaign_funds, read_scores
+from ptofa_spark.allocation.inputs import newest, read_campaign_funds, read_exposures, read_scores
 from ptofa_spark.allocation.methods import Solved, certificate, keeps_every_demand, solve
 from ptofa_spark.allocation.passes import ScorePasses, fits_on_driver
 from ptofa_spark.allocation.plan import allocation, plan_of
 from ptofa_spark.allocation.prices_file import remove_prices, write_prices
+from ptofa_spark.allocation.priority import log_for_priority
 from ptofa_spark.allocation.problem import AllocationProblem
 from ptofa_spark.allocation.profile import profile
 from ptofa_spark.allocation.settings import AllocateSettings
@@ -38,13 +39,16 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
     """
     seconds = _Seconds()
     with progress.stage(f"allocate-{settings.method}", k=settings.k, mode=settings.demand_mode) as report:
-        sources = newest(spark, settings.expected_revenue, settings.funds, settings.demands)
+        log = log_for_priority(settings)
+        tables = [settings.expected_revenue, settings.funds, settings.demands, *([log] if log else [])]
+        sources = newest(spark, *tables)
         with seconds.of("read"):
             campaign, funds = read_campaign_funds(
                 spark, settings.funds, settings.demands, settings.campaign_id, sources
             )
             claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}")
             scores = read_scores(spark, settings.expected_revenue, campaign, funds, sources)
+            exposures = read_exposures(spark, log, sources) if log else None
             found = profile(scores, funds, settings.max_classes)
             asked = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)
             problem = as_its_mode_reads(asked, settings.report)
@@ -53,7 +57,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             passes = ScorePasses(scores, problem.funds.risk_levels, problem.classes)
             near = passes.on_driver() if fits_on_driver(problem, settings.driver_users) else passes
         with seconds.of("solve"):
-            solved = solve(spark, problem, near, found.largest, settings)
+            solved = solve(problem, near, found.largest, settings, exposures)
         with seconds.of("certify"):
             bound = certificate(problem, near, solved, found.largest, settings)
         rows = allocation(plan_of(problem, solved.steps), passes).persist(StorageLevel.DISK_ONLY)

@@ -11,8 +11,7 @@ from ptofa_spark.allocation.audit import Audit, audit
 from ptofa_spark.allocation.inputs import newest, read_campaign_funds, read_scores
 from ptofa_spark.allocation.settings import AuditSettings
 from ptofa_spark.errors import UserError
-from ptofa_spark.tables.commits import delta_version
-from ptofa_spark.tables.reading import read_table
+from ptofa_spark.tables.reading import read_newest
 from ptofa_spark.tables.schemas import ALLOCATION
 from ptofa_spark.whole_shares import largest_remainder
 
@@ -29,9 +28,7 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     users = scores.count()
     if settings.demand_mode == "scale" and funds.demand.sum() > 0:
         funds = replace(funds, demand=largest_remainder(funds.demand, settings.k * users))
-    version = delta_version(spark, settings.allocation).version
-    rows = read_table(spark, settings.allocation, ALLOCATION, version=version)
-    rows = rows.where(F.col("campaign_id") == campaign)
+    rows = read_newest(spark, settings.allocation, ALLOCATION).where(F.col("campaign_id") == campaign)
     found = audit(rows, scores, funds, settings.k, users)
     demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
     broken = found.broken(demand, settings.demand_mode)

@@ -27,11 +27,10 @@ from ptofa_spark.allocation.price_room import times_held
 from ptofa_spark.allocation.problem import Floats, Ints
 from ptofa_spark.allocation.sample import sampled_users
 from ptofa_spark.allocation.sample_prices import anchored, nudged_values, price_sample
+from ptofa_spark.allocation.settings import MAX_ROUNDS
 from ptofa_spark.allocation.steps import Priced
 
 logger = logging.getLogger(__name__)
-
-MAX_ROUNDS = 12
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ptofa_spark.allocation.problem import Funds
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.commits import TableVersion, delta_version
 from ptofa_spark.tables.reading import read_columns, read_table
-from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
+from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, EXPOSURES, FUNDS, LONG_SCORES
 
 
 def newest(spark: SparkSession, *tables: str) -> tuple[TableVersion, ...]:
@@ -88,6 +88,11 @@ def read_scores(
     if "fund_id" in columns or "fund_ids" not in columns:
         return _from_long(read_table(spark, argument, LONG_SCORES, version=version), argument, funds)
     return _from_compact(read_table(spark, argument, COMPACT_SCORES, version=version), argument, campaign_id, funds)
+
+
+def read_exposures(spark: SparkSession, argument: str, versions: Sequence[TableVersion] = ()) -> DataFrame:
+    """The log of past campaigns, by whose conversion rates `manual` serves the funds. versions: from `newest`."""
+    return read_table(spark, argument, EXPOSURES, version=_at(versions, argument))
 
 
 def _at(versions: Sequence[TableVersion], table: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame
 
 from ptofa_spark.allocation.certificate import Certificate, certify
 from ptofa_spark.allocation.choice_rule import ChoiceRule, choice_rule
@@ -76,16 +76,20 @@ def certificate(
 
 
 def solve(
-    spark: SparkSession, problem: AllocationProblem, passes: Passes, largest: Floats, settings: AllocateSettings
+    problem: AllocationProblem,
+    passes: Passes,
+    largest: Floats,
+    settings: AllocateSettings,
+    exposures: DataFrame | None = None,
 ) -> Solved:
     """Allocates by the method of the settings.
 
     Args:
-        spark: the session, for the log of exposures that `manual` may read.
         problem: a problem that is feasible if the method keeps every demand.
         passes: the score table.
         largest: (funds,), largest |E| of an eligible pair, money.
         settings: what is asked for.
+        exposures: the log that `log_for_priority` names.
 
     Raises:
         UserError: the instance is too large for the method.
@@ -93,7 +97,7 @@ def solve(
     _require_size(problem, settings)
     grid = grid_exponents(largest, problem.users)
     if settings.method == "manual":
-        order = fund_priority(spark, problem.funds, passes, grid, settings)
+        order = fund_priority(problem.funds, passes, grid, settings, exposures)
         return Solved("manual", manual_allocation(problem, passes, order, settings.max_sweep_rows))
     if settings.method == "ha":
         sweep = literal_allocation if settings.ha_variant == "literal" else heuristic_allocation

@@ -11,6 +11,8 @@ from ptofa_spark.config import Settings
 DemandMode = Literal["exact", "at-most", "partial", "scale"]
 Method = Literal["ha", "manual", "exact", "ip", "mincostflow"]
 HaVariant = Literal["guarded", "literal"]
+# Of the exact method: times that the prices get room.
+MAX_ROUNDS = 12
 
 
 class AllocateSettings(Settings):
@@ -58,7 +60,7 @@ class AllocateSettings(Settings):
         4_000_000, ge=1_000, description="user-fund pairs that the driver solves at once (exact, and every bound)"
     )
     max_rounds: int = Field(
-        12, ge=0, description="exact: rounds until HA allocates instead, with the gap that was proved"
+        MAX_ROUNDS, ge=0, description="exact: rounds until HA allocates instead, with the gap that was proved"
     )
     max_ip_users: int = Field(20_000, ge=1, description="users that method ip accepts")
     ip_seconds: float = Field(600.0, gt=0, description="time limit of method ip")

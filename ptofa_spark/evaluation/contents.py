@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.evaluation.calibration import CalibrationGroup
@@ -27,12 +27,24 @@ _LOGGED_HEAD = (
     "allocation", "CPME less logged", "RPME less logged", "CPME self-normalised", "RPME self-normalised",
     "CPME doubly robust", "RPME doubly robust", "conversions behind it", "effective exposures",
 )  # fmt: skip
-_MODEL_HEAD = ("predictor", "AUC", "MSE", "MAE", "MAE money", "Gini", "pred/act conv.", "pred/act rev.", "ECE of p")
+_MODEL_HEAD = (
+    "predictor",
+    "AUC",
+    "MSE",
+    "MAE",
+    "MSE money",
+    "MAE money",
+    "Gini",
+    "pred/act conv.",
+    "pred/act rev.",
+    "ECE of p",
+)
 # The figures of a row, in the order of the head, as they are shown.
 _FORMS = {
     "auc": ".4f",
     "mse": ".5f",
     "mae": ".5f",
+    "mse_money": ".4g",
     "mae_money": ",.3f",
     "gini": ".4f",
     "conversion_ratio": ".3f",
@@ -93,7 +105,8 @@ def report_tables(found: Evaluation) -> list[Table]:
         ("Calibration of revenue, by tenth of the exposures", found.revenue_calibration),
     ):
         rows = tuple((f"{g.exposures:,}", f"{g.predicted:.6g}", f"{g.actual:.6g}") for g in groups)
-        tables.append(Table(title, "", ("exposures", "mean predicted", "mean actual"), rows))
+        if rows:
+            tables.append(Table(title, "", ("exposures", "mean predicted", "mean actual"), rows))
     return tables
 
 
@@ -106,9 +119,16 @@ def report_figures(
         Figure("Expected revenue of each fund.", revenue_by_fund(allocations), wide=True),
         Figure("Expected revenue of the funds of each risk level.", revenue_by_risk(allocations)),
         *_price_figure(allocations),
-        Figure("Conversion rate, predicted against actual.", calibration_plot(groups, "conversion rate")),
-        Figure("Predicted expected revenue of the test exposures.", score_distribution(model.revenue)),
+        *_model_figures(groups, model),
     ]
+
+
+def _model_figures(groups: Sequence[CalibrationGroup], model: Predicted) -> Iterator[Figure]:
+    """Of what the model predicts: conversion, money or both."""
+    if groups:
+        yield Figure("Conversion rate, predicted against actual.", calibration_plot(groups, "conversion rate"))
+    if model.of_money:
+        yield Figure("Predicted expected revenue of the test exposures.", score_distribution(model.revenue))
 
 
 def _price_figure(allocations: Mapping[str, AllocationSummary]) -> list[Figure]:

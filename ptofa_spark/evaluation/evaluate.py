@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.errors import UserError
@@ -53,7 +54,7 @@ def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
         tables = _Tables(spark, settings.warehouse, settings.snapshot_date)
         seen = test_set(tables.tested, settings.model_dir, model, tables.truth, settings.max_rows)
         judged = tuple(_judged(name, summary, tables, settings) for name, summary in summaries.items())
-        found = _evaluation(seen, judged, settings)
+        found = _evaluation(seen, judged, tables.versions, settings)
         _write(found, seen, settings)
         progress.counts |= {"exposures": found.exposures, "report": found.report}
     return found
@@ -75,24 +76,30 @@ def _require_one_campaign(summaries: dict[str, AllocationSummary]) -> None:
 
 
 class _Tables:
-    """The tables that an evaluation reads; truth is None where the data are no simulation."""
+    """The tables that an evaluation reads, each at the version that was the newest when it was first read.
+
+    truth: None where the data are no simulation; versions: by name, None of a table that has none.
+    """
 
     def __init__(self, spark: SparkSession, warehouse: str, snapshot_date: date | None) -> None:
-        self.spark, self.warehouse = spark, warehouse
-        examples = read_table(spark, in_warehouse(warehouse, "examples"), EXAMPLES, keep_extra=True)
+        self._spark, self._warehouse = spark, warehouse
+        self.versions: dict[str, int | None] = {}
+        examples = self._newest("examples", EXAMPLES, keep_extra=True)
         self.tested = of_snapshot(examples, "examples", snapshot_date).where(F.col("split") == TEST)
-        truth = in_warehouse(warehouse, "truth")
-        self.truth = read_table(spark, truth, TRUTH) if table_exists(spark, truth) else None
+        simulated = table_exists(spark, in_warehouse(warehouse, "truth"))
+        self.truth = self._newest("truth", TRUTH) if simulated else None
         self.randomised = self.tested.where(F.col("propensity").isNull()).isEmpty()
 
     def allocation(self, name: str, campaign: str) -> DataFrame:
-        table = in_warehouse(self.warehouse, f"allocation_{name}")
-        rows = read_table(self.spark, table, ALLOCATION, version=delta_version(self.spark, table).version)
-        return rows.where(F.col("campaign_id") == campaign)
+        return self._newest(f"allocation_{name}", ALLOCATION).where(F.col("campaign_id") == campaign)
 
     def scores(self, campaign: str) -> DataFrame:
-        rows = read_table(self.spark, in_warehouse(self.warehouse, "scores"), COMPACT_SCORES)
-        return rows.where(F.col("campaign_id") == campaign)
+        return self._newest("scores", COMPACT_SCORES).where(F.col("campaign_id") == campaign)
+
+    def _newest(self, name: str, schema: StructType, keep_extra: bool = False) -> DataFrame:
+        source = delta_version(self._spark, in_warehouse(self._warehouse, name))
+        self.versions[name] = source.version
+        return read_table(self._spark, source.name, schema, keep_extra=keep_extra, version=source.version)
 
 
 def _judged(name: str, summary: AllocationSummary, tables: _Tables, settings: EvaluateSettings) -> AllocationEvaluation:
@@ -118,10 +125,16 @@ def _require_same(name: str, allocation: DataFrame, summary: AllocationSummary, 
     )
 
 
-def _evaluation(seen: TestSet, judged: tuple[AllocationEvaluation, ...], settings: EvaluateSettings) -> Evaluation:
+def _evaluation(
+    seen: TestSet,
+    judged: tuple[AllocationEvaluation, ...],
+    versions: dict[str, int | None],
+    settings: EvaluateSettings,
+) -> Evaluation:
     predictors = [seen.model, *([seen.oracle] if seen.oracle else []), *yardsticks(seen.outcomes)]
     p_c = seen.model.p_c
     conversion = () if p_c is None else calibration(p_c, seen.outcomes.conversion)
+    revenue = calibration(seen.model.revenue, seen.outcomes.revenue) if seen.model.of_money else ()
     return Evaluation(
         model=seen.model.name,
         exposures=len(seen.outcomes.revenue),
@@ -131,7 +144,8 @@ def _evaluation(seen: TestSet, judged: tuple[AllocationEvaluation, ...], setting
         intervals=metric_intervals(predictors, seen.outcomes, settings.metric_bootstrap, settings.seed),
         by_fund=by_fund(seen.model, seen.outcomes),
         conversion_calibration=conversion,
-        revenue_calibration=calibration(seen.model.revenue, seen.outcomes.revenue),
+        revenue_calibration=revenue,
+        table_versions=versions,
         report=str(Path(settings.report) / REPORT_HTML),
     )
 

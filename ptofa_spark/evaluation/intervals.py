@@ -107,7 +107,8 @@ class _OnePredictor:
         if predicted.log10_revenue is not None:
             error = predicted.log10_revenue - np.log10(1.0 + outcomes.revenue)
             columns |= {"squared": error**2, "absolute": np.abs(error), "e": predicted.revenue}
-            columns["absolute_money"] = np.abs(predicted.revenue - outcomes.revenue)
+            of_money = predicted.revenue - outcomes.revenue
+            columns |= {"squared_money": of_money**2, "absolute_money": np.abs(of_money)}
         return cls(
             _Sums.by_user(columns, outcomes.user, users),
             None if predicted.p_c is None else _Ordered.by(predicted.p_c, outcomes.user, outcomes.conversion),
@@ -133,6 +134,7 @@ def _ratios(of: dict[str, Floats]) -> dict[str, Floats]:
     ratios = {
         "mse": ("squared", "exposures"),
         "mae": ("absolute", "exposures"),
+        "mse_money": ("squared_money", "exposures"),
         "mae_money": ("absolute_money", "exposures"),
         "conversion_ratio": ("p_c", "conversions"),
         "revenue_ratio": ("e", "revenue"),

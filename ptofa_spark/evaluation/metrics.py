@@ -46,15 +46,20 @@ class Predicted:
     log10_revenue: Floats | None
     revenue: Floats
 
+    @property
+    def of_money(self) -> bool:
+        """Whether `revenue` is money."""
+        return self.log10_revenue is not None
+
 
 @dataclass(frozen=True)
 class Metrics:
     """One row of the table of models.
 
-    auc: of conversion, None with one class only; mse, mae: on log10(1 + R); mae_money, money; gini: normalised, of
-    revenue ordered by prediction; conversion_ratio, revenue_ratio: sum(predicted) / sum(actual), None without any, and
-    less 1 the label-mean bias; calibration_error: of p_c, over ten groups of equal mass. What a model says nothing of
-    is None; of money, a model without log10_revenue says nothing.
+    auc: of conversion, None with one class only; mse, mae: on log10(1 + R); mae_money, money; mse_money, its square;
+    gini: normalised, of revenue ordered by prediction; conversion_ratio, revenue_ratio: sum(predicted) / sum(actual),
+    None without any, and less 1 the label-mean bias; calibration_error: of p_c, over ten groups of equal mass. What a
+    model says nothing of is None; of money, a model without log10_revenue says nothing.
     """
 
     name: str
@@ -66,6 +71,7 @@ class Metrics:
     conversion_ratio: float | None
     revenue_ratio: float | None
     calibration_error: float | None
+    mse_money: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,17 +94,17 @@ def metrics(predicted: Predicted, outcomes: Outcomes) -> Metrics:
     label = np.log10(1.0 + outcomes.revenue)
     both = 0 < outcomes.conversion.sum() < len(outcomes.conversion)
     p_c, log10 = predicted.p_c, predicted.log10_revenue
-    of_money = log10 is not None
     return Metrics(
         name=predicted.name,
         auc=float(roc_auc_score(outcomes.conversion, p_c)) if both and p_c is not None else None,
         mse=None if log10 is None else float(mean_squared_error(label, log10)),
         mae=None if log10 is None else float(mean_absolute_error(label, log10)),
-        mae_money=float(mean_absolute_error(outcomes.revenue, predicted.revenue)) if of_money else None,
+        mae_money=float(mean_absolute_error(outcomes.revenue, predicted.revenue)) if predicted.of_money else None,
         gini=normalised_gini(outcomes.revenue, predicted.revenue),
         conversion_ratio=None if p_c is None else _ratio(p_c, outcomes.conversion),
-        revenue_ratio=_ratio(predicted.revenue, outcomes.revenue) if of_money else None,
+        revenue_ratio=_ratio(predicted.revenue, outcomes.revenue) if predicted.of_money else None,
         calibration_error=None if p_c is None else expected_calibration_error(calibration(p_c, outcomes.conversion)),
+        mse_money=float(mean_squared_error(outcomes.revenue, predicted.revenue)) if predicted.of_money else None,
     )
 
 
@@ -110,7 +116,7 @@ def by_fund(predicted: Predicted, outcomes: Outcomes) -> tuple[FundCalibration, 
         return [None] * funds if values is None else np.bincount(outcomes.fund, values, funds).tolist()
 
     shown = np.bincount(outcomes.fund, minlength=len(outcomes.fund_ids))
-    of_money = predicted.revenue if predicted.log10_revenue is not None else None
+    of_money = predicted.revenue if predicted.of_money else None
     columns = (sums(predicted.p_c), sums(outcomes.conversion), sums(of_money), sums(outcomes.revenue))
     rows = zip(outcomes.fund_ids, shown.tolist(), *columns, strict=True)
     return tuple(FundCalibration(*row) for row in rows if row[1])

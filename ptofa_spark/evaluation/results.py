@@ -27,7 +27,8 @@ class Evaluation:
     """All figures of a run.
 
     exposures, conversions: of the test set; metrics: a row a predictor; intervals: of their figures, by predictor and
-    figure; by_fund: of the model; calibration: of p_c and of revenue, by tenth of the exposures.
+    figure; by_fund: of the model; calibration: of p_c and of revenue, by tenth of the exposures; table_versions: of the
+    tables that were read, None where a table has none.
     """
 
     model: str
@@ -39,4 +40,5 @@ class Evaluation:
     by_fund: tuple[FundCalibration, ...]
     conversion_calibration: tuple[CalibrationGroup, ...]
     revenue_calibration: tuple[CalibrationGroup, ...]
+    table_versions: dict[str, int | None]
     report: str

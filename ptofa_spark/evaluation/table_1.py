@@ -38,7 +38,7 @@ from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.splits import TEST
 from ptofa_spark.tables.commits import delta_version
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import read_table, table_exists
+from ptofa_spark.tables.reading import read_newest, read_table, table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, DEMANDS, EXAMPLES, FUND_FEATURES, FUNDS, TRUTH, USER_FEATURES
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.tables.writing import write_table
@@ -118,14 +118,14 @@ class _Bench:
         self._tested = tested.where(F.col("split") == TEST)
         self._truth = None
         if table_exists(spark, self._table("truth")):
-            self._truth = read_table(spark, self._table("truth"), TRUTH)
-        self._users = read_table(spark, self._table("user_features"), USER_FEATURES)
+            self._truth = read_newest(spark, self._table("truth"), TRUTH)
+        self._users = read_newest(spark, self._table("user_features"), USER_FEATURES)
         self._users = of_snapshot(self._users, self._table("user_features"), settings.snapshot_date)
         read = {"examples": examples}
         if self._truth is not None:
             small = {"fund_features": FUND_FEATURES, "funds": FUNDS, "demands": DEMANDS}
             read |= {"user_features": self._users, "truth": self._truth}
-            read |= {name: read_table(spark, self._table(name), schema) for name, schema in small.items()}
+            read |= {name: read_newest(spark, self._table(name), schema) for name, schema in small.items()}
         # A table that was removed and made anew counts its versions from 0 again: its files have other names.
         self._read = [
             (delta_version(spark, self._table(name)).version, sorted(frame.inputFiles()))

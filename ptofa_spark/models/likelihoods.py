@@ -107,7 +107,7 @@ def require_bounded(counterfactual: Counterfactual, eps: float, sigma_min: float
 
     The log-normal density at eps is at most 1 / (eps * sigma * sqrt(2 pi)), reached at mu = log eps. With
     `eps * sigma_min * sqrt(2 pi) >= 1` it is at most 1, so an example without a conversion costs at least 0.
-    Otherwise the optimum is p_c = 1 and E near eps, whatever the data.
+    Otherwise p_c = 1 with E near eps may cost less than the truth, and for a small enough eps does.
 
     Raises:
         ConfigError: the bound does not hold, or the bounds of sigma cross.

@@ -30,9 +30,9 @@ _NOT_DECISIVE = {
 class Checkpoint:
     """One run's file, written anew every so many steps.
 
-    All random numbers of a run come from its seed and torch's generator, whose state is kept, and the order of an
-    epoch's rows from the epoch's number: a run that goes on from its file ends with the weights of one that was never
-    killed, bit for bit.
+    All random numbers of a run on the CPU come from its seed and torch's generator, whose state is kept, and the order
+    of an epoch's rows from the epoch's number: a run that goes on from its file ends with the weights of one that was
+    never killed, bit for bit. A GPU draws its dropout from a generator of its own, which is not kept.
 
     path: of the file, None to keep nothing; steps: between two writings.
     """

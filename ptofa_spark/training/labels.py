@@ -14,7 +14,7 @@ from ptofa_spark.splits import TRAIN, VALIDATION
 
 @dataclass(frozen=True)
 class SplitLabels:
-    """One split. revenue: total money; log_revenue_mean, log_revenue_sd: over conversions, None without any."""
+    """One split. revenue: total money; log_revenue_mean, log_revenue_sd: where there is revenue, None without any."""
 
     rows: int
     clicks: int
@@ -52,7 +52,7 @@ def split_labels(examples: DataFrame, table: str) -> dict[str, SplitLabels]:
         .agg(
             F.count("*").alias("rows"),
             F.count(F.when(F.col("click") > 0, 1)).alias("clicks"),
-            F.count(log_revenue).alias("conversions"),
+            F.count(F.when(F.col("conversion") > 0, 1)).alias("conversions"),
             F.sum("revenue").alias("revenue"),
             F.avg(log_revenue).alias("mean"),
             F.stddev_samp(log_revenue).alias("sd"),

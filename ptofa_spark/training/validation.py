@@ -19,7 +19,7 @@ class ValidationMetrics:
     """Figures of the validation split; None where the labels or the model do not have them.
 
     auc: of p_c, or of E where the model has no p_c; conversion_ratio: sum of p_c over conversions; revenue_ratio: sum
-    of E over revenue. Both ratios are 1 for a calibrated model.
+    of E over revenue, None where E is no money. Both ratios are 1 for a calibrated model.
     """
 
     rows: int
@@ -33,11 +33,11 @@ def validate(model: RevenueModel[Any], batches: Iterator[Batch]) -> ValidationMe
     """Predicts the batches; keeps two numbers an example, no features."""
     ranked, converted = [], []
     predicted_conversions = predicted_revenue = revenue = 0.0
-    has_p = True
+    has_p = of_money = True
     with torch.inference_mode():
         for batch in batches:
             prediction = model.predict(model(batch.features))
-            has_p = prediction.p_c is not None
+            has_p, of_money = prediction.p_c is not None, prediction.log10_revenue is not None
             score = prediction.expected_revenue if prediction.p_c is None else prediction.p_c
             ranked.append(score.numpy())
             converted.append(batch.labels.conversion.numpy() > 0)
@@ -51,5 +51,5 @@ def validate(model: RevenueModel[Any], batches: Iterator[Batch]) -> ValidationMe
         conversions=conversions,
         auc=float(roc_auc_score(label, np.concatenate(ranked))) if 0 < conversions < len(label) else None,
         conversion_ratio=predicted_conversions / conversions if has_p and conversions else None,
-        revenue_ratio=predicted_revenue / revenue if revenue > 0 else None,
+        revenue_ratio=predicted_revenue / revenue if of_money and revenue > 0 else None,
     )

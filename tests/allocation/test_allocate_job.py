@@ -18,7 +18,8 @@ from ptofa_spark.allocation.plan import AllocationPlan, allocation
 from ptofa_spark.allocation.profile import profile
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.allocation.summary import Violations
-from ptofa_spark.tables.schemas import ALLOCATION
+from ptofa_spark.tables.commits import delta_version, sources_of
+from ptofa_spark.tables.schemas import ALLOCATION, EXPOSURES
 from tests.allocation.campaign import LEVELS, Campaign
 from tests.allocation.instances import feasible_instance
 from tests.run_job import run_job
@@ -146,6 +147,26 @@ def test_manual_gives_each_fund_its_best_free_users_in_the_given_order(campaign:
     assert summary.users_served == full.sum()
     assert summary.violations.c1 == 400 - full.sum()
     assert summary.violations.c3 == 0
+
+
+@pytest.mark.parametrize("driver_users", [0, 1_000])
+def test_manual_serves_by_the_rates_of_the_log_whose_version_it_records(campaign: Campaign, driver_users: int) -> None:
+    """Of 20 exposures a fund converts in its place in the order; a fund that the log does not know comes last."""
+    order = [campaign.ids[f] for f in (4, 0, 7, 1, 2, 3, 5, 6)]
+    log = [
+        ("winter", number, fund, 1.0, False, number < 10 - place, 1.0)
+        for place, fund in enumerate(order[:-1])
+        for number in range(20)
+    ]
+    place, spark = str(campaign.root / "log"), campaign.spark
+    spark.createDataFrame(log, EXPOSURES).write.format("delta").mode("overwrite").save(place)
+    settings = AllocateSettings(**campaign.arguments(method="manual", exposures=place, driver_users=driver_users))
+    allocate(spark, settings)
+    rows = campaign.allocation().toPandas()
+    assert set(zip(rows["user_id"], rows["fund_id"], strict=True)) == manual_by_loop(campaign, order)
+    version = delta_version(spark, settings.output).version
+    assert version is not None
+    assert sources_of(spark, settings.output, version)[place] == delta_version(spark, place).version
 
 
 def manual_by_loop(campaign: Campaign, order: list[str]) -> set[tuple[int, str]]:

@@ -40,6 +40,7 @@ def test_errors_and_ratios_by_hand() -> None:
     found = metrics(said, seen)
     assert found.mse == pytest.approx((1 + 1 + 0 + 0) / 4)
     assert found.mae == pytest.approx(2 / 4)
+    assert found.mse_money == pytest.approx((49**2 + 0 + 0 + 5**2) / 4)
     assert found.mae_money == pytest.approx((49 + 0 + 0 + 5) / 4)
     assert found.conversion_ratio == pytest.approx(1.5 / 2)
     assert found.revenue_ratio == pytest.approx(54 / 108)
@@ -102,7 +103,7 @@ def intervals(predicted: Predicted, seen: Outcomes, resamples: int, seed: int) -
 def test_intervals_hold_the_figure_are_seeded_and_widen_where_users_repeat_themselves() -> None:
     seen, predicted = outcomes(size=2_000)
     found, point = intervals(predicted, seen, 200, 1), metrics(predicted, seen)
-    assert set(found) == {"auc", "mse", "mae", "mae_money", "gini", "conversion_ratio", "revenue_ratio"}
+    assert set(found) == {"auc", "mse", "mae", "mse_money", "mae_money", "gini", "conversion_ratio", "revenue_ratio"}
     for name, ends in found.items():
         assert ends.low < getattr(point, name) < ends.high, name
     assert intervals(predicted, seen, 200, 1) == found

@@ -129,6 +129,8 @@ def test_synthetic_platform_end_to_end(spark: SparkSession, tmp_path: Path, caps
         assert judged["truth"]["rpme"] == pytest.approx(1000 * pairs["revenue"].mean(), rel=1e-6)
         scores = rows["expected_revenue"].sum()
         assert judged["summary"]["objective"] == pytest.approx(scores, rel=1e-6)
+    read = ("examples", "truth", *(f"allocation_{judged['name']}" for judged in done.evaluation["allocations"]))
+    assert done.evaluation["table_versions"] == dict.fromkeys(read, 0)
     assert_a_summary_of_another_allocation_is_refused(done, capsys)
     assert_notebooks_run(done)
     auc = {row["name"]: row["auc"] for row in done.evaluation["metrics"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import MissingColumnError, UserError
+from ptofa_spark.features.pair import CampaignPairs
 from ptofa_spark.feed.blocks import Features
 from ptofa_spark.scoring.pairs import predict_examples
 from ptofa_spark.scoring.score import score, scored_users
+from ptofa_spark.scoring.scorer import CampaignFunds, loaded, score_users
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.tables.schemas import COMPACT_SCORES
 from ptofa_spark.tables.writing import write_table
@@ -73,11 +76,11 @@ def test_every_pair_is_scored_as_the_training_time_forward_scores_it(
 ) -> None:
     scores = scored(spark, warehouse, tmp_path / "scores")
     pairs = pairs_in_plain_python(spark, warehouse)
-    loaded = unpack(read_artifact(f"{warehouse}/model"))
-    encoding = loaded.encoding
+    trained = unpack(read_artifact(f"{warehouse}/model"))
+    encoding = trained.encoding
     features = Features(*[block.block(pairs) for block in encoding.blocks])
     with torch.inference_mode():
-        wanted = loaded.model.predict(loaded.model(features)).expected_revenue.numpy().reshape(USERS, len(FUNDS))
+        wanted = trained.model.predict(trained.model(features)).expected_revenue.numpy().reshape(USERS, len(FUNDS))
     found = np.stack(scores["expected_revenue"].to_list())
     assert found.shape == (USERS, len(FUNDS))
     assert wanted.std() > 0.05 * wanted.mean()
@@ -161,20 +164,21 @@ def test_scoring_again_replaces_the_campaigns_rows_and_no_others(
     assert counts == {"earlier": 10, "target": tested}
 
 
-def spoiled(warehouse: str, model_dir: Path, word: str) -> None:
-    """Writes a model whose vector of one city is not a number."""
+def spoiled(warehouse: str, model_dir: Path, word: str, value: float = math.nan) -> None:
+    """Writes a model whose vector of one city is of this value."""
     artifact = read_artifact(f"{warehouse}/model")
     encoding = unpack(artifact).encoding
     weights = safetensors.torch.load(artifact.weights)
     code = encoding.encoders.vocabularies["u_city"].index(word) + 2
-    weights["embedding.user.table.weight"][code] = float("nan")
+    weights["embedding.user.table.weight"][code] = value
     write_artifact(Artifact(safetensors.torch.save(weights), artifact.model, artifact.encoders), {}, str(model_dir))
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_score_that_is_no_number_names_the_first_users_and_writes_nothing(
-    spark: SparkSession, warehouse: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    spark: SparkSession, warehouse: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], value: float
 ) -> None:
-    spoiled(warehouse, tmp_path / "spoiled", "South")
+    spoiled(warehouse, tmp_path / "spoiled", "South", value)
     users = spark.read.format("delta").load(f"{warehouse}/user_features").where("u_city = 'South'")
     first = [row["user_id"] for row in users.select("user_id").orderBy("user_id").take(5)]
     words = ("--warehouse", warehouse, "--model-dir", str(tmp_path / "spoiled"), "--output", str(tmp_path / "scores"))
@@ -194,6 +198,35 @@ def test_a_failed_scoring_leaves_the_earlier_scores(spark: SparkSession, warehou
     after = spark.read.format("delta").load(str(tmp_path / "scores")).orderBy("user_id").toPandas()
     assert after["user_id"].tolist() == before["user_id"].tolist()
     assert np.array_equal(np.stack(after["expected_revenue"]), np.stack(before["expected_revenue"]))
+
+
+def test_a_worker_builds_the_model_once_and_computes_a_users_part_once_for_all_funds(
+    spark: SparkSession, warehouse: str
+) -> None:
+    artifact = read_artifact(f"{warehouse}/model")
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        model = loaded(artifact)
+        assert torch.get_num_threads() == 1
+        # Another worker's task unpickles bytes of its own.
+        assert loaded(pickle.loads(pickle.dumps(artifact))) is model
+    finally:
+        torch.set_num_threads(threads)
+    rows = spark.read.format("delta").load(f"{warehouse}/fund_features").where("campaign_id = 'target'")
+    funds = rows.orderBy("fund_id").collect()
+    pairs = CampaignPairs.of(funds)
+    columns = pd.DataFrame([row.asDict() for row in funds])[list(model.encoding.fund.columns)]
+    table = spark.read.format("delta").load(f"{warehouse}/user_features").limit(64)
+    users = table.select(*model.encoding.user.columns, *pairs.columns()).toPandas()
+    embedded: list[tuple[int, ...]] = []
+    watch = model.model.embedding.user.register_forward_hook(lambda _, __, vectors: embedded.append(vectors.shape[:-1]))
+    try:
+        assert score_users(model, CampaignFunds(pairs, columns), users).shape == (64, len(FUNDS))
+    finally:
+        watch.remove()
+    assert embedded
+    assert all(shape[1:] == (1,) for shape in embedded)
 
 
 def test_predicted_examples_agree_with_each_other_and_with_the_scores(

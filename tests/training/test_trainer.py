@@ -135,6 +135,13 @@ def test_a_source_that_loses_rows_is_an_error() -> None:
         fitted(Forgetful(source.x, source.revenue))
 
 
+@pytest.mark.parametrize(("clip_norm", "clipped"), [(1e-3, True), (1e30, False)])
+def test_a_steps_gradient_is_held_to_its_greatest_norm(clip_norm: float, clipped: bool) -> None:
+    model, _ = fitted(exposures(600, 0.1), epochs=1, clip_norm=clip_norm)
+    last = torch.cat([parameter.grad.ravel() for parameter in model.parameters() if parameter.grad is not None])
+    assert (float(last.norm()) <= 1e-3 * (1 + 1e-5)) is clipped
+
+
 def test_the_best_epochs_weights_are_kept() -> None:
     source = exposures(600, 0.1, seed=4)
     model, run = fitted(source, epochs=12, patience=4, learning_rate=0.03, dropout=0.0)
