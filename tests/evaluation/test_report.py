@@ -14,11 +14,15 @@ import numpy as np
 import pytest
 
 from ptofa_spark.allocation.summary import AllocationSummary, FundSummary, Violations
+from ptofa_spark.evaluation import predictions
 from ptofa_spark.evaluation.calibration import calibration
-from ptofa_spark.evaluation.contents import report_figures
-from ptofa_spark.evaluation.metrics import Predicted
+from ptofa_spark.evaluation.contents import report_figures, report_tables
+from ptofa_spark.evaluation.evaluate import _evaluation
+from ptofa_spark.evaluation.metrics import Outcomes, Predicted
 from ptofa_spark.evaluation.paper_tables import FIGURE_4, paper_figure, paper_tables
 from ptofa_spark.evaluation.report import Heading, Table, render
+from ptofa_spark.evaluation.results import AllocationEvaluation
+from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.text_table import text_table
 from ptofa_spark.whole_file import write_whole
 
@@ -62,6 +66,29 @@ def test_report_is_whole_and_escapes_what_stands_in_its_cells() -> None:
         assert pixels.shape[0] > 300
         assert pixels[..., 3].max() > 0.5  # something is drawn
         assert pixels[0, 0, 3] == 0  # on a transparent ground
+
+
+@pytest.mark.parametrize(
+    ("model", "figures", "calibrated"), [("esmm", 5, "conversion"), ("dnn_r", 5, "revenue"), ("ptofa", 6, "both")]
+)
+def test_what_a_model_says_nothing_of_is_not_compared(model: str, figures: int, calibrated: str) -> None:
+    """esmm hands over conversions, dnn_r money alone."""
+    rng = np.random.default_rng(0)
+    p_c = rng.uniform(0.0, 0.2, 500)
+    conversion = (rng.uniform(size=500) < p_c).astype(np.float64)
+    row = np.arange(500)
+    outcomes = Outcomes(conversion, 90.0 * conversion, row, row % 2, ("bond", "équité"))
+    said = {
+        "esmm": Predicted(model, p_c, None, p_c),
+        "dnn_r": Predicted(model, None, p_c, 90.0 * p_c),
+        "ptofa": Predicted(model, p_c, p_c, 90.0 * p_c),
+    }[model]
+    judged = (AllocationEvaluation("ha", summary("ha"), None, None),)
+    found = _evaluation(predictions.TestSet(outcomes, said, None), judged, {}, EvaluateSettings(metric_bootstrap=20))
+    titles = [table.title for table in report_tables(found) if table.title.startswith("Calibration of")]
+    of = ("conversion", "revenue") if calibrated == "both" else (calibrated,)
+    assert titles == [f"Calibration of {each}, by tenth of the exposures" for each in of]
+    assert len(report_figures({"ha": summary("ha")}, found.conversion_calibration, said)) == figures
 
 
 def test_the_pages_of_tables_1_and_2_become_tables_of_the_report(tmp_path: Path) -> None:

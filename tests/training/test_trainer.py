@@ -14,12 +14,14 @@ from ptofa_spark.errors import UserError
 from ptofa_spark.feed.blocks import Batch
 from ptofa_spark.models.heads import LabelMoments
 from ptofa_spark.models.likelihoods import Counterfactual
+from ptofa_spark.models.registry import build_model
+from ptofa_spark.models.settings import ModelSettings
 from ptofa_spark.training.checkpoint import Checkpoint
 from ptofa_spark.training.early_stopping import EarlyStopping
 from ptofa_spark.training.labels import SplitLabels
 from ptofa_spark.training.trainer import mean_loss
 from ptofa_spark.training.validation import validate
-from tests.training.in_memory import InMemory, exposures, fitted
+from tests.training.in_memory import LAYOUT, InMemory, exposures, fitted
 
 
 @pytest.mark.parametrize("form", ["density", "mass"])
@@ -75,6 +77,15 @@ def test_training_leaves_the_process_as_it_was() -> None:
     fitted(exposures(500, 0.2), epochs=1)
     assert torch.equal(torch.rand(3), wanted)
     assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize(("name", "of_money"), [("ptofa", True), ("dnn_c", False), ("dnn_r", True)])
+def test_validation_compares_with_money_what_is_money(name: str, of_money: bool) -> None:
+    source = exposures(4_000, 0.2)
+    found = validate(build_model(name, LAYOUT, ModelSettings()).eval(), source.validation())
+    assert found.conversions == int((source.revenue[source.train_rows :] > 0).sum())
+    assert (found.revenue_ratio is not None) is of_money
+    assert (found.conversion_ratio is not None) is (name != "dnn_r")
 
 
 class Killed(Exception):
