@@ -62,6 +62,8 @@ def main() -> None:
     processes = [_start(work, place, models, args) for place, models in enumerate(args.models)]
     try:
         codes = [process.wait() for process in processes]
+    except KeyboardInterrupt:  # which they had too
+        codes = [process.wait() for process in processes]
     finally:
         made_by = {"scenario": named, "users": args.users, "grid": args.grid, **how()}
         runs = [run for place in range(len(processes)) for run in found(_report(work, place, args) / JSON)]
