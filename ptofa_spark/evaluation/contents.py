@@ -46,7 +46,7 @@ _FORMS = {
     "mae": ".5f",
     "mse_money": ".4g",
     "mae_money": ",.3f",
-    "gini": ".4f",
+    "gini": "z.4f",
     "conversion_ratio": ".3f",
     "revenue_ratio": ".3f",
     "calibration_error": ".6f",

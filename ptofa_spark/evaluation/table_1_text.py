@@ -56,7 +56,7 @@ _COLUMNS: tuple[tuple[Callable[[Measured], float | None], str], ...] = (
     (lambda run: run.metrics.mse, ".5f"),
     (lambda run: run.metrics.mae, ".5f"),
     (lambda run: run.metrics.mae_money, ",.3f"),
-    (lambda run: run.metrics.gini, ".4f"),
+    (lambda run: run.metrics.gini, "z.4f"),
     (lambda run: run.metrics.conversion_ratio, ".3f"),
     (lambda run: run.metrics.revenue_ratio, ".3f"),
     (lambda run: run.rpme, ",.1f"),
