@@ -28,17 +28,8 @@ _LOGGED_HEAD = (
     "CPME doubly robust", "RPME doubly robust", "conversions behind it", "effective exposures",
 )  # fmt: skip
 _MODEL_HEAD = (
-    "predictor",
-    "AUC",
-    "MSE",
-    "MAE",
-    "MSE money",
-    "MAE money",
-    "Gini",
-    "pred/act conv.",
-    "pred/act rev.",
-    "ECE of p",
-)
+    "predictor", "AUC", "MSE", "MAE", "MSE money", "MAE money", "Gini", "pred/act conv.", "pred/act rev.", "ECE of p",
+)  # fmt: skip
 # The figures of a row, in the order of the head, as they are shown.
 _FORMS = {
     "auc": ".4f",
