@@ -15,7 +15,7 @@ from ptofa_spark import progress
 from ptofa_spark.allocation.audit import Audit, audit
 from ptofa_spark.allocation.certificate import Certificate
 from ptofa_spark.allocation.feasibility import as_its_mode_reads, require_feasible
-from ptofa_spark.allocation.inputs import newest, read_campaign_funds, read_exposures, read_scores
+from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
 from ptofa_spark.allocation.methods import Solved, certificate, keeps_every_demand, solve
 from ptofa_spark.allocation.passes import ScorePasses, fits_on_driver
 from ptofa_spark.allocation.plan import allocation, plan_of
@@ -27,6 +27,8 @@ from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.allocation.summary import AllocationSummary, FundSummary
 from ptofa_spark.tables.commits import claim
 from ptofa_spark.tables.names import sql_string
+from ptofa_spark.tables.pinned import PinnedTables
+from ptofa_spark.tables.schemas import EXPOSURES
 from ptofa_spark.tables.writing import write_table
 
 
@@ -40,15 +42,13 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
     seconds = _Seconds()
     with progress.stage(f"allocate-{settings.method}", k=settings.k, mode=settings.demand_mode) as report:
         log = log_for_priority(settings)
-        tables = [settings.expected_revenue, settings.funds, settings.demands, *([log] if log else [])]
-        sources = newest(spark, *tables)
+        sources = [settings.expected_revenue, settings.funds, settings.demands, *([log] if log else [])]
+        tables = PinnedTables(spark).pin(*sources)
         with seconds.of("read"):
-            campaign, funds = read_campaign_funds(
-                spark, settings.funds, settings.demands, settings.campaign_id, sources
-            )
+            campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
             claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}")
-            scores = read_scores(spark, settings.expected_revenue, campaign, funds, sources)
-            exposures = read_exposures(spark, log, sources) if log else None
+            scores = read_scores(tables, settings.expected_revenue, campaign, funds)
+            exposures = tables.read(log, EXPOSURES) if log else None
             found = profile(scores, funds, settings.max_classes)
             asked = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)
             problem = as_its_mode_reads(asked, settings.report)
@@ -66,7 +66,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
                 truth = audit(rows, scores, problem.funds, problem.k, problem.users)
                 _require_promises(truth, problem, settings)
             with seconds.of("write"):
-                write_table(rows, settings.output, kind="allocation", replace_where=claimed, built_from=sources)
+                write_table(rows, settings.output, kind="allocation", replace_where=claimed, built_from=tables.versions)
         finally:
             rows.unpersist()
             scores.unpersist()

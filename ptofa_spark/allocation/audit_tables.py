@@ -8,10 +8,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.audit import Audit, audit
-from ptofa_spark.allocation.inputs import newest, read_campaign_funds, read_scores
+from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
 from ptofa_spark.allocation.settings import AuditSettings
 from ptofa_spark.errors import UserError
-from ptofa_spark.tables.reading import read_newest
+from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.schemas import ALLOCATION
 from ptofa_spark.whole_shares import largest_remainder
 
@@ -22,13 +22,13 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     Raises:
         UserError: an input breaks its contract, or the allocation breaks a promise, each of which is named.
     """
-    sources = newest(spark, settings.expected_revenue, settings.funds, settings.demands)
-    campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id, sources)
-    scores = read_scores(spark, settings.expected_revenue, campaign, funds, sources)
+    tables = PinnedTables(spark).pin(settings.expected_revenue, settings.funds, settings.demands)
+    campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
+    scores = read_scores(tables, settings.expected_revenue, campaign, funds)
     users = scores.count()
     if settings.demand_mode == "scale" and funds.demand.sum() > 0:
         funds = replace(funds, demand=largest_remainder(funds.demand, settings.k * users))
-    rows = read_newest(spark, settings.allocation, ALLOCATION).where(F.col("campaign_id") == campaign)
+    rows = tables.read(settings.allocation, ALLOCATION).where(F.col("campaign_id") == campaign)
     found = audit(rows, scores, funds, settings.k, users)
     demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
     broken = found.broken(demand, settings.demand_mode)

@@ -3,51 +3,36 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.problem import Funds
 from ptofa_spark.errors import TableError
-from ptofa_spark.tables.commits import TableVersion, delta_version
-from ptofa_spark.tables.reading import read_columns, read_table
-from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, EXPOSURES, FUNDS, LONG_SCORES
+from ptofa_spark.tables.pinned import PinnedTables
+from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
 
 
-def newest(spark: SparkSession, *tables: str) -> tuple[TableVersion, ...]:
-    """The tables' newest versions, for a run to read them at: Spark would look for the newest in every query anew."""
-    return tuple(delta_version(spark, table) for table in tables)
-
-
-def read_campaign_funds(
-    spark: SparkSession,
-    funds: str,
-    demands: str,
-    campaign_id: str | None,
-    versions: Sequence[TableVersion] = (),
-) -> tuple[str, Funds]:
+def read_campaign_funds(tables: PinnedTables, funds: str, demands: str, campaign_id: str | None) -> tuple[str, Funds]:
     """The campaign and its funds: those with a demand, sorted by id.
 
     Args:
-        spark: the session.
+        tables: of the run.
         funds: table of fund_id, risk_level: a catalog name, a path or a URI.
         demands: table of campaign_id, fund_id, demand (exposures).
         campaign_id: the campaign; None for the only one in the demands.
-        versions: from `newest`.
 
     Raises:
         TableError: no such campaign, a fund twice, an unknown fund, a negative demand.
     """
-    asked = (
-        read_table(spark, demands, DEMANDS, version=_at(versions, demands)).orderBy("campaign_id", "fund_id").collect()
-    )
+    asked = tables.read(demands, DEMANDS).orderBy("campaign_id", "fund_id").collect()
     campaign = _campaign({row["campaign_id"] for row in asked}, demands, campaign_id)
     rows = [row for row in asked if row["campaign_id"] == campaign]
-    levels = _risk_levels(read_table(spark, funds, FUNDS, version=_at(versions, funds)), funds)
+    levels = _risk_levels(tables.read(funds, FUNDS), funds)
     seen: set[str] = set()
     for row in rows:
         if row["fund_id"] in seen:
@@ -66,37 +51,24 @@ def read_campaign_funds(
     )
 
 
-def read_scores(
-    spark: SparkSession, argument: str, campaign_id: str, funds: Funds, versions: Sequence[TableVersion] = ()
-) -> DataFrame:
+def read_scores(tables: PinnedTables, argument: str, campaign_id: str, funds: Funds) -> DataFrame:
     """The scores, one row a user: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`.
 
     Funds without a demand in the campaign are left out; a fund that no row scores is ineligible for everyone.
 
     Args:
-        spark: the session.
+        tables: of the run.
         argument: the table, money per exposure, in either form: one row a pair, or COMPACT_SCORES.
         campaign_id: the campaign.
         funds: its funds.
-        versions: from `newest`.
 
     Raises:
         TableError: a user or pair twice, two tolerances for one user, a score that is not finite, or no user at all.
     """
-    version = _at(versions, argument)
-    columns = read_columns(spark, argument, version)
+    columns = tables.columns(argument)
     if "fund_id" in columns or "fund_ids" not in columns:
-        return _from_long(read_table(spark, argument, LONG_SCORES, version=version), argument, funds)
-    return _from_compact(read_table(spark, argument, COMPACT_SCORES, version=version), argument, campaign_id, funds)
-
-
-def read_exposures(spark: SparkSession, argument: str, versions: Sequence[TableVersion] = ()) -> DataFrame:
-    """The log of past campaigns, by whose conversion rates `manual` serves the funds. versions: from `newest`."""
-    return read_table(spark, argument, EXPOSURES, version=_at(versions, argument))
-
-
-def _at(versions: Sequence[TableVersion], table: str) -> int | None:
-    return next((each.version for each in versions if each.name == table), None)
+        return _from_long(tables.read(argument, LONG_SCORES), argument, funds)
+    return _from_compact(tables.read(argument, COMPACT_SCORES), argument, campaign_id, funds)
 
 
 def _campaign(known: set[str], table: str, campaign_id: str | None) -> str:

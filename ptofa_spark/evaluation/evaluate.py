@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 
 from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.errors import UserError
@@ -29,9 +28,9 @@ from ptofa_spark.evaluation.table_2_text import TABLE_2
 from ptofa_spark.evaluation.true_worth import true_worth
 from ptofa_spark.progress import stage
 from ptofa_spark.splits import TEST
-from ptofa_spark.tables.commits import delta_version
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import read_table, table_exists
+from ptofa_spark.tables.pinned import PinnedTables
+from ptofa_spark.tables.reading import table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, EXAMPLES, TRUTH
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.training.artifact import read_artifact
@@ -78,28 +77,32 @@ def _require_one_campaign(summaries: dict[str, AllocationSummary]) -> None:
 class _Tables:
     """The tables that an evaluation reads, each at the version that was the newest when it was first read.
 
-    truth: None where the data are no simulation; versions: by name, None of a table that has none.
+    truth: None where the data are no simulation.
     """
 
     def __init__(self, spark: SparkSession, warehouse: str, snapshot_date: date | None) -> None:
-        self._spark, self._warehouse = spark, warehouse
-        self.versions: dict[str, int | None] = {}
-        examples = self._newest("examples", EXAMPLES, keep_extra=True)
+        self._warehouse, self._tables = warehouse, PinnedTables(spark)
+        examples = self._tables.read(self._table("examples"), EXAMPLES, keep_extra=True)
         self.tested = of_snapshot(examples, "examples", snapshot_date).where(F.col("split") == TEST)
-        simulated = table_exists(spark, in_warehouse(warehouse, "truth"))
-        self.truth = self._newest("truth", TRUTH) if simulated else None
+        truth = self._table("truth")
+        self.truth = self._tables.read(truth, TRUTH) if table_exists(spark, truth) else None
         self.randomised = self.tested.where(F.col("propensity").isNull()).isEmpty()
 
     def allocation(self, name: str, campaign: str) -> DataFrame:
-        return self._newest(f"allocation_{name}", ALLOCATION).where(F.col("campaign_id") == campaign)
+        table = self._table(f"allocation_{name}")
+        return self._tables.read(table, ALLOCATION).where(F.col("campaign_id") == campaign)
 
     def scores(self, campaign: str) -> DataFrame:
-        return self._newest("scores", COMPACT_SCORES).where(F.col("campaign_id") == campaign)
+        return self._tables.read(self._table("scores"), COMPACT_SCORES).where(F.col("campaign_id") == campaign)
 
-    def _newest(self, name: str, schema: StructType, keep_extra: bool = False) -> DataFrame:
-        source = delta_version(self._spark, in_warehouse(self._warehouse, name))
-        self.versions[name] = source.version
-        return read_table(self._spark, source.name, schema, keep_extra=keep_extra, version=source.version)
+    @property
+    def versions(self) -> dict[str, int | None]:
+        """Of the tables read so far, by their names in the warehouse; None of a table that has none."""
+        place = len(self._table(""))
+        return {each.name[place:]: each.version for each in self._tables.versions}
+
+    def _table(self, name: str) -> str:
+        return in_warehouse(self._warehouse, name)
 
 
 def _judged(name: str, summary: AllocationSummary, tables: _Tables, settings: EvaluateSettings) -> AllocationEvaluation:

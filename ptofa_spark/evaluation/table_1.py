@@ -36,10 +36,10 @@ from ptofa_spark.redaction import without_secrets
 from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.splits import TEST
-from ptofa_spark.tables.commits import delta_version
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import read_newest, read_table, table_exists
-from ptofa_spark.tables.schemas import ALLOCATION, DEMANDS, EXAMPLES, FUND_FEATURES, FUNDS, TRUTH, USER_FEATURES
+from ptofa_spark.tables.pinned import PinnedTables
+from ptofa_spark.tables.reading import read_table, table_exists
+from ptofa_spark.tables.schemas import ALLOCATION, DEMANDS, FUND_FEATURES, FUNDS, TRUTH, USER_FEATURES
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.tables.writing import write_table
 from ptofa_spark.training.artifact import read_artifact
@@ -112,25 +112,19 @@ class _Bench:
         self._named = without_secrets(warehouse)
         snapshot = pin_snapshot(spark, self._table("examples"), settings.snapshot_date)
         self._examples, self._files = snapshot.table, files_digest(snapshot)
-        version = snapshot.table.version
-        examples = read_table(spark, self._table("examples"), EXAMPLES, keep_extra=True, version=version)
-        tested = of_snapshot(examples, self._table("examples"), settings.snapshot_date)
-        self._tested = tested.where(F.col("split") == TEST)
+        self._tested = snapshot.frame.where(F.col("split") == TEST)
+        tables = PinnedTables(spark, [snapshot.table])
+        read = {"examples": snapshot.frame}
+        users = tables.read(self._table("user_features"), USER_FEATURES)
+        self._users = of_snapshot(users, self._table("user_features"), settings.snapshot_date)
         self._truth = None
         if table_exists(spark, self._table("truth")):
-            self._truth = read_newest(spark, self._table("truth"), TRUTH)
-        self._users = read_newest(spark, self._table("user_features"), USER_FEATURES)
-        self._users = of_snapshot(self._users, self._table("user_features"), settings.snapshot_date)
-        read = {"examples": examples}
-        if self._truth is not None:
+            self._truth = tables.read(self._table("truth"), TRUTH)
             small = {"fund_features": FUND_FEATURES, "funds": FUNDS, "demands": DEMANDS}
             read |= {"user_features": self._users, "truth": self._truth}
-            read |= {name: read_newest(spark, self._table(name), schema) for name, schema in small.items()}
+            read |= {name: tables.read(self._table(name), schema) for name, schema in small.items()}
         # A table that was removed and made anew counts its versions from 0 again: its files have other names.
-        self._read = [
-            (delta_version(spark, self._table(name)).version, sorted(frame.inputFiles()))
-            for name, frame in read.items()
-        ]
+        self._read = [(tables.version(self._table(name)), sorted(frame.inputFiles())) for name, frame in read.items()]
 
     def runs(self, models: Sequence[str]) -> Iterator[Run]:
         """All models with all seeds, seed by seed, then the oracle and the constants."""

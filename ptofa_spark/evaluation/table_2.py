@@ -34,7 +34,8 @@ from ptofa_spark.progress import stage
 from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import read_newest, read_table, table_exists
+from ptofa_spark.tables.pinned import PinnedTables
+from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, DEMANDS, TRUTH, USER_FEATURES
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.tables.writing import write_table
@@ -80,9 +81,10 @@ class _Campaign:
         truth = self._table("truth")
         if not table_exists(spark, truth):
             raise TableError(f"table {truth} is not there: only a simulated platform has outcomes to draw")
-        self._truth = read_newest(spark, truth, TRUTH)
+        tables = PinnedTables(spark)
+        self._truth = tables.read(truth, TRUTH)
         users = self._table("user_features")
-        self._users = of_snapshot(read_newest(spark, users, USER_FEATURES), users, settings.snapshot_date)
+        self._users = of_snapshot(tables.read(users, USER_FEATURES), users, settings.snapshot_date)
 
     def prepare(self, train_section: dict[str, Any]) -> None:
         """Trains the predictors, and writes the arms' scores, the truth's for the same users, and the demands."""
@@ -108,7 +110,7 @@ class _Campaign:
         summaries = {
             arm: self._allocate(arm, "campaign_scores", arm.method, allocations, "campaign_arms") for arm in self._arms
         }
-        shown = read_newest(self._spark, allocations, ALLOCATION)
+        shown = PinnedTables(self._spark).read(allocations, ALLOCATION)
         outcomes = self._outcomes(shown, summaries)
         settings = self._settings
         drawn = {

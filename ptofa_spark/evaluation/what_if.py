@@ -20,7 +20,7 @@ from ptofa_spark.allocation.certificate import certify
 from ptofa_spark.allocation.choice_rule import choice_rule
 from ptofa_spark.allocation.demand_modes import with_demand_mode
 from ptofa_spark.allocation.feasibility import explain, is_feasible
-from ptofa_spark.allocation.inputs import newest, read_campaign_funds, read_scores
+from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
 from ptofa_spark.allocation.passes import Passes, ScorePasses, fits_on_driver
 from ptofa_spark.allocation.problem import AllocationProblem, Floats
 from ptofa_spark.allocation.profile import profile
@@ -28,6 +28,7 @@ from ptofa_spark.allocation.sample_prices import price_sample
 from ptofa_spark.errors import InfeasibleError
 from ptofa_spark.evaluation.changes import changed, read_changes
 from ptofa_spark.evaluation.settings import WhatIfSettings
+from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.whole_file import write_json
 
 WHAT_IF_JSON = "what_if.json"
@@ -58,10 +59,10 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
         UserError: an input breaks its contract, or today's problem is infeasible.
     """
     with progress.stage("what-if", k=settings.k, mode=settings.demand_mode) as report:
-        sources = newest(spark, settings.expected_revenue, settings.funds, settings.demands)
-        campaign, funds = read_campaign_funds(spark, settings.funds, settings.demands, settings.campaign_id, sources)
+        tables = PinnedTables(spark).pin(settings.expected_revenue, settings.funds, settings.demands)
+        campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
         asked = read_changes(settings.changes, funds.ids)
-        scores = read_scores(spark, settings.expected_revenue, campaign, funds, sources)
+        scores = read_scores(tables, settings.expected_revenue, campaign, funds)
         try:
             found = profile(scores, funds, settings.max_classes)
             asked_for = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)

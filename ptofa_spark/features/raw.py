@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -12,10 +12,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType, VariantType
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.tables.commits import TableVersion, delta_version
+from ptofa_spark.tables.commits import TableVersion
 from ptofa_spark.tables.domains import DOMAINS
 from ptofa_spark.tables.names import in_warehouse, quoted
-from ptofa_spark.tables.reading import read_table
+from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.schemas import OPEN_TABLES, RAW_TABLES
 
 logger = logging.getLogger(__name__)
@@ -76,24 +76,10 @@ def read_raw(
             starts on the snapshot date.
     """
     places = {name: in_warehouse(warehouse, name) for name in RAW_TABLES}
-    if versions is None:
-        pinned = {name: delta_version(spark, place) for name, place in places.items()}
-    else:
-        unknown = [place for place in places.values() if place not in versions]
-        if unknown:
-            raise TableError(
-                f"that build read {', '.join(sorted(versions))}, not {unknown[0]}: name the warehouse as it did"
-            )
-        pinned = {name: TableVersion(place, versions[place]) for name, place in places.items()}
+    earlier = [] if versions is None else _as_they_were(places.values(), versions)
+    tables = PinnedTables(spark, earlier).pin(*places.values())
     frames = {
-        name: read_table(
-            spark,
-            places[name],
-            schema,
-            keep_extra=name in OPEN_TABLES,
-            version=pinned[name].version,
-            allow_null=True,
-        )
+        name: tables.read(places[name], schema, keep_extra=name in OPEN_TABLES, allow_null=True)
         for name, schema in RAW_TABLES.items()
     }
     frames = {name: _comparable(frame, name) for name, frame in frames.items()}
@@ -111,7 +97,16 @@ def read_raw(
             marked[name] = _marked_small(frames[name], name, faults)
         else:
             marked[name] = frames[name].withColumn(FAULT, _first_of(faults))
-    return Raw(marked, tuple(pinned.values()), tuple(funds), tuple(campaigns))
+    return Raw(marked, tables.versions, tuple(funds), tuple(campaigns))
+
+
+def _as_they_were(places: Collection[str], versions: Mapping[str, int | None]) -> list[TableVersion]:
+    unknown = [place for place in places if place not in versions]
+    if unknown:
+        raise TableError(
+            f"that build read {', '.join(sorted(versions))}, not {unknown[0]}: name the warehouse as it did"
+        )
+    return [TableVersion(place, versions[place]) for place in places]
 
 
 def _comparable(frame: DataFrame, name: str) -> DataFrame:

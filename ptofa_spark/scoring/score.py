@@ -17,9 +17,9 @@ from ptofa_spark.scoring.scorer import CampaignFunds
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.scoring.udf import expected_revenue_udf
 from ptofa_spark.splits import TEST
-from ptofa_spark.tables.commits import Claim, TableVersion, claim, delta_version
+from ptofa_spark.tables.commits import Claim, TableVersion, claim
 from ptofa_spark.tables.names import in_warehouse, quoted, sql_string
-from ptofa_spark.tables.reading import read_table
+from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.schemas import FUND_FEATURES, USER_FEATURES
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.tables.writing import write_table
@@ -39,17 +39,17 @@ def score(spark: SparkSession, settings: ScoreSettings) -> str:
     artifact = read_artifact(settings.model_dir)
     user_table, fund_table = (in_warehouse(settings.warehouse, name) for name in ("user_features", "fund_features"))
     with stage("score", model=artifact.name, audience=settings.audience) as report:
-        sources = [delta_version(spark, table) for table in (user_table, fund_table)]
-        users = read_table(spark, user_table, USER_FEATURES, keep_extra=True, version=sources[0].version)
+        tables = PinnedTables(spark).pin(user_table, fund_table)
+        users = tables.read(user_table, USER_FEATURES, keep_extra=True)
         users = of_snapshot(users, user_table, settings.snapshot_date)
         if settings.audience == TEST:
             users = users.where(F.col("split") == TEST)
         campaign = _campaign(users, user_table, settings.audience)
-        funds = read_table(spark, fund_table, FUND_FEATURES, keep_extra=True, version=sources[1].version)
+        funds = tables.read(fund_table, FUND_FEATURES, keep_extra=True)
         funds = of_snapshot(funds, fund_table, settings.snapshot_date).where(F.col("campaign_id") == campaign)
         output = settings.output or in_warehouse(settings.warehouse, "scores")
         claimed = claim(spark, output, f"campaign_id = {sql_string(campaign)}")
-        _write(scored_users(users, funds, artifact), claimed, sources)
+        _write(scored_users(users, funds, artifact), claimed, tables.versions)
         report.counts |= {"campaign": campaign, "output": output}
     return campaign
 
@@ -95,7 +95,7 @@ def _campaign(users: DataFrame, table: str, audience: str) -> str:
     return str(first["campaign_id"])
 
 
-def _write(scores: DataFrame, claimed: Claim, sources: list[TableVersion]) -> None:
+def _write(scores: DataFrame, claimed: Claim, sources: tuple[TableVersion, ...]) -> None:
     try:
         write_table(finite_or_fail(scores), claimed.table, kind="scores", replace_where=claimed, built_from=sources)
     except (PySparkException, Py4JJavaError) as error:

@@ -25,7 +25,6 @@ from pyspark.sql.types import (
 )
 
 from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError, way_out
-from ptofa_spark.tables.commits import delta_version
 from ptofa_spark.tables.names import TableName, quoted
 
 logger = logging.getLogger(__name__)
@@ -80,15 +79,6 @@ def read_table(
         *[F.col(quoted(field.name)).cast(field.dataType).alias(field.name) for field in schema],
         *[F.col(quoted(column)) for column in extra],
     )
-
-
-def read_newest(spark: SparkSession, argument: str, schema: StructType) -> DataFrame:
-    """Reads the version that is the newest now, whenever the frame is used: Spark would look for it anew each time.
-
-    Raises:
-        As `read_table`.
-    """
-    return read_table(spark, argument, schema, version=delta_version(spark, argument).version)
 
 
 def table_exists(spark: SparkSession, argument: str) -> bool:

@@ -19,6 +19,7 @@ from ptofa_spark.allocation.profile import profile
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.allocation.summary import Violations
 from ptofa_spark.tables.commits import delta_version, sources_of
+from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.schemas import ALLOCATION, EXPOSURES
 from tests.allocation.campaign import LEVELS, Campaign
 from tests.allocation.instances import feasible_instance
@@ -75,8 +76,9 @@ def test_spark_and_driver_give_the_identical_plan_and_table_for_any_partitioning
 def test_replaying_the_saved_plan_gives_the_identical_table(campaign: Campaign) -> None:
     allocate(campaign.spark, AllocateSettings(**campaign.arguments(driver_users=0)))
     plan = AllocationPlan.read(str(campaign.root / "report"))
-    name, funds = read_campaign_funds(campaign.spark, *(str(campaign.root / t) for t in ("funds", "demands")), None)
-    scores = read_scores(campaign.spark, str(campaign.root / "pairs"), name, funds)
+    tables = PinnedTables(campaign.spark)
+    name, funds = read_campaign_funds(tables, *(str(campaign.root / t) for t in ("funds", "demands")), None)
+    scores = read_scores(tables, str(campaign.root / "pairs"), name, funds)
     passes = ScorePasses(scores, funds.risk_levels, profile(scores, funds, 100).classes)
     assert_same_table(allocation(plan, passes), campaign.allocation())
 

@@ -13,6 +13,7 @@ from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.audit import audit
 from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
 from ptofa_spark.allocation.settings import AllocateSettings
+from ptofa_spark.tables.pinned import PinnedTables
 from tests.allocation.campaign import LEVELS, Campaign
 from tests.allocation.instances import feasible_instance
 from tests.run_job import run_job
@@ -94,8 +95,8 @@ def test_the_audit_finds_the_same_however_the_users_are_cut_up(
     """Many more buckets than some tables have users: buckets without a score, and without a row."""
     campaign, rows = allocated
     places = (str(campaign.root / name) for name in ("funds", "demands"))
-    name, funds = read_campaign_funds(campaign.spark, *places, None)
-    scores = read_scores(campaign.spark, str(campaign.root / "pairs"), name, funds)
+    name, funds = read_campaign_funds(PinnedTables(campaign.spark), *places, None)
+    scores = read_scores(PinnedTables(campaign.spark), str(campaign.root / "pairs"), name, funds)
     spoiled = campaign.spark.createDataFrame(spoil(rows.copy(), campaign, "a user without a score"))
     found = [audit(spoiled, scores, funds, 2, about_users=about) for about in (1, 9_000_000)]
     assert found[0] == found[1]

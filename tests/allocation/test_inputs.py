@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from ptofa_spark.allocation.inputs import newest, read_campaign_funds, read_scores
+from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
 from ptofa_spark.allocation.problem import Funds
 from ptofa_spark.errors import TableError
+from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, FUNDS
 
 TWO = Funds(("a", "b"), np.array([1, 1]), np.array([1, 1]))
@@ -33,17 +34,17 @@ def compact(spark: SparkSession, place: Path, rows: list[Any]) -> str:
 def test_a_faulty_row_of_compact_scores_is_named(spark: SparkSession, tmp_path: Path, message: str) -> None:
     place = compact(spark, tmp_path / "scores", [*GOOD, FAULTS[message]])
     with pytest.raises(TableError, match=message):
-        read_scores(spark, place, "c", TWO)
+        read_scores(PinnedTables(spark), place, "c", TWO)
 
 
 def test_compact_scores_are_read_in_the_order_of_the_demands_funds(spark: SparkSession, tmp_path: Path) -> None:
     """A fund without a demand is left out, one that nobody scored is open to nobody, other campaigns do not count."""
     place = compact(spark, tmp_path / "scores", [*GOOD, ("other", 1, 3, ["z"], [9.0])])
     asked = Funds(("b", "c"), np.array([1, 1]), np.array([1, 1]))
-    rows = read_scores(spark, place, "c", asked).orderBy("user_id").collect()
+    rows = read_scores(PinnedTables(spark), place, "c", asked).orderBy("user_id").collect()
     assert [tuple(row) for row in rows] == [(1, 3, [None, None]), (2, 3, [0.5, None])]
     with pytest.raises(TableError, match="has no scores of campaign 'autumn': run score for it first"):
-        read_scores(spark, place, "autumn", asked)
+        read_scores(PinnedTables(spark), place, "autumn", asked)
 
 
 def test_a_run_reads_the_versions_that_it_began_with(spark: SparkSession, tmp_path: Path) -> None:
@@ -60,12 +61,12 @@ def test_a_run_reads_the_versions_that_it_began_with(spark: SparkSession, tmp_pa
             frame.coalesce(1).write.format("delta").mode("overwrite").save(place)
 
     write(GOOD, 1, 1)
-    versions = newest(spark, *places)
-    campaign, funds = read_campaign_funds(spark, places[1], places[2], None, versions)
-    scores = read_scores(spark, places[0], campaign, funds, versions)
+    tables = PinnedTables(spark)
+    campaign, funds = read_campaign_funds(tables, places[1], places[2], None)
+    scores = read_scores(tables, places[0], campaign, funds)
     write([("c", 7, 3, ["a", "b"], [0.0, 0.0])], 5, 9)
     assert sorted(row["user_id"] for row in scores.collect()) == [1, 2]
-    again = read_campaign_funds(spark, places[1], places[2], None, versions)[1]
+    again = read_campaign_funds(tables, places[1], places[2], None)[1]
     assert again.demand.tolist() == [1, 1]
     assert again.risk_levels.tolist() == [1, 1]
-    assert read_campaign_funds(spark, places[1], places[2], None)[1].demand.tolist() == [9, 9]
+    assert read_campaign_funds(PinnedTables(spark), places[1], places[2], None)[1].demand.tolist() == [9, 9]

@@ -16,6 +16,7 @@ from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
 from ptofa_spark.allocation.profile import profile
 from ptofa_spark.errors import UserError
 from ptofa_spark.features.raw import read_raw
+from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.reading import read_table
 from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, EXAMPLES, FUND_FEATURES, TRUTH, USER_FEATURES
 from tests.fuzz.mutations import mutated, write
@@ -96,8 +97,10 @@ def read_step(spark: SparkSession, step: str, root: Path, rng: np.random.Generat
     elif step == "allocate":
         for name, frame in campaign(rng).items():
             write(mutated(frame, rng) if rng.random() < 0.5 else frame, root / name, rng)
-        asked, funds = read_campaign_funds(spark, str(root / "funds"), str(root / "demands"), None)
-        assert profile(read_scores(spark, str(root / "pairs"), asked, funds), funds, 100).classes.users.sum() > 0
+        tables = PinnedTables(spark)
+        asked, funds = read_campaign_funds(tables, str(root / "funds"), str(root / "demands"), None)
+        scores = read_scores(tables, str(root / "pairs"), asked, funds)
+        assert profile(scores, funds, 100).classes.users.sum() > 0
     else:
         schema = {
             "train": EXAMPLES, "score": USER_FEATURES, "funds": FUND_FEATURES, "evaluate": TRUTH, "audit": ALLOCATION,

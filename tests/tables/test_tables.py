@@ -17,7 +17,8 @@ from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError
 from ptofa_spark.tables import commits
 from ptofa_spark.tables.commits import TableVersion, claim, delta_version, require_alone, require_unwritten
 from ptofa_spark.tables.names import TableName, in_warehouse, sql_string
-from ptofa_spark.tables.reading import read_newest, read_table, table_exists
+from ptofa_spark.tables.pinned import PinnedTables
+from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import DEMANDS, USERS
 from ptofa_spark.tables.writing import write_table
 
@@ -111,13 +112,17 @@ def test_a_lossy_type_and_an_absent_table_are_named(spark: SparkSession, tmp_pat
             read_table(spark, name, DEMANDS)
 
 
-def test_a_frame_of_the_newest_version_stays_what_it_was(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_pinned_table_stays_what_it_was(spark: SparkSession, tmp_path: Path) -> None:
     place = str(tmp_path / "demands")
     write_table(spark.createDataFrame(ROWS, DEMANDS), place)
-    before = read_newest(spark, place, DEMANDS)
+    tables = PinnedTables(spark)
+    before = tables.read(place, DEMANDS)
     write_table(spark.createDataFrame([("autumn", "other", 9)], DEMANDS), place)
     assert sorted(map(tuple, before.collect())) == sorted(ROWS)
-    assert read_newest(spark, place, DEMANDS).count() == 1
+    assert tables.read(place, DEMANDS).count() == len(ROWS)
+    assert PinnedTables(spark).read(place, DEMANDS).count() == 1
+    assert PinnedTables(spark, tables.versions).read(place, DEMANDS).count() == len(ROWS)
+    assert tables.versions == (TableVersion(place, 0),)
 
 
 def test_replacing_a_campaign_leaves_the_others_and_records_its_sources(spark: SparkSession, tmp_path: Path) -> None:
