@@ -11,7 +11,7 @@ from ptofa_spark.models.heads import LabelMoments, ScalarHead, logit
 from ptofa_spark.models.likelihoods import conversion_nll
 from ptofa_spark.models.prediction import Prediction, RevenueModel
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.models.trunk import HIDDEN, Trunk
+from ptofa_spark.models.trunk import Trunk
 
 
 class DnnC(RevenueModel[Tensor]):
@@ -20,8 +20,8 @@ class DnnC(RevenueModel[Tensor]):
     def __init__(self, layout: Layout, settings: ModelSettings) -> None:
         super().__init__(layout, settings)
         self.embedding = FeatureEmbedding(layout, settings.embedding_dim)
-        self.trunk = Trunk(self.embedding.widths, settings.dropout)
-        self.head = ScalarHead(HIDDEN[-1])
+        self.trunk = Trunk(self.embedding.widths, settings)
+        self.head = ScalarHead(self.trunk.width)
 
     def start_at(self, moments: LabelMoments) -> None:
         """Starts p_c at the conversion rate."""

@@ -12,7 +12,7 @@ from ptofa_spark.models.embedding import FeatureEmbedding
 from ptofa_spark.models.heads import LabelMoments, ScalarHead
 from ptofa_spark.models.prediction import Prediction, RevenueModel
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.models.trunk import HIDDEN, Trunk
+from ptofa_spark.models.trunk import Trunk
 
 
 class DnnR(RevenueModel[Tensor]):
@@ -21,8 +21,8 @@ class DnnR(RevenueModel[Tensor]):
     def __init__(self, layout: Layout, settings: ModelSettings) -> None:
         super().__init__(layout, settings)
         self.embedding = FeatureEmbedding(layout, settings.embedding_dim)
-        self.trunk = Trunk(self.embedding.widths, settings.dropout)
-        self.head = ScalarHead(HIDDEN[-1])
+        self.trunk = Trunk(self.embedding.widths, settings)
+        self.head = ScalarHead(self.trunk.width)
 
     def start_at(self, moments: LabelMoments) -> None:
         """Starts at the mean of log(1 + R), most of whose exposures are 0."""

@@ -13,7 +13,7 @@ from ptofa_spark.models.heads import LabelMoments, ScalarHead, logit
 from ptofa_spark.models.likelihoods import conversion_nll, product_nll
 from ptofa_spark.models.prediction import Prediction, RevenueModel
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.models.trunk import HIDDEN, Trunk
+from ptofa_spark.models.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Esmm(RevenueModel[ClickAndConversion]):
     def __init__(self, layout: Layout, settings: ModelSettings) -> None:
         super().__init__(layout, settings)
         self.embedding = FeatureEmbedding(layout, settings.embedding_dim)
-        self.click_trunk = Trunk(self.embedding.widths, settings.dropout)
-        self.conversion_trunk = Trunk(self.embedding.widths, settings.dropout)
-        self.click, self.conversion = ScalarHead(HIDDEN[-1]), ScalarHead(HIDDEN[-1])
+        self.click_trunk = Trunk(self.embedding.widths, settings)
+        self.conversion_trunk = Trunk(self.embedding.widths, settings)
+        self.click, self.conversion = ScalarHead(self.click_trunk.width), ScalarHead(self.click_trunk.width)
 
     def start_at(self, moments: LabelMoments) -> None:
         """Starts CTR at the click rate and CTR * CVR at the conversion rate."""

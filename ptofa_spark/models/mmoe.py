@@ -10,7 +10,7 @@ from ptofa_spark.models.embedding import BlockLinear, FeatureEmbedding
 from ptofa_spark.models.heads import LabelMoments, ScalarHead, logit
 from ptofa_spark.models.prediction import Prediction, RevenueModel
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.models.trunk import HIDDEN, Trunk
+from ptofa_spark.models.trunk import Trunk
 from ptofa_spark.models.two_tasks import TwoTasks, conversions_loss, two_task_prediction
 
 EXPERTS = 4
@@ -23,9 +23,10 @@ class Mmoe(RevenueModel[TwoTasks]):
         super().__init__(layout, settings)
         self.embedding = FeatureEmbedding(layout, settings.embedding_dim)
         widths = self.embedding.widths
-        self.experts = nn.ModuleList(Trunk(widths, settings.dropout) for _ in range(EXPERTS))
+        self.experts = nn.ModuleList(Trunk(widths, settings) for _ in range(EXPERTS))
         self.gates = nn.ModuleList(BlockLinear(widths, EXPERTS) for _ in range(2))
-        self.conversion, self.revenue = ScalarHead(HIDDEN[-1]), ScalarHead(HIDDEN[-1])
+        width = settings.hidden_widths[-1]
+        self.conversion, self.revenue = ScalarHead(width), ScalarHead(width)
 
     def start_at(self, moments: LabelMoments) -> None:
         """Starts p_c at the conversion rate and r at the mean of log revenue."""

@@ -11,7 +11,7 @@ from ptofa_spark.models.heads import LabelMoments, LogNormalHead, LogNormalOutpu
 from ptofa_spark.models.likelihoods import entire_space_nll
 from ptofa_spark.models.prediction import Prediction, RevenueModel, lognormal_prediction
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.models.trunk import HIDDEN, Trunk
+from ptofa_spark.models.trunk import Trunk
 
 
 class Ptofa(RevenueModel[LogNormalOutput]):
@@ -20,8 +20,8 @@ class Ptofa(RevenueModel[LogNormalOutput]):
     def __init__(self, layout: Layout, settings: ModelSettings) -> None:
         super().__init__(layout, settings)
         self.embedding = FeatureEmbedding(layout, settings.embedding_dim)
-        self.trunk = Trunk(self.embedding.widths, settings.dropout)
-        self.head = LogNormalHead(HIDDEN[-1], settings.sigma_min, settings.sigma_max)
+        self.trunk = Trunk(self.embedding.widths, settings)
+        self.head = LogNormalHead(self.trunk.width, settings.sigma_min, settings.sigma_max)
 
     def start_at(self, moments: LabelMoments) -> None:
         """Starts p_c at the conversion rate, mu and sigma at the moments of log revenue."""

@@ -12,6 +12,11 @@ class ModelSettings(Settings):
     """Settings that a trained model needs again to be rebuilt."""
 
     embedding_dim: int = Field(24, ge=1, le=512, description="width of a categorical feature's embedding (paper: 24)")
+    hidden: str = Field(
+        "128,64",
+        pattern=r"^[1-9][0-9]{0,3}(,[1-9][0-9]{0,3}){0,7}$",
+        description="widths of the hidden layers, from the features to the heads",
+    )
     dropout: float = Field(0.1, ge=0, lt=1, description="share of hidden units dropped in training (paper: .1, .3, .5)")
     counterfactual: Counterfactual = Field(
         "density", description="q of eq. 6: density (the paper's, lognormal pdf at eps) or mass (P(R <= eps | C))"
@@ -19,6 +24,11 @@ class ModelSettings(Settings):
     eps: float = Field(1.0, gt=0, description="counterfactual revenue of an example without conversion, in currency")
     sigma_min: float = Field(0.4, gt=0, description="least standard deviation of log revenue")
     sigma_max: float = Field(2.0, gt=0, description="greatest standard deviation of log revenue")
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]:
+        """Of the hidden layers, as numbers."""
+        return tuple(int(width) for width in self.hidden.split(","))
 
     @model_validator(mode="after")
     def _bounded(self) -> ModelSettings:

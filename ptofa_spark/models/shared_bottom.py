@@ -9,7 +9,7 @@ from ptofa_spark.models.embedding import FeatureEmbedding
 from ptofa_spark.models.heads import LabelMoments, ScalarHead, logit
 from ptofa_spark.models.prediction import Prediction, RevenueModel
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.models.trunk import HIDDEN, Trunk
+from ptofa_spark.models.trunk import Trunk
 from ptofa_spark.models.two_tasks import TwoTasks, conversions_loss, two_task_prediction
 
 
@@ -19,8 +19,8 @@ class SharedBottom(RevenueModel[TwoTasks]):
     def __init__(self, layout: Layout, settings: ModelSettings) -> None:
         super().__init__(layout, settings)
         self.embedding = FeatureEmbedding(layout, settings.embedding_dim)
-        self.trunk = Trunk(self.embedding.widths, settings.dropout)
-        self.conversion, self.revenue = ScalarHead(HIDDEN[-1]), ScalarHead(HIDDEN[-1])
+        self.trunk = Trunk(self.embedding.widths, settings)
+        self.conversion, self.revenue = ScalarHead(self.trunk.width), ScalarHead(self.trunk.width)
 
     def start_at(self, moments: LabelMoments) -> None:
         """Starts p_c at the conversion rate and r at the mean of log revenue."""

@@ -6,14 +6,17 @@ import math
 
 import pytest
 import torch
+from pydantic import ValidationError
+from torch import nn
 
 from ptofa_spark.errors import ConfigError
 from ptofa_spark.feed.blocks import Block, BlockLayout, Features, Labels, Layout
 from ptofa_spark.models.embedding import BlockLinear, Embedded
 from ptofa_spark.models.heads import LabelMoments, LogNormalHead
 from ptofa_spark.models.prediction import RevenueModel, lognormal_prediction
-from ptofa_spark.models.registry import build_model
+from ptofa_spark.models.registry import MODELS, build_model
 from ptofa_spark.models.settings import ModelSettings
+from ptofa_spark.models.trunk import Trunk
 
 LAYOUT = Layout(BlockLayout((5, 3), 4), BlockLayout((7,), 2), BlockLayout((), 3))
 
@@ -122,3 +125,23 @@ def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
     known = "dnn_c, dnn_r, esmm, mmoe, mtl_mse, ptofa, shared_bottom, ziln"
     with pytest.raises(ConfigError, match=f"unknown model 'zilm'; known: {known}"):
         build_model("zilm", LAYOUT, ModelSettings())
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize(("hidden", "widths"), [("7", [7]), ("16,8,5", [16, 8, 5])])
+def test_every_trunk_has_the_hidden_widths_of_the_settings(name: str, hidden: str, widths: list[int]) -> None:
+    net = build_model(name, LAYOUT, ModelSettings(hidden=hidden))
+    trunks = [part for part in net.modules() if isinstance(part, Trunk)]
+    assert trunks
+    for trunk in trunks:
+        layers = [part.out_features for part in trunk.modules() if isinstance(part, nn.Linear)]
+        assert layers == widths
+    generator = torch.Generator().manual_seed(2)
+    features = Features(*(block(layout, (9,), generator) for layout in (LAYOUT.user, LAYOUT.fund, LAYOUT.pair)))
+    assert net.predict(net(features)).expected_revenue.isfinite().all()
+
+
+@pytest.mark.parametrize("hidden", ["", "128,", "0,64", "128;64", "-1", "1.5"])
+def test_hidden_widths_that_are_no_numbers_are_refused(hidden: str) -> None:
+    with pytest.raises(ValidationError, match="hidden"):
+        ModelSettings(hidden=hidden)
