@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.problem import Funds
 from ptofa_spark.errors import TableError
+from ptofa_spark.tables.not_finite import holds_not_finite
 from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
 
@@ -180,7 +181,7 @@ def _require_one_row_a_user(rows: DataFrame, table: str) -> None:
 
 
 def _not_finite() -> Column:
-    return F.exists("expected_revenue", lambda e: F.isnan(e) | (F.abs(e) == float("inf")))
+    return holds_not_finite("expected_revenue", null=False)
 
 
 def _not_finite_error(bad: Row, table: str, fund_ids: tuple[str, ...]) -> TableError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructField, StructType
 
 from ptofa_spark.tables.schemas import COMPACT_SCORES
 
@@ -17,14 +16,15 @@ def compact(users: DataFrame, expected_revenue: Column, fund_ids: tuple[str, ...
         expected_revenue: array<double>, E in the order of fund_ids.
         fund_ids: the campaign's funds, sorted.
     """
-    funds = F.array(*[F.lit(fund) for fund in fund_ids])
-    # A frame read from Delta is nullable whatever it holds, and `to` refuses it for a NOT NULL column: the names and
-    # the types are the contract here, that no value is null was checked when the features were read.
-    nullable = StructType([StructField(f.name, f.dataType, True, f.metadata) for f in COMPACT_SCORES])
+    columns = {
+        "fund_ids": F.array(*[F.lit(fund) for fund in fund_ids]),
+        "expected_revenue": expected_revenue,
+    }
+    # Not by `DataFrame.to`: it rebuilds every array an element at a time, and refuses a frame read from Delta, which is
+    # nullable whatever it holds. That no value is null was checked when the features were read.
     return users.select(
-        "campaign_id",
-        "user_id",
-        "risk_tolerance",
-        funds.alias("fund_ids"),
-        expected_revenue.alias("expected_revenue"),
-    ).to(nullable)
+        *[
+            columns.get(field.name, F.col(field.name)).cast(field.dataType).alias(field.name, metadata=field.metadata)
+            for field in COMPACT_SCORES
+        ]
+    )

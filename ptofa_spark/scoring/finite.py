@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import UserError
+from ptofa_spark.tables.not_finite import holds_not_finite
 
 _MARK = "score is not finite"
 _NAMED_USERS = 5
@@ -46,4 +47,4 @@ def not_finite(scores: str) -> Column:
 
     pandas hands NaN to Arrow as null, which would read as "not eligible" although a model scores every pair.
     """
-    return F.exists(scores, lambda score: score.isNull() | F.isnan(score) | (F.abs(score) == F.lit(float("inf"))))
+    return holds_not_finite(scores, null=True)
