@@ -15,6 +15,7 @@ class ModelSettings(Settings):
     hidden: str = Field(
         "128,64",
         pattern=r"^[1-9][0-9]{0,3}(,[1-9][0-9]{0,3}){0,7}$",
+        coerce_numbers_to_str=True,
         description="widths of the hidden layers, from the features to the heads",
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="share of hidden units dropped in training (paper: .1, .3, .5)")

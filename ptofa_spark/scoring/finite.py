@@ -43,7 +43,7 @@ def not_finite_error(scores: DataFrame) -> UserError:
 
 
 def not_finite(scores: str) -> Column:
-    """Whether an array holds NaN, an infinity or null.
+    """Whether an array is null or holds NaN, an infinity or null.
 
     pandas hands NaN to Arrow as null, which would read as "not eligible" although a model scores every pair.
     """

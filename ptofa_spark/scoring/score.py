@@ -85,7 +85,8 @@ def scored_users(users: DataFrame, funds: DataFrame, artifact: Artifact) -> Data
     context = spark.sparkContext
     expected_revenue = expected_revenue_udf(context.broadcast(artifact), context.broadcast(campaign))
     features = F.struct(*[quoted(name) for name in encoding.user.columns], *campaign.pairs.columns())
-    return compact(users, expected_revenue(features), campaign.pairs.fund_ids)
+    needed = users.select("campaign_id", "user_id", "risk_tolerance", features.alias("features"))
+    return compact(needed, expected_revenue(F.col("features")), campaign.pairs.fund_ids)
 
 
 def _campaign(users: DataFrame, table: str, audience: str) -> str:

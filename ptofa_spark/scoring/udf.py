@@ -33,7 +33,8 @@ _FIELDS = {
 def expected_revenue_udf(artifact: Broadcast[Artifact], funds: Broadcast[CampaignFunds]) -> ColumnFunction:
     """A pandas UDF of one struct a user to array<double>, E by fund.
 
-    The struct holds the `u_` columns and those of `CampaignPairs.columns`.
+    The struct holds the `u_` columns and those of `CampaignPairs.columns`, and is a column of the frame: Spark plans a
+    copy of it a fund, and merges them at the end.
     An iterator: its body runs once a partition, not once a batch.
     The scores leave the worker as a number a fund: an array would cross as a Python list a user, which takes a third as
     long as the network.
@@ -49,7 +50,8 @@ def expected_revenue_udf(artifact: Broadcast[Artifact], funds: Broadcast[Campaig
     scored = pandas_udf(scores, returnType=by_fund)  # type: ignore[call-overload]
 
     def expected_revenue(features: Column) -> Column:
-        return F.array(*[scored(features)[name] for name in names])
+        one_a_fund = scored(features)
+        return F.array(*[one_a_fund[name] for name in names])
 
     return expected_revenue
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 
 def holds_not_finite(numbers: str, *, null: bool) -> Column:
-    """Whether an array<double> holds NaN or an infinity, or a null where `null` says that this counts; never null.
+    """Whether an array<double> holds NaN or an infinity; `null` is the answer for one that holds or is null instead.
 
     By `array_contains`, whose answer is null where nothing was found but a null seen: Spark compiles it, a lambda over
     the elements it interprets.

@@ -21,7 +21,7 @@ class PinnedTables:
 
     @property
     def versions(self) -> tuple[TableVersion, ...]:
-        """The tables asked for so far, in that order; what a commit or a report names as its sources."""
+        """The tables given and asked for so far, in that order; what a commit or a report names as its sources."""
         return tuple(self._pinned.values())
 
     def pin(self, *arguments: str) -> PinnedTables:

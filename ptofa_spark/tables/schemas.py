@@ -1,4 +1,4 @@
-"""The schema of every table, declared once: writers end in `.to(SCHEMA)`, readers check against it, tests import it.
+"""The schema of every table, declared once: writers end in it, readers check against it, tests import it.
 
 Amounts are in the platform's currency, times in UTC, revenue is per exposure. `users` and `funds` name the columns that
 every platform has; any further column there is an attribute and becomes a feature.

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ptofa_spark.models.settings import ModelSettings
 from ptofa_spark.training.artifact import METRICS, MODEL
 from ptofa_spark.training.checkpoint import decisive
 from ptofa_spark.training.settings import TrainSettings
@@ -20,9 +21,11 @@ def is_trained(settings: TrainSettings, table_versions: dict[str, int | None], f
     try:
         model: dict[str, Any] = json.loads((folder / MODEL).read_text(encoding="utf-8"))
         metrics: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        # A setting that a model is older than has its default there, as where the model is loaded.
+        of_model = ModelSettings(**model.get("settings", {})).model_dump(mode="json")
     except (OSError, ValueError):
         return False
-    found = {**metrics.get("train_settings", {}), **model.get("settings", {})}
+    found = {**metrics.get("train_settings", {}), **of_model}
     # The versions do not say which of a table's snapshots was read.
     date = None if settings.snapshot_date is None else settings.snapshot_date.isoformat()
     wanted = decisive(settings) | {"snapshot_date": date}

@@ -61,12 +61,12 @@ def test_a_run_reads_the_versions_that_it_began_with(spark: SparkSession, tmp_pa
             frame.coalesce(1).write.format("delta").mode("overwrite").save(place)
 
     write(GOOD, 1, 1)
-    tables = PinnedTables(spark)
+    tables = PinnedTables(spark).pin(*places)
+    write([("c", 7, 3, ["a", "b"], [0.0, 0.0])], 5, 9)
     campaign, funds = read_campaign_funds(tables, places[1], places[2], None)
     scores = read_scores(tables, places[0], campaign, funds)
     write([("c", 7, 3, ["a", "b"], [0.0, 0.0])], 5, 9)
     assert sorted(row["user_id"] for row in scores.collect()) == [1, 2]
-    again = read_campaign_funds(tables, places[1], places[2], None)[1]
-    assert again.demand.tolist() == [1, 1]
-    assert again.risk_levels.tolist() == [1, 1]
+    assert funds.demand.tolist() == [1, 1]
+    assert funds.risk_levels.tolist() == [1, 1]
     assert read_campaign_funds(PinnedTables(spark), places[1], places[2], None)[1].demand.tolist() == [9, 9]

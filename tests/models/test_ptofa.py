@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+import yaml
 from pydantic import ValidationError
 from torch import nn
 
@@ -130,7 +131,7 @@ def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
 @pytest.mark.parametrize("name", sorted(MODELS))
 @pytest.mark.parametrize(("hidden", "widths"), [("7", [7]), ("16,8,5", [16, 8, 5])])
 def test_every_trunk_has_the_hidden_widths_of_the_settings(name: str, hidden: str, widths: list[int]) -> None:
-    net = build_model(name, LAYOUT, ModelSettings(hidden=hidden))
+    net = build_model(name, LAYOUT, ModelSettings.model_validate({"hidden": yaml.safe_load(hidden)}))
     trunks = [part for part in net.modules() if isinstance(part, Trunk)]
     assert trunks
     for trunk in trunks:

@@ -102,7 +102,11 @@ def test_a_funds_scores_do_not_depend_on_how_many_there_are(
         new = funds.limit(1).crossJoin(spark.range(count - len(FUND_IDS)).toDF("n"))
         names = F.format_string("zz-%03d", "n")
         funds = funds.unionByName(new.withColumns({"fund_id": names, "f_fund_id": names}).drop("n"))
-    table = scored_users(users, funds, read_artifact(f"{warehouse}/model")).orderBy("user_id").toPandas()
+    scores = scored_users(users, funds, read_artifact(f"{warehouse}/model"))
+    plan = scores._jdf.queryExecution().executedPlan().toString()
+    assert "pythonUDF0" in plan  # the network runs once a user,
+    assert "pythonUDF1" not in plan  # not once a fund
+    table = scores.orderBy("user_id").toPandas()
     found = np.stack(table["expected_revenue"].to_list())
     assert found.shape == (USERS, count)
     ids = list(table["fund_ids"][0])

@@ -45,6 +45,13 @@ def test_another_training_is_not(settings: TrainSettings, change: dict[str, Any]
     assert not is_trained(settings.model_copy(update=change), VERSIONS, FILES)
 
 
+def test_a_model_older_than_a_setting_of_models_has_its_default(settings: TrainSettings, tmp_path: Path) -> None:
+    kept = {name: value for name, value in settings.model_dump(mode="json").items() if name != "hidden"}
+    (tmp_path / METRICS).write_text(json.dumps({"train_settings": kept, "files": FILES}), encoding="utf-8")
+    assert is_trained(settings, VERSIONS, FILES)
+    assert not is_trained(settings.model_copy(update={"hidden": "64"}), VERSIONS, FILES)
+
+
 def test_other_data_or_no_folder_is_not(settings: TrainSettings, tmp_path: Path) -> None:
     assert not is_trained(settings, {"w/examples": 4}, FILES)
     assert not is_trained(settings, VERSIONS, "of a table that was made anew")

@@ -1,0 +1,40 @@
+"""Scores that are no numbers are found, whether Spark compiles the search or interprets it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from pyspark.sql import SparkSession
+
+from ptofa_spark.tables.not_finite import holds_not_finite
+
+# An array, and whether it is to be found: nulls set aside, and nulls counted.
+CASES: list[tuple[list[float | None] | None, bool, bool]] = [
+    ([1.0, -2.0, 0.0], False, False),
+    ([1.0, math.nan], True, True),
+    ([math.inf, 1.0], True, True),
+    ([1.0, -math.inf], True, True),
+    ([None, math.nan], True, True),
+    ([math.inf, None], True, True),
+    ([None, 1.0], False, True),
+    ([None], False, True),
+    ([], False, False),
+    (None, False, True),
+]
+COMPILING = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "CODEGEN_ONLY"}
+INTERPRETING = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+
+
+@pytest.mark.parametrize("ways", [COMPILING, INTERPRETING], ids=["compiled", "interpreted"])
+def test_nan_and_infinities_are_found_and_nulls_where_they_count(spark: SparkSession, ways: dict[str, str]) -> None:
+    before = {name: spark.conf.get(name, None) for name in ways}
+    frame = spark.createDataFrame([(case, array) for case, (array, _, _) in enumerate(CASES)], "c int, e array<double>")
+    try:
+        for name, value in ways.items():
+            spark.conf.set(name, value)
+        found = frame.select("c", holds_not_finite("e", null=False), holds_not_finite("e", null=True)).collect()
+    finally:
+        for name, was in before.items():
+            spark.conf.unset(name) if was is None else spark.conf.set(name, was)
+    assert sorted(map(tuple, found)) == [(case, *wanted) for case, (_, *wanted) in enumerate(CASES)]
