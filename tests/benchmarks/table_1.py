@@ -93,8 +93,8 @@ def _slug(text: str) -> str:
 
 
 def _report(work: Path, place: int, args: argparse.Namespace) -> Path:
-    """Where a process keeps its models and figures, those of other settings of training elsewhere."""
-    return work / _slug(f"report-{place} {args.train}".strip())
+    """Where a process keeps its models and figures, those of the grid and of other settings of training elsewhere."""
+    return work / _slug(" ".join(word for word in (f"report-{place}", "grid" * args.grid, args.train) if word))
 
 
 def _start(work: Path, place: int, models: str, args: argparse.Namespace) -> subprocess.Popen[bytes]:
@@ -103,6 +103,8 @@ def _start(work: Path, place: int, models: str, args: argparse.Namespace) -> sub
     conf = report.with_name(f"{report.name}.yaml")
     if not copy.exists():
         shutil.copytree(work / "warehouse", copy, copy_function=os.link)
+    # Of an earlier call, perhaps of other models: what it measured is in `--lines`, and beside each model.
+    (report / JSON).unlink(missing_ok=True)
     asked = {
         "warehouse": str(copy), "report": str(report), "seed": args.seed, "table1": True,
         "table1_models": models, "table1_seeds": args.seeds,

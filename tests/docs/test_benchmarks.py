@@ -128,6 +128,11 @@ def test_table_1_counts_each_training_once_and_keeps_those_of_other_seeds() -> N
     assert page.count("- `seed ") == 3
 
 
+def test_the_page_of_table_1_tells_the_lines_beside_it() -> None:
+    lines = report.DOCS / "table_1.jsonl"
+    assert table_1.page(rows(lines)) == lines.with_suffix(".md").read_text(encoding="utf-8")
+
+
 @pytest.mark.long
 def test_table_1_is_measured_by_processes_side_by_side(tmp_path: Path) -> None:
     platform = ["--users=5000", "--platform=--exposure-policy=selected"]
@@ -145,6 +150,10 @@ def test_table_1_of_real_customers_with_settings_of_training(tmp_path: Path) -> 
     assert (model["scenario"], model["users"]) == ("completejourney epochs=1 learning_rate=.002", None)
     assert (model["learning_rate"], model["regret"]) == (0.002, None)
     assert (zero["predictor"], mean["predictor"]) == ("zero", "mean")
+    # Nothing that this call measured is taken for the next one's, which measures nothing.
+    with pytest.raises(subprocess.CalledProcessError):
+        _table_1(tmp_path, *words[:-1], "no_such_model", "--grid")
+    assert len(rows(tmp_path / "table_1.jsonl")) == 3
 
 
 def _table_1(folder: Path, *words: str) -> list[dict[str, Any]]:
