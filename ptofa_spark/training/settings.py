@@ -26,7 +26,7 @@ class TrainSettings(ModelSettings):
     seed: int = Field(7, ge=0, description="of weights, dropout and the order of rows: same seed, same weights")
     batch_size: int = Field(512, ge=1, description="examples a step (paper: 512)")
     learning_rate: float = Field(0.0003, gt=0, description="of Adam (the paper's grid: .01, .02, .04, .06)")
-    epochs: int = Field(12, ge=1, description="passes over the training split, at most")
+    epochs: int = Field(100, ge=1, description="passes over the training split, at most; patience ends most before")
     patience: int = Field(2, ge=1, description="epochs without a better validation loss before training stops")
     averaging: float = Field(
         0.9997, ge=0, lt=1, description="decay, a step, of the average of the weights that is kept; 0: the last step's"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,6 +27,8 @@ from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.tracking import open_experiment, track
 from ptofa_spark.training.trainer import Fitted, seeded_single_thread
 from ptofa_spark.training.validation import ValidationMetrics, validate
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class TrainedModel:
         settings = self.chosen.settings
         return {
             "best_epoch": self.chosen.fitted.best_epoch,
+            "cut_off": self.chosen.fitted.cut_off,
             "history": [asdict(epoch) for epoch in self.chosen.fitted.history],
             "grid": [asdict(point) for point in self.chosen.grid],
             "validation": asdict(self.validation),
@@ -98,6 +102,8 @@ def train(spark: SparkSession, settings: TrainSettings) -> TrainedModel:
             return run_training(spark, TrainingTask(feed, labels[TRAIN].moments(), point, file))
 
         chosen = best_of_grid(settings, run)
+        if chosen.fitted.cut_off:
+            logger.warning("epochs=%d ended the training before its loss had stopped falling", settings.epochs)
         model = build_model(settings.model, feed.encoding.layout, chosen.settings.of_model())
         model.load_state_dict(chosen.fitted.weights)
         model.eval()

@@ -54,11 +54,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Fitted:
-    """A finished run. weights: those of the best epoch, on the CPU; history: all epochs."""
+    """A finished run.
+
+    history: all epochs; weights: those of the best, on the CPU; cut_off: whether `epochs` ended it before its patience.
+    """
 
     best_epoch: int
     history: tuple[Epoch, ...]
     weights: dict[str, Tensor]
+    cut_off: bool
 
 
 def fit(
@@ -108,7 +112,7 @@ def fit(
             )  # fmt: skip
     model.to("cpu").load_state_dict(stopping.best_weights)
     model.eval()
-    return Fitted(stopping.best_epoch, tuple(progress.history), stopping.best_weights)
+    return Fitted(stopping.best_epoch, tuple(progress.history), stopping.best_weights, not stopping.enough)
 
 
 def mean_loss(model: RevenueModel[Any], source: Source, group: Group = ALONE) -> float:

@@ -96,10 +96,14 @@ def test_the_same_seed_trains_the_same_weights(
     assert weights("other", 6) != read_artifact(trained.model_dir).weights
 
 
-def test_training_on_data_without_a_conversion_gives_finite_predictions(spark: SparkSession, warehouse: str) -> None:
+def test_training_on_data_without_a_conversion_gives_finite_predictions(
+    spark: SparkSession, warehouse: str, caplog: pytest.LogCaptureFixture
+) -> None:
     write_feature_tables(spark, warehouse, users=800, intercept=-60.0)
     done = train(spark, TrainSettings(warehouse=warehouse, model_dir=f"{warehouse}/model", epochs=1))
     assert done.labels["train"].conversions == 0
+    assert "epochs=1 ended the training before its loss had stopped falling" in caplog.text
+    assert done.metrics()["cut_off"] is True
     said = predict_examples(spark.read.format("delta").load(f"{warehouse}/examples"), f"{warehouse}/model").toPandas()
     assert said["predicted_revenue"].map(math.isfinite).all()
 

@@ -159,8 +159,15 @@ def test_the_best_epochs_weights_are_kept() -> None:
     losses = [epoch.validation_loss for epoch in run.history]
     assert run.best_epoch == losses.index(min(losses))
     assert len(losses) == min(12, run.best_epoch + 5)
+    assert not run.cut_off
     assert mean_loss(model, source) == pytest.approx(min(losses), rel=1e-9)
     assert losses[-1] > min(losses)
+
+
+def test_a_run_that_its_epochs_end_before_its_patience_says_so() -> None:
+    source = exposures(600, 0.1, seed=4)
+    _, run = fitted(source, epochs=3, patience=2, learning_rate=1e-4)
+    assert (run.best_epoch, run.cut_off) == (2, True)
 
 
 def test_stopping_waits_for_its_patience() -> None:
