@@ -18,7 +18,7 @@ warehouse = notebook.widget("warehouse", "warehouse/synthetic")
 report = notebook.widget("report", "reports/synthetic")
 models = notebook.widget("models", "ptofa,ziln,esmm")
 seeds = int(notebook.widget("seeds", "1"))
-epochs = int(notebook.widget("epochs", "6"))
+epochs = int(notebook.widget("epochs", "100"))
 
 # COMMAND ----------
 

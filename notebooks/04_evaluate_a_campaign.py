@@ -29,7 +29,7 @@ spark = notebook.spark
 warehouse = notebook.widget("warehouse", "warehouse/synthetic")
 report = notebook.widget("report", "reports/synthetic")
 arms = notebook.widget("arms", "esmm+manual,esmm+ha,ptofa+ha,ptofa+exact,oracle+exact")
-epochs = int(notebook.widget("epochs", "6"))
+epochs = int(notebook.widget("epochs", "100"))
 sizes = [int(size) for size in notebook.widget("sizes", "1000,2000,5000").split(",")]
 
 # COMMAND ----------
