@@ -10,6 +10,7 @@
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.table_1 import table_1
 from ptofa_spark.pipeline.notebook import Notebook
+from ptofa_spark.training.settings import TrainSettings
 
 # COMMAND ----------
 
@@ -18,7 +19,7 @@ warehouse = notebook.widget("warehouse", "warehouse/synthetic")
 report = notebook.widget("report", "reports/synthetic")
 models = notebook.widget("models", "ptofa,ziln,esmm")
 seeds = int(notebook.widget("seeds", "1"))
-epochs = int(notebook.widget("epochs", "100"))
+epochs = int(notebook.widget("epochs", str(TrainSettings().epochs)))
 
 # COMMAND ----------
 

@@ -21,6 +21,7 @@ from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table
 from ptofa_spark.tables.schemas import COMPACT_SCORES
 from ptofa_spark.tables.writing import write_table
+from ptofa_spark.training.settings import TrainSettings
 
 # COMMAND ----------
 
@@ -29,7 +30,7 @@ spark = notebook.spark
 warehouse = notebook.widget("warehouse", "warehouse/synthetic")
 report = notebook.widget("report", "reports/synthetic")
 arms = notebook.widget("arms", "esmm+manual,esmm+ha,ptofa+ha,ptofa+exact,oracle+exact")
-epochs = int(notebook.widget("epochs", "100"))
+epochs = int(notebook.widget("epochs", str(TrainSettings().epochs)))
 sizes = [int(size) for size in notebook.widget("sizes", "1000,2000,5000").split(",")]
 
 # COMMAND ----------

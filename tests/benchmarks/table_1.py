@@ -55,7 +55,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.scenario in REAL:
         args.users = None
-    named = " ".join(word for word in (args.scenario, args.platform, args.train) if word)
+    named = _joined(args.scenario, args.platform, args.train)
     work = args.bench / "table_1" / _slug(f"{args.scenario}-{args.users or 'real'}{args.platform}")
     if not (work / "built").exists():
         _build(work, args)
@@ -88,13 +88,17 @@ def _build(work: Path, args: argparse.Namespace) -> None:
     (work / "built").touch()
 
 
+def _joined(*words: str) -> str:
+    return " ".join(word for word in words if word)
+
+
 def _slug(text: str) -> str:
     return re.sub(r"[^\w.]+", "-", text)
 
 
 def _report(work: Path, place: int, args: argparse.Namespace) -> Path:
     """Where a process keeps its models and figures, those of the grid and of other settings of training elsewhere."""
-    return work / _slug(" ".join(word for word in (f"report-{place}", "grid" * args.grid, args.train) if word))
+    return work / _slug(_joined(f"report-{place}", "grid" if args.grid else "", args.train))
 
 
 def _start(work: Path, place: int, models: str, args: argparse.Namespace) -> subprocess.Popen[bytes]:
