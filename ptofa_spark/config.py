@@ -41,7 +41,7 @@ SECTIONS = (
     "what_if",
     "run_pipeline",
 )
-SHARED_KEYS = ("warehouse", "seed", "test_share", "validation_share")
+SHARED_KEYS = ("warehouse", "seed", "test_share", "validation_share", "csv_separator", "csv_decimal")
 
 
 class _OneLineParser(argparse.ArgumentParser):

@@ -43,7 +43,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
     with progress.stage(f"allocate-{settings.method}", k=settings.k, mode=settings.demand_mode) as report:
         log = log_for_priority(settings)
         sources = [settings.expected_revenue, settings.funds, settings.demands, *([log] if log else [])]
-        tables = PinnedTables(spark).pin(*sources)
+        tables = PinnedTables(spark, csv=settings.csv_form()).pin(*sources)
         with seconds.of("read"):
             campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
             claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}")

@@ -22,7 +22,8 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     Raises:
         UserError: an input breaks its contract, or the allocation breaks a promise, each of which is named.
     """
-    tables = PinnedTables(spark).pin(settings.expected_revenue, settings.funds, settings.demands)
+    tables = PinnedTables(spark, csv=settings.csv_form())
+    tables.pin(settings.expected_revenue, settings.funds, settings.demands)
     campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
     scores = read_scores(tables, settings.expected_revenue, campaign, funds)
     users = scores.count()

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ptofa_spark.config import Settings
+from ptofa_spark.tables.csv_settings import CsvSettings
 
 DemandMode = Literal["exact", "at-most", "partial", "scale"]
 Method = Literal["ha", "manual", "exact", "ip", "mincostflow"]
@@ -15,7 +15,7 @@ HaVariant = Literal["guarded", "literal"]
 MAX_ROUNDS = 12
 
 
-class AllocateSettings(Settings):
+class AllocateSettings(CsvSettings):
     """Settings of `allocate`; a table is a catalog name or the path/URI of Delta, Parquet or CSV."""
 
     expected_revenue: str = Field(
@@ -70,7 +70,7 @@ class AllocateSettings(Settings):
     max_sweep_rows: int = Field(500_000, ge=1, description="users that the driver sweeps in one step, at most")
 
 
-class AuditSettings(Settings):
+class AuditSettings(CsvSettings):
     """Settings of `audit`; a table is a catalog name or the path/URI of Delta, Parquet or CSV."""
 
     allocation: str = Field(description="the allocation: campaign_id, user_id, slot, fund_id, expected_revenue")

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ptofa_spark.allocation.settings import DemandMode
 from ptofa_spark.config import Settings
+from ptofa_spark.tables.csv_settings import CsvSettings
 
 
 class EvaluateSettings(Settings):
@@ -46,7 +47,7 @@ class EvaluateSettings(Settings):
         return tuple(self.allocations.split(","))
 
 
-class WhatIfSettings(Settings):
+class WhatIfSettings(CsvSettings):
     """Settings of `what_if`; a table is a catalog name or the path/URI of Delta, Parquet or CSV."""
 
     expected_revenue: str = Field(description="table of scores, in either form that allocate reads")

@@ -59,7 +59,8 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
         UserError: an input breaks its contract, or today's problem is infeasible.
     """
     with progress.stage("what-if", k=settings.k, mode=settings.demand_mode) as report:
-        tables = PinnedTables(spark).pin(settings.expected_revenue, settings.funds, settings.demands)
+        tables = PinnedTables(spark, csv=settings.csv_form())
+        tables.pin(settings.expected_revenue, settings.funds, settings.demands)
         campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
         asked = read_changes(settings.changes, funds.ids)
         scores = read_scores(tables, settings.expected_revenue, campaign, funds)

@@ -63,7 +63,7 @@ def _read(spark: SparkSession, settings: BuildFeaturesSettings) -> Raw:
     versions = None
     if settings.rebuild_version is not None:
         versions = sources_of(spark, in_warehouse(settings.warehouse, "examples"), settings.rebuild_version)
-    return read_raw(spark, settings.warehouse, settings.snapshot_date, datetime.now(UTC), versions)
+    return read_raw(spark, settings.warehouse, settings.snapshot_date, datetime.now(UTC), versions, settings.csv_form())
 
 
 def _set_aside(raw: Raw, records: DataFrame, counts: RowCounts, settings: BuildFeaturesSettings) -> None:

@@ -12,10 +12,12 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType, VariantType
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.files.csv_header import CsvForm
 from ptofa_spark.tables.commits import TableVersion
 from ptofa_spark.tables.domains import DOMAINS
 from ptofa_spark.tables.names import in_warehouse, quoted
 from ptofa_spark.tables.pinned import PinnedTables
+from ptofa_spark.tables.reading import AS_FOUND
 from ptofa_spark.tables.schemas import OPEN_TABLES, RAW_TABLES
 
 logger = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ def read_raw(
     snapshot_date: date | None,
     now: datetime,
     versions: Mapping[str, int | None] | None = None,
+    csv: CsvForm = AS_FOUND,
 ) -> Raw:
     """Reads the raw tables of a warehouse.
 
@@ -70,6 +73,7 @@ def read_raw(
         snapshot_date: the start of the campaign to build for; the last campaign's if None.
         now: an event after this lies in the future.
         versions: by table argument, to read again what an earlier build read; the newest if None.
+        csv: how CSV files are read.
 
     Raises:
         TableError: a table is missing or has other columns, or is none that the earlier build read, or no campaign
@@ -77,7 +81,7 @@ def read_raw(
     """
     places = {name: in_warehouse(warehouse, name) for name in RAW_TABLES}
     earlier = [] if versions is None else _as_they_were(places.values(), versions)
-    tables = PinnedTables(spark, earlier).pin(*places.values())
+    tables = PinnedTables(spark, earlier, csv).pin(*places.values())
     frames = {
         name: tables.read(places[name], schema, keep_extra=name in OPEN_TABLES, allow_null=True)
         for name, schema in RAW_TABLES.items()

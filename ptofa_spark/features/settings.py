@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from ptofa_spark.config import Settings
+from ptofa_spark.tables.csv_settings import CsvSettings
 
 
-class BuildFeaturesSettings(Settings):
+class BuildFeaturesSettings(CsvSettings):
     """Settings of `build_features`."""
 
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")

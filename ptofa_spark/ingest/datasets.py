@@ -35,4 +35,4 @@ def _load(spark: SparkSession, settings: IngestSettings) -> RawTables:
         return load_hillstrom(spark, settings.source, settings.seed, settings.test_share)
     if settings.source.rstrip("/") == settings.warehouse.rstrip("/"):
         raise ConfigError(f"ingest: source and warehouse are both {settings.source!r}: name another warehouse")
-    return load_own_tables(spark, settings.source)
+    return load_own_tables(spark, settings.source, settings.csv_form())

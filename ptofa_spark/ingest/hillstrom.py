@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import DataType, DoubleType, IntegerType, LongType, StringType, StructField, StructType
 
 from ptofa_spark.errors import MissingColumnError, TableError
+from ptofa_spark.files.formats import Foreign
+from ptofa_spark.files.places import all_bytes, find_files, formats
 from ptofa_spark.ingest.raw_tables import RawTables, count_test_users
 from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, FUNDS, TRANSACTIONS, USERS
 from ptofa_spark.whole_shares import largest_remainder
@@ -132,17 +133,17 @@ def _content(spark: SparkSession, source: str) -> bytes:
     Raises:
         TableError: no such file, several, or one too large to be the experiment.
     """
-    try:
-        files = spark.read.format("binaryFile").load(source)
-        found = files.select("path", "length").take(2)
-    except AnalysisException as error:
-        reason = str(error).split("\n", 1)[0]
-        raise TableError(f"table {source} cannot be read: {reason}; give the CSV's path or URI") from error
-    if len(found) != 1:
+    place = find_files(spark, source)
+    if len(place.files) != 1:
         raise TableError(f"table {source} is no single file: give the CSV's path or URI")
-    if found[0]["length"] > _MOST_BYTES:
-        raise TableError(f"table {source} has {found[0]['length']} bytes, too many for {ROWS} rows: give the CSV")
-    return bytes(files.select("content").collect()[0]["content"])
+    file = place.files[0]
+    found = formats(spark, place)[file]
+    if isinstance(found, Foreign) or found == "parquet":
+        what, way_out = (found.what, found.way_out) if isinstance(found, Foreign) else ("Parquet", "give the CSV")
+        raise TableError(f"table {source} is {what}: {way_out}")
+    if file.size > _MOST_BYTES:
+        raise TableError(f"table {source} has {file.size} bytes, too many for {ROWS} rows: give the CSV")
+    return all_bytes(spark, file, found)
 
 
 def _require(rows: pd.DataFrame, source: str, column: str, good: pd.Series, wanted: str) -> None:

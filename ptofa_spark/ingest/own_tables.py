@@ -12,10 +12,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.files.csv_header import CsvForm
 from ptofa_spark.ingest.raw_tables import RawTables
 from ptofa_spark.tables.domains import DOMAINS, Domain
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import read_table, table_exists
+from ptofa_spark.tables.reading import AS_FOUND, read_table, table_exists
 from ptofa_spark.tables.schemas import OPEN_TABLES, RAW_TABLES
 
 _SUFFIXES = ("", ".csv", ".parquet")
@@ -39,7 +40,7 @@ _REFERENCES = {
 }
 
 
-def load_own_tables(spark: SparkSession, source: str) -> RawTables:
+def load_own_tables(spark: SparkSession, source: str, csv: CsvForm = AS_FOUND) -> RawTables:
     """The tables at the source, each held to its contract and to the others.
 
     Args:
@@ -47,6 +48,7 @@ def load_own_tables(spark: SparkSession, source: str) -> RawTables:
         source: directory, URI or catalog.schema with users, funds, campaigns, exposures, demands and, where there is
             a history, transactions; in a directory each a Delta table, a Parquet folder or file, or a CSV, with or
             without the ending .csv or .parquet.
+        csv: how CSV files are read.
 
     Raises:
         TableError: the first thing that is wrong, with its table, column and value.
@@ -59,7 +61,8 @@ def load_own_tables(spark: SparkSession, source: str) -> RawTables:
         if place is None and name == _OPTIONAL:
             frames[name] = spark.createDataFrame([], schema)
             continue
-        frames[name] = read_table(spark, place or in_warehouse(source, name), schema, keep_extra=name in OPEN_TABLES)
+        argument = place or in_warehouse(source, name)
+        frames[name] = read_table(spark, argument, schema, keep_extra=name in OPEN_TABLES, csv=csv)
     tables = RawTables(**frames)
     check_raw_tables(tables)
     return tables

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from ptofa_spark.config import Settings
+from ptofa_spark.tables.csv_settings import CsvSettings
 
 
-class IngestSettings(Settings):
+class IngestSettings(CsvSettings):
     """What to read and where to write it."""
 
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the raw tables")

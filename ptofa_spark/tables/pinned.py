@@ -7,16 +7,18 @@ from collections.abc import Iterable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
+from ptofa_spark.files.csv_header import CsvForm
 from ptofa_spark.tables.commits import TableVersion, delta_version
-from ptofa_spark.tables.reading import read_columns, read_table
+from ptofa_spark.tables.reading import AS_FOUND, read_columns, read_table
+from ptofa_spark.tables.schemas import KNOWN_COLUMNS
 
 
 class PinnedTables:
     """Reads tables, each at the version that was the newest when it was first asked for."""
 
-    def __init__(self, spark: SparkSession, versions: Iterable[TableVersion] = ()) -> None:
-        """versions: of tables to be read as they were, instead of as they are."""
-        self._spark = spark
+    def __init__(self, spark: SparkSession, versions: Iterable[TableVersion] = (), csv: CsvForm = AS_FOUND) -> None:
+        """versions: of tables to be read as they were, instead of as they are; csv: how CSV files are read."""
+        self._spark, self._csv = spark, csv
         self._pinned = {each.name: each for each in versions}
 
     @property
@@ -45,8 +47,16 @@ class PinnedTables:
             As `read_table`.
         """
         version = self.version(argument)
-        return read_table(self._spark, argument, schema, keep_extra=keep_extra, version=version, allow_null=allow_null)
+        return read_table(
+            self._spark,
+            argument,
+            schema,
+            keep_extra=keep_extra,
+            version=version,
+            allow_null=allow_null,
+            csv=self._csv,
+        )
 
     def columns(self, argument: str) -> list[str]:
         """The names of its columns at its version, to tell apart the forms that a table may have."""
-        return read_columns(self._spark, argument, self.version(argument))
+        return read_columns(self._spark, argument, KNOWN_COLUMNS, self.version(argument), self._csv)

@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    ArrayType,
-    ByteType,
-    DataType,
-    DecimalType,
-    DoubleType,
-    FloatType,
-    IntegerType,
-    LongType,
-    ShortType,
-    StringType,
-    StructField,
-    StructType,
-)
+from pyspark.sql.types import StructType
 
 from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError, way_out
+from ptofa_spark.files.column_names import Matched, match_columns
+from ptofa_spark.files.csv_files import CsvFiles, open_csv
+from ptofa_spark.files.csv_header import CsvForm
+from ptofa_spark.files.csv_rows import Report
+from ptofa_spark.files.csv_table import read_csv
+from ptofa_spark.files.formats import Foreign
+from ptofa_spark.files.kinds import kind_of_type
+from ptofa_spark.files.parquet_files import read_parquet
+from ptofa_spark.files.places import exists, find_files, formats, hadoop_path
+from ptofa_spark.tables.conversions import Conversion, conversion
 from ptofa_spark.tables.names import TableName, quoted
 
 logger = logging.getLogger(__name__)
 
 _NOT_THERE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND")
+# Spark reads files of these formats leniently, and a catalog's table of them too.
+_OF_TEXT = ("csv", "text", "json", "xml")
+AS_FOUND = CsvForm()
 
-_INTEGERS: tuple[type[DataType], ...] = (ByteType, ShortType, IntegerType, LongType)
-_WIDER: dict[type[DataType], tuple[type[DataType], ...]] = {
-    LongType: _INTEGERS,
-    IntegerType: _INTEGERS,  # a bigint column is read as int when every value fits: checked where the cast happens
-    DoubleType: (*_INTEGERS, FloatType, DoubleType, DecimalType),
-}
+
+@dataclass(frozen=True)
+class _Typed:
+    """A table whose columns have types. as_text: columns whose text stands for a value, of partition folders."""
+
+    frame: DataFrame
+    as_text: frozenset[str] = frozenset()
 
 
 def read_table(
@@ -47,6 +50,7 @@ def read_table(
     keep_extra: bool = False,
     version: int | None = None,
     allow_null: bool = False,
+    csv: CsvForm = AS_FOUND,
 ) -> DataFrame:
     """Reads the table and returns its contract's columns, in the contract's order and types.
 
@@ -57,28 +61,36 @@ def read_table(
         keep_extra: keep further columns, after the contract's, sorted by name.
         version: Delta version to read; the newest if None.
         allow_null: whether the caller deals with nulls where the contract has none.
+        csv: what the user says of CSV files.
 
     Raises:
-        TableError: no such table, no known content, or a value that does not fit its column's type.
+        TableError: no such table, no known content, or a row or value that is not what the contract says.
         MissingColumnError: a column of the contract is missing.
         ColumnTypeError: a column's type cannot be read as the contract's without loss.
     """
-    name = TableName.parse(argument)
-    frame, is_csv = _open(spark, name, schema, version)
-    extra = sorted(column for column in frame.columns if column not in schema.names) if keep_extra else []
-    missing = [field.name for field in schema if field.name not in frame.columns]
-    if missing:
-        raise MissingColumnError(argument, missing, frame.columns)
-    found = {field.name: field.dataType for field in frame.schema}
-    for field in schema:
-        # Whether the words of a CSV fit is decided by their values; a list they never are.
-        if not is_csv or isinstance(field.dataType, ArrayType):
-            _require_readable(argument, field, found[field.name])
-    _require_values(frame, schema, argument, allow_null)
-    return frame.select(
-        *[F.col(quoted(field.name)).cast(field.dataType).alias(field.name) for field in schema],
-        *[F.col(quoted(column)) for column in extra],
-    )
+    opened = _open(spark, TableName.parse(argument), schema.names, version, csv)
+    if isinstance(opened, CsvFiles):
+        return _from_csv(spark, opened, schema, keep_extra, allow_null, csv)
+    return _from_typed(opened, argument, schema, keep_extra, allow_null)
+
+
+def read_columns(
+    spark: SparkSession, argument: str, known: Collection[str], version: int | None = None, csv: CsvForm = AS_FOUND
+) -> list[str]:
+    """The names of a table's columns, to tell apart the forms that a table may have.
+
+    Args:
+        spark: the session.
+        argument: the table.
+        known: names that a column may have; one that differs from them by case or outer spaces counts as it.
+        version: Delta version; the newest if None.
+        csv: what the user says of CSV files.
+    """
+    opened = _open(spark, TableName.parse(argument), known, version, csv)
+    names = opened.groups[0].names if isinstance(opened, CsvFiles) else opened.frame.columns
+    matched = _matched(argument, names, sorted(known))
+    other = [name for place, name in enumerate(names) if place not in matched.position.values()]
+    return [*matched.position, *other]
 
 
 def table_exists(spark: SparkSession, argument: str) -> bool:
@@ -86,145 +98,205 @@ def table_exists(spark: SparkSession, argument: str) -> bool:
     name = TableName.parse(argument)
     if name.in_catalog:
         return bool(spark.catalog.tableExists(name.sql()))
-    return _first_file(spark, argument) is not None
+    return exists(spark, argument)
 
 
-def _open(spark: SparkSession, name: TableName, schema: StructType, version: int | None) -> tuple[DataFrame, bool]:
-    """The frame and whether it came from CSV, whose columns of the contract are strings then."""
+def _open(
+    spark: SparkSession, name: TableName, wanted: Collection[str], version: int | None, csv: CsvForm
+) -> _Typed | CsvFiles:
+    """The table as it lies there; of CSV files, their headers."""
     options = {} if version is None else {"versionAsOf": str(version)}
     if name.in_catalog:
+        return _Typed(_of_the_catalog(spark, name, options))
+    if DeltaTable.isDeltaTable(spark, name.text):
         try:
-            return spark.read.options(**options).table(name.sql()), False
-        except AnalysisException as error:
-            if error.getCondition() not in _NOT_THERE:
-                raise TableError(f"table {name} cannot be read: {_cause(error)}") from error
-            raise TableError(
-                f"there is no table {name} in the catalog, and no such file or folder in the working directory: "
-                "correct the name, or give a path or URI"
-            ) from error
-    content = _content(spark, name.text)
-    if content == "csv":
-        return _read_csv(spark, name.text, schema), True
+            return _Typed(spark.read.options(**options).format("delta").load(name.text))
+        except PySparkException as error:
+            raise TableError(f"table {name} cannot be read: {_first_line(error)}") from error
+    place = find_files(spark, name.text)
+    if _has_log(spark, name.text):
+        raise TableError(f"table {name} was never finished, its writer ended before: run what writes it again")
+    if place.hidden:
+        logger.info("table=%s left_out=%s reason=hidden", name, _listed(place.hidden))
+    if not place.files:
+        raise TableError(f"table {name} is empty, it holds no file of data: give a Delta table, Parquet or CSV")
+    found = formats(spark, place)
+    for file, form in found.items():
+        if isinstance(form, Foreign):
+            raise TableError(f"table {name}: {file.name} is {form.what}: {form.way_out}")
+    packed = {file: form for file, form in found.items() if not isinstance(form, Foreign)}
+    kinds = {"parquet" if form == "parquet" else "csv" for form in packed.values()}
+    if len(kinds) > 1:
+        one = next(file.name for file, form in packed.items() if form == "parquet")
+        other = next(file.name for file, form in packed.items() if form != "parquet")
+        raise TableError(f"table {name} holds Parquet ({one}) beside text ({other}): keep files of one format")
+    if kinds == {"csv"}:
+        if place.empty:
+            logger.info("table=%s left_out=%s reason=empty", name, _listed(place.empty))
+        return open_csv(spark, place, packed, list(wanted), csv)
+    return _Typed(read_parquet(spark, place), frozenset(key for key, _ in place.files[0].partition))
+
+
+def _of_the_catalog(spark: SparkSession, name: TableName, options: dict[str, str]) -> DataFrame:
     try:
-        return spark.read.options(**options).format(content).load(name.text), False
-    except PySparkException as error:
-        raise TableError(f"table {name} cannot be read: {_cause(error)}") from error
+        frame = spark.read.options(**options).table(name.sql())
+        provider = _provider(spark, name)
+    except AnalysisException as error:
+        if error.getCondition() not in _NOT_THERE:
+            raise TableError(f"table {name} cannot be read: {_first_line(error)}") from error
+        raise TableError(
+            f"there is no table {name} in the catalog, and no such file or folder in the working directory: "
+            "correct the name, or give a path or URI"
+        ) from error
+    if provider in _OF_TEXT:
+        raise TableError(
+            f"table {name} of the catalog is {provider.upper()}, which Spark reads without a check of its rows: "
+            "give the path of its files instead"
+        )
+    return frame
 
 
-def _cause(error: PySparkException) -> str:
-    """The line of a Spark error that names what is wrong, and the way out where it is known."""
-    text = str(error)
-    if "TIMESTAMP(NANOS" in text:
-        return "Spark has no nanoseconds; write its timestamps in microseconds (pandas: coerce_timestamps='us')"
-    return f"{text.strip().splitlines()[0]}; write it again, or give another place"
+def _provider(spark: SparkSession, name: TableName) -> str:
+    """The format of a table of the catalog, "" of a view."""
+    rows = spark.sql(f"DESCRIBE TABLE EXTENDED {name.sql()}").where("lower(col_name) = 'provider'").collect()
+    return str(rows[-1]["data_type"]).lower() if rows else ""
 
 
-def _content(spark: SparkSession, path: str) -> str:
-    """delta, parquet or csv, by what lies at the path."""
-    first = _first_file(spark, path)
-    if first is None:
-        raise TableError(f"table {path} does not exist or is empty: give the path of a Delta table, Parquet or CSV")
-    if DeltaTable.isDeltaTable(spark, path):
-        return "delta"
-    if _has_log(spark, path):
-        raise TableError(f"table {path} was never finished, its writer ended before: run what writes it again")
-    head = _first_bytes(spark, first, 4)
-    if head == b"PAR1":
-        return "parquet"
-    if b"\x00" in head:
-        raise TableError(f"table {path} holds neither Delta, Parquet nor CSV: convert it to one of them")
-    return "csv"
-
-
-def _first_file(spark: SparkSession, path: str) -> str | None:
-    """The first data file at the path, whatever file system the path names."""
-    hadoop_path, file_system = _hadoop(spark, path)
-    if not file_system.exists(hadoop_path):
-        return None
-    if file_system.isFile(hadoop_path):
-        return str(hadoop_path.toString())
-    files = file_system.listFiles(hadoop_path, True)
-    while files.hasNext():
-        file = files.next().getPath()
-        if not file.getName().startswith(("_", ".")) or "_delta_log" in file.toString():
-            return str(file.toString())
-    return None
+def _first_line(error: PySparkException) -> str:
+    return f"{str(error).strip().splitlines()[0]}; write it again, or give another place"
 
 
 def _has_log(spark: SparkSession, path: str) -> bool:
     """Whether a Delta log was begun there, which is what a first write leaves that was cut off."""
-    log, file_system = _hadoop(spark, f"{path.rstrip('/')}/_delta_log")
+    log, file_system = hadoop_path(spark, f"{path.rstrip('/')}/_delta_log")
     return bool(file_system.exists(log))
 
 
-def _hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:
-    """The path and its file system, as Hadoop has them: local, HDFS or an object store alike."""
-    jvm: Any = spark._jvm
-    hadoop_path = jvm.org.apache.hadoop.fs.Path(path)
-    return hadoop_path, hadoop_path.getFileSystem(spark._jsc.hadoopConfiguration())
+def _matched(argument: str, names: Sequence[str], wanted: Sequence[str]) -> Matched:
+    matched = match_columns(names, wanted)
+    if matched.doubled:
+        raise TableError(
+            f"table {argument} has the columns {', '.join(map(repr, matched.doubled))}, which differ by case or blanks "
+            "alone: keep one"
+        )
+    return matched
 
 
-def _first_bytes(spark: SparkSession, path: str, count: int) -> bytes:
-    hadoop_path, file_system = _hadoop(spark, path)
-    stream = file_system.open(hadoop_path)
-    try:
-        return bytes(byte for byte in (stream.read() for _ in range(count)) if byte >= 0)
-    finally:
-        stream.close()
+def _require_columns(argument: str, names: Sequence[str], schema: StructType) -> Matched:
+    """Where the contract's columns stand; says so once where a name is not quite the contract's."""
+    matched = _matched(argument, names, schema.names)
+    missing = [name for name in schema.names if name not in matched.position]
+    if missing:
+        raise MissingColumnError(argument, missing, names)
+    if matched.renamed:
+        pairs = ",".join(f"{found!r}->{name}" for name, found in matched.renamed.items())
+        logger.info("table=%s columns_by_case_or_blanks=%s", argument, pairs)
+    return matched
 
 
-def _read_csv(spark: SparkSession, path: str, schema: StructType) -> DataFrame:
-    """A CSV with a header; the contract's columns as strings, to be cast where bad values can be named."""
-    reader = spark.read.option("header", True).option("escape", '"')
-    inferred = reader.option("inferSchema", True).csv(path).schema
-    as_strings = StructType(
-        [
-            StructField(field.name, StringType() if field.name in schema.names else field.dataType, True)
-            for field in inferred
-        ]
+def _from_csv(
+    spark: SparkSession, files: CsvFiles, schema: StructType, keep_extra: bool, allow_null: bool, csv: CsvForm
+) -> DataFrame:
+    argument = files.place.argument
+    others: list[str] = []
+    for place, group in enumerate(files.groups):
+        about = argument if len(files.groups) == 1 else next(iter(group.files)).name
+        matched = _require_columns(about, group.names, schema)
+        extra = sorted(name for at, name in enumerate(group.names) if at not in matched.position.values() and name)
+        if keep_extra and len(set(extra)) < len(extra):
+            raise TableError(f"table {about} has one of the columns {', '.join(extra)} twice: keep one of each")
+        if keep_extra and place and extra != others:
+            raise TableError(
+                f"table {about} has the further columns {', '.join(extra) or 'none'}, another file of {argument} has "
+                f"{', '.join(others) or 'none'}: give each file the same columns"
+            )
+        others = extra
+    for field in schema:
+        if kind_of_type(field.dataType) is None:
+            raise ColumnTypeError(argument, field.name, "string", field.dataType.simpleString())
+    rows = read_csv(spark, files, schema, others if keep_extra else [], csv)
+    _say(argument, rows.report, sum(len(group.files) * len(group.header.above) for group in files.groups))
+    if not allow_null:
+        _require_no_null(argument, schema, rows.report.nulls)
+    return rows.frame
+
+
+def _say(argument: str, report: Report, above: int) -> None:
+    """What a user should know of how the files were read, a line for each."""
+    left_out = {"blank_lines": report.blank, "repeated_headers": report.above - above}
+    said = "".join(f" {what}={count}" for what, count in left_out.items() if count > 0)
+    if said:
+        logger.info("table=%s rows=%d left_out%s", argument, report.rows, said)
+    for column, count in report.rewritten.items():
+        logger.info("table=%s column=%s cells=%d read 7 where 007 or 7.0 stands", argument, column, count)
+    for column, count in report.naive.items():
+        logger.info("table=%s column=%s cells=%d times without a zone are read as UTC", argument, column, count)
+    if report.commas or report.unsure:
+        logger.info("table=%s numbers=%d have a decimal comma", argument, report.commas + report.unsure)
+
+
+def _from_typed(opened: _Typed, argument: str, schema: StructType, keep_extra: bool, allow_null: bool) -> DataFrame:
+    names = opened.frame.columns
+    matched = _require_columns(argument, names, schema)
+    # By position: Spark would not tell two columns apart whose names differ by case alone.
+    own = {name: names[place] for name, place in matched.position.items()}
+    extra = sorted(name for place, name in enumerate(names) if place not in matched.position.values())
+    found = {field.name: field for field in opened.frame.schema}
+    read: dict[str, Conversion] = {}
+    for field in schema:
+        column = F.col(quoted(own[field.name]))
+        has = found[own[field.name]]
+        way = conversion(column, has, field.dataType, as_text=own[field.name] in opened.as_text)
+        if way is None:
+            raise ColumnTypeError(argument, field.name, has.dataType.simpleString(), field.dataType.simpleString())
+        read[field.name] = way
+        if way.notice:
+            logger.info("table=%s column=%s %s", argument, field.name, way.notice)
+    _require_values(opened.frame, argument, schema, own, read, allow_null)
+    return opened.frame.select(
+        *[read[field.name].value.cast(field.dataType).alias(field.name) for field in schema],
+        *[F.col(quoted(column)) for column in (extra if keep_extra else [])],
     )
-    return reader.option("inferSchema", False).schema(as_strings).csv(path)
 
 
-def _require_readable(table: str, field: StructField, found: DataType) -> None:
-    wanted = field.dataType
-    if isinstance(wanted, ArrayType):
-        if isinstance(found, ArrayType):
-            _require_readable(table, StructField(field.name, wanted.elementType), found.elementType)
-            return
-    elif type(found) in _WIDER.get(type(wanted), (type(wanted),)):
-        return
-    raise ColumnTypeError(table, field.name, found.simpleString(), wanted.simpleString())
-
-
-def _require_values(frame: DataFrame, schema: StructType, table: str, allow_null: bool) -> None:
-    """One pass that counts, a column, nulls that may not be there and values that do not fit the type."""
-    found = {field.name: field for field in frame.schema}
-    other_type = [field for field in schema if found[field.name].dataType != field.dataType]
-    must_hold = [field for field in schema if not (allow_null or field.nullable) and found[field.name].nullable]
-    if not other_type and not must_hold:
+def _require_values(
+    frame: DataFrame,
+    table: str,
+    schema: StructType,
+    own: dict[str, str],
+    read: dict[str, Conversion],
+    allow_null: bool,
+) -> None:
+    """One pass that counts, per column, nulls that may not be there, and finds a value that does not fit the type."""
+    nullable = {field.name: field.nullable for field in frame.schema}
+    must_hold = [each for each in schema if not (allow_null or each.nullable) and nullable[own[each.name]]]
+    to_fit = [field for field in schema if read[field.name].fits is not None]
+    if not to_fit and not must_hold:
         return
     checks = [
-        F.count(F.when(F.col(quoted(field.name)).isNull(), 1)).alias(f"nulls_{field.name}") for field in must_hold
+        F.count(F.when(F.col(quoted(own[field.name])).isNull(), 1)).alias(f"nulls_{field.name}") for field in must_hold
     ]
-    for field in other_type:
-        column = F.col(quoted(field.name))
-        fits = column.isNull() | column.try_cast(field.dataType).isNotNull()
-        checks.append(F.first(F.when(~fits, column.cast("string")), ignorenulls=True).alias(f"misfit_{field.name}"))
+    for field in to_fit:
+        column = F.col(quoted(own[field.name]))
+        bad = column.isNotNull() & ~F.coalesce(cast(Column, read[field.name].fits), F.lit(False))
+        checks.append(F.min(F.when(bad, column.cast("string"))).alias(f"misfit_{field.name}"))
     row = frame.agg(*checks).collect()[0]
-    for field in other_type:
+    for field in to_fit:
         if row[f"misfit_{field.name}"] is not None:
             raise TableError(
                 f"table {table}: column {field.name} holds {row[f'misfit_{field.name}']!r}, "
                 f"which is no {field.dataType.simpleString()}: {way_out(field.name, 'correct the value')}"
             )
-    for field in must_hold:
-        if row[f"nulls_{field.name}"]:
+    _require_no_null(table, schema, {field.name: row[f"nulls_{field.name}"] for field in must_hold})
+
+
+def _require_no_null(table: str, schema: StructType, nulls: dict[str, int]) -> None:
+    for field in schema:
+        if nulls.get(field.name):
             raise TableError(
-                f"table {table}: column {field.name} is null in {row[f'nulls_{field.name}']} row(s): fill or drop them"
+                f"table {table}: column {field.name} is null in {nulls[field.name]} row(s): fill or drop them"
             )
 
 
-def read_columns(spark: SparkSession, argument: str, version: int | None = None) -> list[str]:
-    """The names of a table's columns, to tell apart the forms that a table may have; of the newest version if None."""
-    return _open(spark, TableName.parse(argument), StructType([]), version)[0].columns
+def _listed(names: Sequence[str]) -> str:
+    return ",".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -129,3 +129,9 @@ RAW_TABLES = {
 }
 # Tables whose further columns are attributes and kept.
 OPEN_TABLES = ("users", "funds")
+# A column of a file that has one of these names but for case or outer spaces is taken for it.
+KNOWN_COLUMNS = frozenset(
+    name
+    for schema in (*RAW_TABLES.values(), TRUTH, COMPACT_SCORES, LONG_SCORES, ALLOCATION, USER_FEATURES, EXAMPLES)
+    for name in schema.names
+)

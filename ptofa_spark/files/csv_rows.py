@@ -1,0 +1,330 @@
+"""The rows of a CSV: each line one row, each row as many cells as the header, each cell a value of its column.
+
+A chunk is some lines of one file, in any number. What is wrong with a line does not depend on the other lines of its
+chunk: so a file may be cut into chunks anywhere, and the first bad line is found by bisection.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from functools import reduce
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from ptofa_spark.files.cells import Kind, Typed, kind_of, probably, text_of_whole, typed, wider
+from ptofa_spark.files.formats import looks_like
+
+_SHOWN = 120  # characters of a bad row
+_END = "\x02"  # a cell of the line that ends each chunk: an unclosed quote before it swallows it
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column to be read. place: its number in the file, or None of a partition folder's, whose text is `constant`.
+
+    required: whether it may hold no empty cell; kind: None for an attribute whose kind the cells are to tell.
+    """
+
+    name: str
+    kind: Kind | None
+    place: int | None
+    required: bool = False
+    constant: str | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the files of one header are read.
+
+    separator, width: of a row, in cells; above: lines that are no rows; decimal: the decimal mark, None as long as it
+    is to be found; fields: the columns to read, in the order of the result.
+    """
+
+    separator: str
+    width: int
+    above: tuple[bytes, ...]
+    decimal: str | None
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a line.
+
+    why: of the row as a whole, in words; or, of one cell, what it probably is, "" if nothing is known. column, cell: of
+    that cell, None where it is the row.
+    """
+
+    why: str
+    column: Field | None = None
+    cell: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a chunk holds.
+
+    rows: of data; blank: lines of nothing but separators; above: lines that repeat what stands above the rows; nulls:
+    empty cells of required columns; rewritten, naive: by column, and points, commas, unsure in all: see `Typed`;
+    kinds: of the attributes; fault: of the first bad line, or None.
+    """
+
+    rows: int = 0
+    blank: int = 0
+    above: int = 0
+    nulls: dict[str, int] = field(default_factory=dict)
+    rewritten: dict[str, int] = field(default_factory=dict)
+    naive: dict[str, int] = field(default_factory=dict)
+    points: int = 0
+    commas: int = 0
+    unsure: int = 0
+    kinds: dict[str, Kind | None] = field(default_factory=dict)
+    fault: Fault | None = None
+
+    def to_json(self) -> str:
+        """As a worker hands it to the driver."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def of_json(cls, text: str) -> Report:
+        """What `to_json` wrote; of a fault, that there is one."""
+        found = json.loads(text)
+        return cls(**{**found, "fault": None if found["fault"] is None else Fault(found["fault"]["why"])})
+
+
+def merged(reports: list[Report]) -> Report:
+    """The report of several chunks together; the fault is one of theirs."""
+    return reduce(_both, reports, Report())
+
+
+def check(lines: pa.Array, layout: Layout) -> Report:
+    """Counts a chunk's rows and tries every cell that is to be read.
+
+    Args:
+        lines: (lines,), text or bytes, without line ends.
+        layout: of the file.
+    """
+    split = _split(lines, layout)
+    if split.fault is not None:
+        return Report(fault=split.fault)
+    cells = split.cells
+    found = Report(rows=split.rows, blank=split.blank, above=split.above)
+    for column in layout.fields:
+        text = cells[column.name]
+        if column.kind is None:
+            found = replace(found, kinds={**found.kinds, column.name: kind_of(text)})
+            continue
+        values = typed(text, column.kind, layout.decimal)
+        if values.bad is not None:
+            cell = text[values.bad].as_py()
+            return replace(found, fault=Fault(probably(cell, column.kind), column, cell))
+        found = _with(found, column, values)
+    return found
+
+
+def read(lines: pa.Array, layout: Layout) -> pa.RecordBatch:
+    """The rows of a chunk that `check` found good: a column per field of the layout, of its kind.
+
+    Raises:
+        ValueError: the chunk is not good.
+    """
+    split = _split(lines, layout)
+    columns = {}
+    for column in layout.fields:
+        if split.fault is None:
+            values = typed(split.cells[column.name], column.kind or "string", layout.decimal or ".")
+            columns[column.name] = values.values
+        if split.fault is not None or values.bad is not None:
+            raise ValueError("a file has changed since it was checked: run again when its writer is done")
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def texts(lines: pa.Array, layout: Layout, column: str) -> pa.Array:
+    """The cells of one column of whole numbers of a good chunk, as they stand: (rows,), text."""
+    return text_of_whole(_split(lines, layout).cells[column])
+
+
+def first_fault(lines: list[bytes], layout: Layout) -> tuple[int, Fault] | None:
+    """The first bad line, its place in the list and what is wrong with it; None if all lines are good."""
+    if check(pa.array(lines, pa.binary()), layout).fault is None:
+        return None
+    low, high = 0, len(lines) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if check(pa.array(lines[low : middle + 1], pa.binary()), layout).fault is None:
+            low = middle + 1
+        else:
+            high = middle
+    fault = check(pa.array(lines[low : low + 1], pa.binary()), layout).fault
+    return (low, fault) if fault is not None else None
+
+
+def shown(line: bytes) -> str:
+    """A line as a message shows it: shortened, in one line, whatever its bytes are."""
+    text = line[: 4 * _SHOWN].decode("utf-8", errors="replace")
+    text = "".join(each if each.isprintable() or each == "\t" else "?" for each in text).replace("\t", "\\t")
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
+@dataclass(frozen=True)
+class _Split:
+    """cells: (rows,) of text by field; or a fault."""
+
+    cells: dict[str, pa.Array] = field(default_factory=dict)
+    rows: int = 0
+    blank: int = 0
+    above: int = 0
+    fault: Fault | None = None
+
+
+def _split(lines: pa.Array, layout: Layout) -> _Split:
+    lines = lines.cast(pa.binary())
+    given = len(lines)
+    is_above = [pc.equal(lines, pa.scalar(line, pa.binary())) for line in layout.above]
+    above = sum(int(pc.sum(each, min_count=0).as_py()) for each in is_above)
+    if above:
+        lines = lines.filter(pc.invert(reduce(pc.or_, is_above)))
+    blank = pc.match_substring_regex(lines, f'^[{_in_class(layout.separator)}\\s"]*$')
+    if pc.any(blank, min_count=0).as_py():
+        lines = lines.filter(pc.invert(blank))
+    fault = _of_the_text(lines)
+    if fault is not None:
+        return _Split(fault=fault)
+    end = layout.separator.join([_END] * layout.width).encode()
+    everything = pa.concat_arrays([lines, pa.array([end], pa.binary())])
+    body = pc.binary_join(pa.ListArray.from_arrays([0, len(everything)], everything), b"\n")[0].as_buffer()
+    wrong: list[csv.InvalidRow] = []
+    table = _parsed(body, layout, wrong)
+    if wrong:
+        return _Split(fault=_of_the_width(wrong[0], layout))
+    rows = table.num_rows - 1
+    # The closing line is a row of its own, in every column, unless a quote before it has swallowed it.
+    if rows != len(lines) or any(column[rows].as_py() != _END for column in table.columns):
+        return _Split(fault=Fault(_UNCLOSED))
+    table = table.slice(0, rows)
+    cells = {each.name: _cells(table, each) for each in layout.fields}
+    return _Split(cells, rows, given - above - rows, above)
+
+
+_UNCLOSED = "a quote is opened and not closed on this line: close it, or write the cell on one line"
+
+
+def _in_class(character: str) -> str:
+    """A character as it stands in a class of a regular expression."""
+    return "\\" + character if character in "\\]^-|" else character
+
+
+def _of_the_text(lines: pa.Array) -> Fault | None:
+    """Lines that are no UTF-8, or have a quote too many."""
+    try:
+        text = lines.cast(pa.string())
+    except pa.ArrowInvalid:
+        bad = next(line for line in lines.to_pylist() if not _is_utf_8(line))
+        return Fault(f"is not UTF-8, it looks like {looks_like(bad)}: save the file as CSV UTF-8")
+    if pc.any(pc.match_substring(text, '"'), min_count=0).as_py():
+        quotes = pc.bit_wise_and(pc.count_substring(text, '"'), 1)
+        if pc.any(pc.equal(quotes, 1)).as_py():
+            return Fault(_UNCLOSED)
+    return None
+
+
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _parsed(body: pa.Buffer, layout: Layout, wrong: list[csv.InvalidRow]) -> pa.Table:
+    """The cells as text, an empty one null; rows of another width are put into `wrong` and left out."""
+
+    def of_another_width(row: csv.InvalidRow) -> str:
+        wrong.append(row)
+        return "skip"
+
+    names = [str(place) for place in range(layout.width)]
+    read = sorted({each.place for each in layout.fields if each.place is not None}) or [0]
+    wanted = [names[place] for place in read]
+    return csv.read_csv(
+        pa.BufferReader(body),
+        read_options=csv.ReadOptions(column_names=names, use_threads=False, block_size=len(body) + 1),
+        parse_options=csv.ParseOptions(
+            delimiter=layout.separator,
+            double_quote=True,
+            newlines_in_values=False,
+            invalid_row_handler=of_another_width,
+        ),
+        convert_options=csv.ConvertOptions(
+            column_types={name: pa.string() for name in wanted},
+            include_columns=wanted,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        ),
+    )
+
+
+def _of_the_width(row: csv.InvalidRow, layout: Layout) -> Fault:
+    found, wanted = row.actual_columns, row.expected_columns
+    if found < wanted:
+        cause = "an export that was cut off, or a line break within a cell? write the row again"
+    elif layout.separator == "," and _comma_in_number(row.text or ""):
+        cause = (
+            "a decimal comma or a thousands separator? write 3.5 and 1200, quote the cell, or separate by semicolons"
+        )
+    else:
+        cause = "a separator within a cell? quote the cell"
+    return Fault(f"has {found} cells, the header has {wanted}: {cause}")
+
+
+def _comma_in_number(text: str) -> bool:
+    cells = text.split(",")
+    return any(left[-1:].isdigit() and right[:1].isdigit() for left, right in pairwise(cells))
+
+
+def _cells(table: pa.Table, column: Field) -> pa.Array:
+    if column.place is None:
+        return pa.array([column.constant], pa.string()).take(pa.array([0] * table.num_rows, pa.int64()))
+    chunks = table.column(str(column.place)).chunks
+    return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks or [pa.array([], pa.string())])
+
+
+def _with(found: Report, column: Field, values: Typed) -> Report:
+    def more(counts: dict[str, int], count: int) -> dict[str, int]:
+        return {**counts, column.name: count} if count else counts
+
+    nulls = values.values.null_count if column.required else 0
+    return replace(
+        found,
+        nulls=more(found.nulls, nulls),
+        rewritten=more(found.rewritten, values.rewritten),
+        naive=more(found.naive, values.naive),
+        points=found.points + values.points,
+        commas=found.commas + values.commas,
+        unsure=found.unsure + values.unsure,
+    )
+
+
+def _both(one: Report, other: Report) -> Report:
+    def added(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:
+        return {key: left.get(key, 0) + right.get(key, 0) for key in {**left, **right}}
+
+    names = {**one.kinds, **other.kinds}
+    return Report(
+        rows=one.rows + other.rows,
+        blank=one.blank + other.blank,
+        above=one.above + other.above,
+        nulls=added(one.nulls, other.nulls),
+        rewritten=added(one.rewritten, other.rewritten),
+        naive=added(one.naive, other.naive),
+        points=one.points + other.points,
+        commas=one.commas + other.commas,
+        unsure=one.unsure + other.unsure,
+        kinds={name: wider(one.kinds.get(name), other.kinds.get(name)) for name in names},
+        fault=one.fault or other.fault,
+    )
