@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
-from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -273,7 +272,7 @@ def _of_the_width(row: csv.InvalidRow, layout: Layout) -> Fault:
     found, wanted = row.actual_columns, row.expected_columns
     if found < wanted:
         cause = "an export that was cut off, or a line break within a cell? write the row again"
-    elif layout.separator == "," and _comma_in_number(row.text or ""):
+    elif layout.separator == "," and _comma_in_number((row.text or "").split(","), layout):
         cause = (
             "a decimal comma or a thousands separator? write 3.5 and 1200, quote the cell, or separate by semicolons"
         )
@@ -282,9 +281,23 @@ def _of_the_width(row: csv.InvalidRow, layout: Layout) -> Fault:
     return Fault(f"has {found} cells, the header has {wanted}: {cause}")
 
 
-def _comma_in_number(text: str) -> bool:
-    cells = text.split(",")
-    return any(left[-1:].isdigit() and right[:1].isdigit() for left, right in pairwise(cells))
+def _comma_in_number(cells: list[str], layout: Layout) -> bool:
+    """Whether the row would be right if the comma behind one of its numbers were a part of the number."""
+    for column in layout.fields:
+        if column.place is None or column.kind not in ("double", "long", "int"):
+            continue
+        left, right = cells[column.place : column.place + 1], cells[column.place + 1 : column.place + 2]
+        if all(part.strip().isdigit() for part in [*left, *right]) and right:
+            others = [*cells[: column.place], *cells[column.place + 1 :]]
+            if len(cells) > layout.width + 1 or _fits(others, layout):
+                return True
+    return False
+
+
+def _fits(cells: list[str], layout: Layout) -> bool:
+    """Whether every cell that is to be a number is one."""
+    numbers = [each for each in layout.fields if each.place is not None and each.kind in ("double", "long", "int")]
+    return all(typed(pa.array([cells[each.place or 0]]), each.kind or "string", ".").bad is None for each in numbers)
 
 
 def _cells(table: pa.Table, column: Field) -> pa.Array:

@@ -35,29 +35,32 @@ def read_parquet(spark: SparkSession, place: Place) -> DataFrame:
         raise TableError(
             f"table {place.argument}: the file {place.empty[0]} is empty, its writer ended before: write it again"
         )
-    _require_same_columns(spark, place)
+    keys = [key for key, _ in place.files[0].partition]
+    odd = next((file for file in place.files if file.hidden), None)
+    if odd is not None and keys:
+        raise TableError(f"file {odd.name}: Spark cannot read it by this name: rename it without a colon")
+    paths = plainly_named(spark, dict.fromkeys(place.files, "parquet")) if odd else [file.uri for file in place.files]
+    _require_same_columns(spark, place, paths)
     reader = spark.read.options(**AS_A_NAME)
     try:
-        if place.one_file:
-            return reader.parquet(*plainly_named(spark, {place.files[0]: "parquet"}))
-        keys = [key for key, _ in place.files[0].partition]
         if not keys:
-            return reader.parquet(place.root)
-        own = reader.parquet(place.files[0].uri).schema
+            return reader.parquet(*(paths if odd or place.one_file else [place.root]))
+        own = reader.parquet(paths[0]).schema
         fields = [field for field in own if field.name not in keys]
-        return reader.schema(StructType([*fields, *[StructField(key, StringType()) for key in keys]])).parquet(
-            place.root
-        )
+        texts = [StructField(key, StringType()) for key in keys]
+        return reader.schema(StructType([*fields, *texts])).parquet(place.root)
     except PySparkException as error:
         raise TableError(f"table {place.argument} cannot be read: {_cause(error)}") from error
 
 
-def _require_same_columns(spark: SparkSession, place: Place) -> None:
-    def one(file: DataFile) -> Mapping[str, str]:
-        return _columns(spark, place, file)
+def _require_same_columns(spark: SparkSession, place: Place, paths: list[str]) -> None:
+    """paths: of the place's files, as Spark opens them."""
+
+    def one(file: DataFile, path: str) -> Mapping[str, str]:
+        return _columns(spark, place, file, path)
 
     with ThreadPoolExecutor(_READERS) as pool:
-        columns = list(pool.map(one, place.files))
+        columns = list(pool.map(one, place.files, paths))
     first, others = columns[0], zip(place.files[1:], columns[1:], strict=True)
     for file, found in others:
         for name in sorted(first.keys() | found.keys()):
@@ -75,16 +78,16 @@ def _require_same_columns(spark: SparkSession, place: Place) -> None:
                 )
 
 
-def _columns(spark: SparkSession, place: Place, file: DataFile) -> dict[str, str]:
-    """The type of each column, as its footer says it."""
+def _columns(spark: SparkSession, place: Place, file: DataFile, opened: str) -> dict[str, str]:
+    """The type of each column, as its footer says it. opened: the file's path, as Spark opens it."""
     jvm: Any = spark._jvm
-    path, _ = hadoop_path(spark, file.uri)
+    path, _ = hadoop_path(spark, opened)
     configuration = spark._jsc.hadoopConfiguration()
     formats = jvm.org.apache.parquet
     try:
         file_in = formats.hadoop.util.HadoopInputFile.fromPath(path, configuration)
         reader = formats.hadoop.ParquetFileReader.open(file_in)
-    except Py4JJavaError as error:
+    except (Py4JJavaError, PySparkException) as error:
         raise TableError(
             f"table {place.argument}: the file {file.name} is cut off or damaged, its footer cannot be read: "
             "write it again"

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]  # has no stubs
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import TableError
@@ -74,8 +75,8 @@ def hadoop_path(spark: SparkSession, argument: str) -> tuple[Any, Any]:
         argument = os.path.abspath(argument)
     try:
         path = paths.Path(argument)
-    except Py4JJavaError as error:
-        reason = str(error.java_exception.getMessage())
+    except (Py4JJavaError, PySparkException) as error:
+        reason = str(error).strip().splitlines()[0]
         raise TableError(f"path {argument!r} is none that a file system can open ({reason}): rename it") from error
     return path, path.getFileSystem(configuration)
 
