@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -75,8 +76,12 @@ def fund_priority(
 
 def _given(text: str, funds: Funds) -> list[str]:
     """The funds of an order as it is written; a name that is there as it stands is taken before one without blanks."""
+    bare = Counter(fund.strip() for fund in funds.ids)
     ways = [
-        [name if name in funds.ids else name.strip() for name in names] for names in readings(text, _SEPARATOR) if names
+        # Where outer blanks alone tell two funds apart, they are not dropped.
+        [name if name in funds.ids or bare[name.strip()] > 1 else name.strip() for name in names]
+        for names in readings(text, _SEPARATOR)
+        if names
     ]
     names = min(ways, key=lambda names: sum(name not in funds.ids for name in names), default=[""])
     unknown = [name for name in names if name not in funds.ids]

@@ -83,8 +83,8 @@ def _as_asked(change: str, fund_ids: Sequence[str]) -> str:
     try:
         meant = _meant(change, fund_ids)
     except ConfigError:
-        _meant(bare, fund_ids)  # which says it without the blanks
-        raise
+        _meant(bare, fund_ids)
+        return bare
     try:
         return bare if _meant(bare, fund_ids) == meant else change
     except ConfigError:
@@ -103,14 +103,16 @@ def _meant(change: str, fund_ids: Sequence[str]) -> _Change:
     found += [(dropped["fund"], -1.0)] if dropped else []
     if not found:
         raise ConfigError(f"change {change!r} cannot be read: write FUND+10%, FUND-10%, drop FUND or k=2")
-    for exact in (True, False):
-        named = [(fund if exact else fund.strip(), share) for fund, share in found]
-        known = [_Change(None, fund, share) for fund, share in named if fund in fund_ids]
-        if len(known) > 1:
-            raise ConfigError(
-                f"change {change!r} can be read in two ways: {known[0].fund!r} and {known[1].fund!r} are funds"
-            )
-        if known:
-            return known[0]
+    known = [_Change(None, fund, share) for fund, share in found if fund in fund_ids]
+    if not known:
+        known = [
+            _Change(None, fund, share) for name, share in found for fund in fund_ids if fund.strip() == name.strip()
+        ]
+        known = known if len(known) > 1 or any(each.fund == each.fund.strip() for each in known) else []
+    if len(known) > 1:
+        both = " and ".join(repr(each.fund) for each in known[:2])
+        raise ConfigError(f"change {change!r} can be read in two ways: {both} are funds")
+    if known:
+        return known[0]
     fund = found[-1][0].strip()
     raise ConfigError(f"change {change!r}: no fund {fund!r}; {instead(fund, fund_ids, 'fund', 'of the campaign')}")

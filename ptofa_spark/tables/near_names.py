@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Collection
 
 _LISTED = 8
+_NEAR = 0.7  # difflib's own 0.6 takes "o'hare" for "nowhere"
 _INVISIBLE = "Cf"  # the Unicode category of zero-width spaces, byte order marks and their like
 _BLANKS = {"\t": "tab", "\n": "line break", "\r": "carriage return"}
 
@@ -31,7 +32,7 @@ def nearest_name(name: str, known: Collection[str]) -> str | None:
     by_form: dict[str, str] = {}
     for other in others:
         by_form.setdefault(folded(other), other)
-    close = difflib.get_close_matches(folded(name), list(by_form), n=1)
+    close = difflib.get_close_matches(folded(name), list(by_form), n=1, cutoff=_NEAR)
     return by_form[close[0]] if close else None
 
 
