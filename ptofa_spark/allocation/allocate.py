@@ -23,6 +23,7 @@ from ptofa_spark.allocation.prices_file import remove_prices, write_prices
 from ptofa_spark.allocation.priority import log_for_priority
 from ptofa_spark.allocation.problem import AllocationProblem
 from ptofa_spark.allocation.profile import profile
+from ptofa_spark.allocation.scores_read import inputs_used, require_scored
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.allocation.summary import AllocationSummary, FundSummary
 from ptofa_spark.tables.commits import claim
@@ -47,9 +48,11 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         with seconds.of("read"):
             campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
             claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}")
-            scores = read_scores(tables, settings.expected_revenue, campaign, funds)
+            scores, read = read_scores(tables, settings.expected_revenue, campaign, funds)
             exposures = tables.read(log, EXPOSURES) if log else None
             found = profile(scores, funds, settings.max_classes)
+            if not settings.allow_unscored:
+                require_scored(read, funds, found.scored)
             asked = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)
             problem = as_its_mode_reads(asked, settings.report)
             if keeps_every_demand(settings):
@@ -72,6 +75,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             scores.unpersist()
         report.counts.update(users=truth.users, served=truth.users_served, objective=round(truth.objective, 2))
     summary = _summary(problem, settings, solved, bound, truth, seconds.by_step)
+    summary = replace(summary, inputs=inputs_used(read, funds, found.classes, found.scored))
     plan_of(problem, solved.steps).write(settings.report)
     if solved.start is None:
         remove_prices(settings.report)

@@ -8,9 +8,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.audit import Audit, audit
-from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
+from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores, users_by_fund
+from ptofa_spark.allocation.scores_read import require_scored
 from ptofa_spark.allocation.settings import AuditSettings
 from ptofa_spark.errors import UserError
+from ptofa_spark.tables.campaigns import of_campaign
 from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.schemas import ALLOCATION
 from ptofa_spark.whole_shares import largest_remainder
@@ -25,15 +27,20 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     tables = PinnedTables(spark, csv=settings.csv_form())
     tables.pin(settings.expected_revenue, settings.funds, settings.demands)
     campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
-    scores = read_scores(tables, settings.expected_revenue, campaign, funds)
-    users = scores.count()
+    scores, read = read_scores(tables, settings.expected_revenue, campaign, funds)
+    users, scored = users_by_fund(scores, funds)
+    if not settings.allow_unscored:
+        require_scored(read, funds, scored)
     if settings.demand_mode == "scale" and funds.demand.sum() > 0:
         funds = replace(funds, demand=largest_remainder(funds.demand, settings.k * users))
-    rows = tables.read(settings.allocation, ALLOCATION).where(F.col("campaign_id") == campaign)
+    table = tables.read(settings.allocation, ALLOCATION)
+    rows = table.where(F.col("campaign_id") == campaign)
     found = audit(rows, scores, funds, settings.k, users)
     demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
     broken = found.broken(demand, settings.demand_mode)
     if broken:
+        # One that has rows, and none of the campaign, is of another; an empty one may be right where demands are 0.
+        of_campaign(table, settings.allocation, campaign)
         raise UserError(
             f"table {settings.allocation} breaks its promises for {campaign!r}: {', '.join(broken)}: allocate it again"
         )

@@ -100,11 +100,49 @@ def _of_the_few(problem: AllocationProblem, few: Bools) -> Infeasibility:
     offered = int(problem.classes.users[few] @ problem.classes.eligible[few].sum(axis=1))
     lowest, highest = _tolerance(problem, few)
     ids = tuple(problem.funds.ids[f] for f in np.flatnonzero(problem.classes.eligible[few].any(axis=0)))
-    reason = (
-        f"{users:,} user(s) (risk tolerance up to {highest}) have fewer eligible funds than K={problem.k}: "
-        "lower K, score more funds of low risk for them, leave them out, or choose --demand-mode partial"
-    )
+    reason = _why_few(problem, few)
     return Infeasibility(reason, users, (lowest, highest), needed, ids, offered, needed - offered, {})
+
+
+def _why_few(problem: AllocationProblem, few: Bools) -> str:
+    """Whether the users of the classes (classes,) lack funds of low risk or scores, and the way out of each."""
+    classes, levels, k = problem.classes, np.sort(problem.funds.risk_levels), problem.k
+    # (classes,): funds whose risk the most and the least tolerant user of the class may bear.
+    at_most = np.searchsorted(levels, classes.tolerance_high, side="right")
+    at_least = np.searchsorted(levels, classes.tolerance_low, side="right")
+    too_risky, unscored = few & (at_most < k), few & (at_least >= k)
+    either = few & ~too_risky & ~unscored
+    said, ways = [], []
+    if too_risky.any():
+        lowest, most = levels[0], int(at_most[too_risky].max())
+        enough = "no fund is safe enough for them" if most == 0 else f"at most {most} fund(s) are safe enough for them"
+        said.append(
+            f"{_users(problem, too_risky)}: {enough}, the lowest risk level of the campaign's funds is {lowest}"
+        )
+        ways.append("give funds of lower risk a demand")
+    if unscored.any():
+        said.append(f"{_users(problem, unscored)}: funds are safe enough for them, but fewer than K={k} have a score")
+        ways.append("score more pairs of them")
+    if either.any():
+        said.append(f"{_users(problem, either)}: they lack funds that are safe enough, or scores of those")
+        ways.append("give funds of lower risk a demand, or score more pairs of them")
+    least = int(classes.eligible[few].sum(axis=1).min())
+    ways += [f"lower K to {least}"] if least else []
+    return (
+        f"every user is to get K={k} fund(s); {'; '.join(said)}: {', '.join(dict.fromkeys(ways))}, leave these users "
+        "out, or choose --demand-mode partial"
+    )
+
+
+def _users(problem: AllocationProblem, classes: Bools) -> str:
+    """How many users the classes (classes,) have, and what they declared."""
+    return (
+        f"{int(problem.classes.users[classes].sum()):,} user(s) (risk tolerance {_span(_tolerance(problem, classes))})"
+    )
+
+
+def _span(ends: tuple[int, int]) -> str:
+    return f"{ends[0]}" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
 def _of_the_funds(problem: AllocationProblem) -> Infeasibility:
@@ -173,10 +211,8 @@ def _in_words(
 ) -> str:
     if not repair:
         return "no allocation meets the demands, the slots and the risk limits, and no change of demands alone would"
-    lowest, highest = tolerance
-    span = f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
     return (
-        f"{users:,} user(s) (risk tolerance {span}) need {needed:,} exposures, but by risk and scores may see only "
-        f"fund(s) {_listed(ids)}, which can give them {needed - short:,}: {short:,} short; "
+        f"{users:,} user(s) (risk tolerance {_span(tolerance)}) need {needed:,} exposures, but by risk and scores may "
+        f"see only fund(s) {_listed(ids)}, which can give them {needed - short:,}: {short:,} short; "
         f"the smallest change of demands that mends it: {_changes(repair)}"
     )

@@ -10,12 +10,19 @@ import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
-from ptofa_spark.allocation.problem import Funds
+from ptofa_spark.allocation.problem import Funds, Ints
+from ptofa_spark.allocation.scores_read import ScoresRead
 from ptofa_spark.errors import TableError
+from ptofa_spark.tables.campaigns import names_campaigns, of_campaign, require_campaign
+from ptofa_spark.tables.near_names import instead, listed
 from ptofa_spark.tables.not_finite import holds_not_finite
 from ptofa_spark.tables.pinned import PinnedTables
-from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
+from ptofa_spark.tables.schemas import CAMPAIGN_ID, COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
+
+# Names that come to the driver, to be compared with those of the demands.
+_MOST_NAMES = 10_000
 
 
 def read_campaign_funds(tables: PinnedTables, funds: str, demands: str, campaign_id: str | None) -> tuple[str, Funds]:
@@ -40,7 +47,8 @@ def read_campaign_funds(tables: PinnedTables, funds: str, demands: str, campaign
             raise TableError(f"table {demands}: fund {row['fund_id']!r} has two demands in {campaign!r}: keep one")
         if row["fund_id"] not in levels:
             raise TableError(
-                f"table {demands}: fund {row['fund_id']!r} is not in {funds}: add it there, or drop the demand"
+                f"table {demands}: fund {row['fund_id']!r} is not in {funds}; "
+                f"{instead(row['fund_id'], levels, 'fund')}: name it the same way, add it there, or drop the demand"
             )
         if row["demand"] < 0:
             raise TableError(f"table {demands}: fund {row['fund_id']!r} has demand {row['demand']}: give 0 or more")
@@ -49,13 +57,16 @@ def read_campaign_funds(tables: PinnedTables, funds: str, demands: str, campaign
         ids=tuple(row["fund_id"] for row in rows),
         risk_levels=np.array([levels[row["fund_id"]] for row in rows], dtype=np.int64),
         demand=np.array([row["demand"] for row in rows], dtype=np.int64),
+        others=tuple(sorted(levels.keys() - seen)),
     )
 
 
-def read_scores(tables: PinnedTables, argument: str, campaign_id: str, funds: Funds) -> DataFrame:
+def read_scores(tables: PinnedTables, argument: str, campaign_id: str, funds: Funds) -> tuple[DataFrame, ScoresRead]:
     """The scores, one row a user: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`.
 
-    Funds without a demand in the campaign are left out; a fund that no row scores is ineligible for everyone.
+    Rows of other campaigns are left out; a table without the column campaign_id is of the campaign. Funds without a
+    demand in the campaign are left out; a fund that no row scores is ineligible for everyone. Beside the scores stands
+    what was left out, counted in the jobs that check the table.
 
     Args:
         tables: of the run.
@@ -64,25 +75,41 @@ def read_scores(tables: PinnedTables, argument: str, campaign_id: str, funds: Fu
         funds: its funds.
 
     Raises:
-        TableError: a user or pair twice, two tolerances for one user, a score that is not finite, or no user at all.
+        TableError: a user or pair twice, two tolerances for one user, a score that is not finite, no row of the
+            campaign, or rows whose campaign is null or nearly meets it.
     """
     columns = tables.columns(argument)
-    if "fund_id" in columns or "fund_ids" not in columns:
-        return _from_long(tables.read(argument, LONG_SCORES), argument, funds)
-    return _from_compact(tables.read(argument, COMPACT_SCORES), argument, campaign_id, funds)
+    if "fund_id" not in columns and "fund_ids" in columns:
+        rows, left_out = of_campaign(tables.read(argument, COMPACT_SCORES), argument, campaign_id)
+        return _from_compact(rows, argument, campaign_id, funds, left_out)
+    if not names_campaigns(columns):
+        return _from_long(tables.read(argument, LONG_SCORES), argument, funds, 0)
+    several = tables.read(argument, StructType([CAMPAIGN_ID, *LONG_SCORES]))
+    pairs, left_out = of_campaign(several, argument, campaign_id)
+    return _from_long(pairs, argument, funds, left_out)
+
+
+def users_by_fund(scores: DataFrame, funds: Funds) -> tuple[int, Ints]:
+    """How many users there are, and how many have a score for each fund: (funds,).
+
+    Args:
+        scores: as `read_scores` gives them.
+        funds: of the campaign.
+    """
+    scored = [F.count(F.col("expected_revenue")[fund]) for fund in range(len(funds))]
+    row = scores.agg(F.count("*").alias("users"), F.array(*scored).alias("scored")).first()
+    assert row is not None  # an aggregate without groups is one row
+    return row["users"], np.array(row["scored"], dtype=np.int64)
 
 
 def _campaign(known: set[str], table: str, campaign_id: str | None) -> str:
-    names = ", ".join(sorted(known)[:20])
     if not known:
         raise TableError(f"table {table} is empty: give each fund of the campaign a demand")
-    if campaign_id is None:
-        if len(known) > 1:
-            raise TableError(f"table {table} holds several campaigns ({names}): choose one by --campaign-id")
-        return next(iter(known))
-    if campaign_id not in known:
-        raise TableError(f"table {table} has no campaign {campaign_id!r}; it has {names}")
-    return campaign_id
+    if campaign_id is None and len(known) > 1:
+        raise TableError(f"table {table} holds several campaigns ({listed(known)}): choose one by --campaign-id")
+    campaign = next(iter(known)) if campaign_id is None else campaign_id
+    require_campaign(known, table, campaign)
+    return campaign
 
 
 def _risk_levels(funds: DataFrame, table: str) -> dict[str, int]:
@@ -94,7 +121,7 @@ def _risk_levels(funds: DataFrame, table: str) -> dict[str, int]:
     return levels
 
 
-def _from_long(pairs: DataFrame, table: str, funds: Funds) -> DataFrame:
+def _from_long(pairs: DataFrame, table: str, funds: Funds, left_out: int) -> tuple[DataFrame, ScoresRead]:
     entry = F.struct("fund_id", "expected_revenue")
     users = pairs.groupBy("user_id").agg(
         F.min("risk_tolerance").alias("risk_tolerance"),
@@ -112,10 +139,19 @@ def _from_long(pairs: DataFrame, table: str, funds: Funds) -> DataFrame:
         F.array(*wanted).alias("expected_revenue"),
         (F.col("risk_tolerance") != F.col("highest")).alias("torn"),
         F.when(twice, F.col("scored")).alias("doubled"),
+        F.size("scored").alias("pairs"),
+        F.array_except("scored", F.array(*[F.lit(fund) for fund in funds.ids])).alias("others"),
     )
     # Every pass would shuffle the pairs again; the caller unpersists.
     kept = one_a_user.persist(StorageLevel.DISK_ONLY)
-    bad = kept.where(F.col("torn") | F.col("doubled").isNotNull() | _not_finite()).orderBy("user_id").first()
+    is_bad = F.col("torn") | F.col("doubled").isNotNull() | _not_finite()
+    found = kept.agg(
+        F.min(F.when(is_bad, F.struct("user_id", "torn", "doubled", "expected_revenue"))).alias("bad"),
+        F.coalesce(F.sum("pairs"), F.lit(0)).alias("pairs"),
+        F.coalesce(F.sum(F.size("others")), F.lit(0)).alias("others"),
+    ).first()
+    assert found is not None  # an aggregate without groups is one row
+    bad = found["bad"]
     if bad is not None:
         kept.unpersist()
         if bad["torn"]:
@@ -128,19 +164,27 @@ def _from_long(pairs: DataFrame, table: str, funds: Funds) -> DataFrame:
                 f"table {table}: user {bad['user_id']} and fund {fund!r} stand there more than once: keep one row"
             )
         raise _not_finite_error(bad, table, funds.ids)
-    return kept.select("user_id", "risk_tolerance", "expected_revenue")
+    others = _by_name(kept.select(F.explode("others").alias("fund_id"))) if found["others"] else {}
+    read = ScoresRead(table, found["pairs"] + left_out, left_out, found["pairs"], found["others"], others)
+    return kept.select("user_id", "risk_tolerance", "expected_revenue"), read
 
 
-def _from_compact(rows: DataFrame, table: str, campaign_id: str, funds: Funds) -> DataFrame:
-    rows = rows.where(F.col("campaign_id") == campaign_id)
+def _by_name(pairs: DataFrame) -> dict[str, int]:
+    most = pairs.groupBy("fund_id").count().orderBy(F.desc("count"), "fund_id").take(_MOST_NAMES)
+    return {row["fund_id"]: row["count"] for row in most}
+
+
+def _from_compact(
+    rows: DataFrame, table: str, campaign_id: str, funds: Funds, left_out: int
+) -> tuple[DataFrame, ScoresRead]:
     seen = rows.agg(
+        F.count("*").alias("users"),
         F.min("fund_ids").alias("layout"),
         F.max("fund_ids").alias("other"),
         F.max(F.size("expected_revenue") != F.size("fund_ids")).alias("wrong_size"),
         F.max(_not_finite()).alias("not_finite"),
     ).first()
-    if seen is None or seen["layout"] is None:
-        raise TableError(f"table {table} has no scores of campaign {campaign_id!r}: run score for it first")
+    assert seen is not None  # an aggregate without groups is one row
     if seen["layout"] != seen["other"]:
         raise TableError(
             f"table {table}: rows of {campaign_id!r} differ in fund_ids: score the campaign again as a whole"
@@ -158,11 +202,14 @@ def _from_compact(rows: DataFrame, table: str, campaign_id: str, funds: Funds) -
         assert bad is not None  # it was just seen
         raise _not_finite_error(bad, table, tuple(position))
     _require_one_row_a_user(rows, table)
+    users, others = seen["users"], [fund for fund in position if fund not in funds.ids]
+    by_name = dict.fromkeys(others[:_MOST_NAMES], users)
+    read = ScoresRead(table, users + left_out, left_out, users * len(position), users * len(others), by_name)
     if tuple(position) == funds.ids:
-        return rows.select("user_id", "risk_tolerance", "expected_revenue")
+        return rows.select("user_id", "risk_tolerance", "expected_revenue"), read
     absent = F.lit(None).cast("double")
     wanted = [F.col("expected_revenue")[position[fund]] if fund in position else absent for fund in funds.ids]
-    return rows.select("user_id", "risk_tolerance", F.array(*wanted).alias("expected_revenue"))
+    return rows.select("user_id", "risk_tolerance", F.array(*wanted).alias("expected_revenue")), read
 
 
 def _require_one_row_a_user(rows: DataFrame, table: str) -> None:

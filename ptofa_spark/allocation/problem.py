@@ -16,11 +16,15 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Funds:
-    """The campaign's funds, sorted by id. risk_levels, demand: (funds,)."""
+    """The campaign's funds, sorted by id.
+
+    risk_levels, demand: (funds,); others: ids that the funds table holds as well, without a demand in the campaign.
+    """
 
     ids: tuple[str, ...]
     risk_levels: Ints
     demand: Ints
+    others: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

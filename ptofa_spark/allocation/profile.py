@@ -13,7 +13,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from ptofa_spark.allocation.eligibility import eligible_pairs, set_keys
 from ptofa_spark.allocation.passes import revenue_matrix
-from ptofa_spark.allocation.problem import Classes, Floats, Funds
+from ptofa_spark.allocation.problem import Classes, Floats, Funds, Ints
 from ptofa_spark.errors import TableError
 
 _PROFILE = pa.schema(
@@ -23,16 +23,22 @@ _PROFILE = pa.schema(
         ("tolerance_low", pa.int64()),
         ("tolerance_high", pa.int64()),
         ("largest", pa.list_(pa.float64())),
+        ("scored", pa.list_(pa.int64())),
     ]
 )
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What one pass says of the scores. largest: (funds,), largest |E| of an eligible pair, money."""
+    """What one pass says of the scores.
+
+    largest: (funds,), largest |E| of an eligible pair, money; scored: (funds,), users with a score for the fund, be it
+    too risky for them or not.
+    """
 
     classes: Classes
     largest: Floats
+    scored: Ints
 
 
 def profile(scores: DataFrame, funds: Funds, max_classes: int) -> Profile:
@@ -59,6 +65,8 @@ def profile(scores: DataFrame, funds: Funds, max_classes: int) -> Profile:
             np.minimum.at(low, inverse, tolerance)
             np.maximum.at(high, inverse, tolerance)
             largest = size.max(axis=0, initial=0.0).tolist()
+            # They are added up over all rows, so one of the batch's rows has them all.
+            scored = [(~np.isnan(revenue)).sum(axis=0).tolist(), *[[0] * count] * (len(keys) - 1)]
             yield pa.record_batch(
                 [
                     pa.array([key.tobytes() for key in keys], pa.binary()),
@@ -66,12 +74,14 @@ def profile(scores: DataFrame, funds: Funds, max_classes: int) -> Profile:
                     pa.array(low),
                     pa.array(high),
                     pa.array([largest] * len(first), pa.list_(pa.float64())),
+                    pa.array(scored[: len(keys)], pa.list_(pa.int64())),
                 ],
                 schema=_PROFILE,
             )
 
     parts = scores.select("risk_tolerance", "expected_revenue").mapInArrow(kernel, from_arrow_schema(_PROFILE))
     largest = [F.max(F.col("largest")[fund]) for fund in range(count)]
+    scored = [F.sum(F.col("scored")[fund]) for fund in range(count)]
     rows = (
         parts.groupBy("eligible")
         .agg(
@@ -79,6 +89,7 @@ def profile(scores: DataFrame, funds: Funds, max_classes: int) -> Profile:
             F.min("tolerance_low").alias("low"),
             F.max("tolerance_high").alias("high"),
             F.array(*largest).alias("largest"),
+            F.array(*scored).alias("scored"),
         )
         .orderBy("eligible")
         .take(max_classes + 1)
@@ -97,4 +108,5 @@ def profile(scores: DataFrame, funds: Funds, max_classes: int) -> Profile:
         tolerance_low=np.array([row["low"] for row in rows], dtype=np.int64),
         tolerance_high=np.array([row["high"] for row in rows], dtype=np.int64),
     )
-    return Profile(classes, np.array([row["largest"] for row in rows]).max(axis=0))
+    largest_of = np.array([row["largest"] for row in rows]).max(axis=0)
+    return Profile(classes, largest_of, np.array([row["scored"] for row in rows], dtype=np.int64).sum(axis=0))

@@ -43,9 +43,14 @@ class AllocateSettings(CsvSettings):
         description="exact: demands and slots must agree; at-most: demands are upper limits; partial: users may get "
         "fewer than K; scale: demands are scaled to the slots",
     )
+    allow_unscored: bool = Field(
+        False, description="take a demand for a fund that no row scores, or whose pairs stand under a name that differs"
+    )
     seed: int = Field(7, description="seed of the sample that prices come from, and of exact's tie-breaking")
     prices: str | None = Field(None, description="exact: prices.json of an earlier run, or its report, to start from")
-    priority: str | None = Field(None, description="manual: funds in order of priority, comma-separated")
+    priority: str | None = Field(
+        None, description="manual: funds in order of priority, comma-separated; a name with a comma in double quotes"
+    )
     exposures: str | None = Field(
         None, description="manual: logged exposures, whose conversion rates set the priority if none is given"
     )
@@ -80,3 +85,6 @@ class AuditSettings(CsvSettings):
     campaign_id: str | None = Field(None, description="campaign to audit; may be left out if the demands hold one only")
     k: int = Field(1, ge=1, le=200, description="funds a user is to get (K)")
     demand_mode: DemandMode = Field("exact", description="how the demands are read, as in allocate")
+    allow_unscored: bool = Field(
+        False, description="take a demand for a fund that no row scores, or whose pairs stand under a name that differs"
+    )

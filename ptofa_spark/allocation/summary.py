@@ -39,6 +39,43 @@ class FundSummary:
 
 
 @dataclass(frozen=True)
+class InputsUsed:
+    """How much was read of the scores and the funds, how much was used, and why the rest was left out.
+
+    rows: of the table of scores; pairs: users by funds that the campaign's rows name, which are the sum of the four
+    pairs_*: used, of funds that have no demand in the campaign, with a null for a score, of funds riskier than the user
+    declared to bear. users_used: with at least one pair used. funds: of the funds table; funds_used: with a demand
+    above 0; funds_scored_without_demand: names in the scores.
+    """
+
+    rows: int
+    rows_of_other_campaigns: int
+    users: int
+    users_used: int
+    pairs: int
+    pairs_used: int
+    pairs_of_funds_without_demand: int
+    pairs_without_score: int
+    pairs_above_risk: int
+    funds: int
+    funds_used: int
+    funds_scored_without_demand: int
+
+    def line(self) -> str:
+        """The account in a few words; what is 0 is left out."""
+        left_out = {
+            "row(s) of other campaigns": self.rows_of_other_campaigns,
+            "pair(s) of funds without a demand": self.pairs_of_funds_without_demand,
+            "pair(s) without a score": self.pairs_without_score,
+            "pair(s) above a user's risk tolerance": self.pairs_above_risk,
+            "user(s) who may see no fund": self.users - self.users_used,
+        }
+        rest = ", ".join(f"{count:,} {what}" for what, count in left_out.items() if count)
+        used = f"read {self.rows:,} rows: {self.pairs_used:,} pairs of {self.users_used:,} users used"
+        return f"{used}, left out {rest}" if rest else used
+
+
+@dataclass(frozen=True)
 class AllocationSummary:
     """One allocation, as in `allocation.json`.
 
@@ -47,7 +84,7 @@ class AllocationSummary:
     certified_gap: (upper_bound - objective) / |objective|; an allocation that breaks a constraint may be worth more
     than any that keeps them, so for `manual` read the violations first. worst_cycle: money an exposure, see
     `certificate`. All three are null where no allocation is feasible. users_served: users with exactly K funds; phases:
-    steps of the plan; seconds: by step.
+    steps of the plan; seconds: by step; inputs: None in a file of an earlier version.
     """
 
     campaign_id: str
@@ -66,6 +103,7 @@ class AllocationSummary:
     phases: int
     funds: tuple[FundSummary, ...]
     seconds: dict[str, float] = field(default_factory=dict)
+    inputs: InputsUsed | None = None
 
     def line(self) -> str:
         """The allocation in one line."""
@@ -75,6 +113,7 @@ class AllocationSummary:
             f"{made}: objective {self.objective:,.2f}, {self.users_served:,} of {self.users:,} users served, "
             f"off C1 {off.c1:,}{self._allowed(off.c1, 'partial')}, "
             f"off C2 {off.c2:,}{self._allowed(off.c2, 'at-most')}, off C3 {off.c3:,}, {self._gap()}"
+            f"{'' if self.inputs is None else '; ' + self.inputs.line()}"
         )
 
     def _allowed(self, count: int, mode: str) -> str:
@@ -113,6 +152,8 @@ class AllocationSummary:
         try:
             content["violations"] = Violations(**content["violations"])
             content["funds"] = tuple(FundSummary(**fund) for fund in content["funds"])
+            if content.get("inputs") is not None:
+                content["inputs"] = InputsUsed(**content["inputs"])
             return cls(**content)
         except (TypeError, KeyError) as error:
             raise UserError(

@@ -28,6 +28,7 @@ from ptofa_spark.evaluation.table_2_text import TABLE_2
 from ptofa_spark.evaluation.true_worth import true_worth
 from ptofa_spark.progress import stage
 from ptofa_spark.splits import TEST
+from ptofa_spark.tables.campaigns import of_campaign
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.reading import table_exists
@@ -93,7 +94,8 @@ class _Tables:
         return self._tables.read(table, ALLOCATION).where(F.col("campaign_id") == campaign)
 
     def scores(self, campaign: str) -> DataFrame:
-        return self._tables.read(self._table("scores"), COMPACT_SCORES).where(F.col("campaign_id") == campaign)
+        # Without the campaign's rows every E would be 0, and the doubly robust estimate another one in silence.
+        return of_campaign(self._tables.read(self._table("scores"), COMPACT_SCORES), "scores", campaign)[0]
 
     @property
     def versions(self) -> dict[str, int | None]:

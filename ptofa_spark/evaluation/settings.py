@@ -61,8 +61,12 @@ class WhatIfSettings(CsvSettings):
     demand_mode: DemandMode = Field("exact", description="how the demands are read, as in allocate")
     changes: str | None = Field(
         None,
-        description="changes to look at, separated by semicolons, each FUND+10%, FUND-10%, drop FUND or k=2; the other "
-        "funds make up for it in proportion; every fund by +10% if empty",
+        description="changes to look at, separated by semicolons, each FUND+10%, FUND-10%, drop FUND or k=2; a "
+        "change with a semicolon in its fund in double quotes; the other funds make up for it in proportion; every "
+        "fund by +10% if empty",
+    )
+    allow_unscored: bool = Field(
+        False, description="take a demand for a fund that no row scores, or whose pairs stand under a name that differs"
     )
     seed: int = Field(7, description="seed of the sample that prices come from")
     max_classes: int = Field(1_000, ge=1, description="distinct sets of eligible funds that the class flow may hold")

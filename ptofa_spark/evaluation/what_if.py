@@ -25,6 +25,7 @@ from ptofa_spark.allocation.passes import Passes, ScorePasses, fits_on_driver
 from ptofa_spark.allocation.problem import AllocationProblem, Floats
 from ptofa_spark.allocation.profile import profile
 from ptofa_spark.allocation.sample_prices import price_sample
+from ptofa_spark.allocation.scores_read import require_scored
 from ptofa_spark.errors import InfeasibleError
 from ptofa_spark.evaluation.changes import changed, read_changes
 from ptofa_spark.evaluation.settings import WhatIfSettings
@@ -63,9 +64,11 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
         tables.pin(settings.expected_revenue, settings.funds, settings.demands)
         campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
         asked = read_changes(settings.changes, funds.ids)
-        scores = read_scores(tables, settings.expected_revenue, campaign, funds)
+        scores, read = read_scores(tables, settings.expected_revenue, campaign, funds)
         try:
             found = profile(scores, funds, settings.max_classes)
+            if not settings.allow_unscored:
+                require_scored(read, funds, found.scored)
             asked_for = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)
             today = with_demand_mode(asked_for)
             users = ScorePasses(scores, funds.risk_levels, found.classes)

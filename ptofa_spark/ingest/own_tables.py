@@ -16,6 +16,7 @@ from ptofa_spark.files.csv_header import CsvForm
 from ptofa_spark.ingest.raw_tables import RawTables
 from ptofa_spark.tables.domains import DOMAINS, Domain
 from ptofa_spark.tables.names import in_warehouse
+from ptofa_spark.tables.near_names import instead
 from ptofa_spark.tables.reading import AS_FOUND, read_table, table_exists
 from ptofa_spark.tables.schemas import OPEN_TABLES, RAW_TABLES
 
@@ -38,6 +39,8 @@ _REFERENCES = {
     ("transactions", "fund_id"): "funds",
     ("transactions", "user_id"): "users",
 }
+# Names that come to the driver, to be compared with one that is not among them.
+_MOST_NAMES = 10_000
 
 
 def load_own_tables(spark: SparkSession, source: str, csv: CsvForm = AS_FOUND) -> RawTables:
@@ -106,9 +109,17 @@ def _require_known(frame: DataFrame, name: str, column: str, known: DataFrame, k
     unknown = frame.join(known.select(column), on=column, how="left_anti").agg(F.min(column)).first()
     if unknown is not None and unknown[0] is not None:
         raise TableError(
-            f"table {name}: column {column} holds {unknown[0]!r}, which table {known_name} does not know: "
-            f"add it to {known_name} or remove the row"
+            f"table {name}: column {column} holds {unknown[0]!r}, which table {known_name} does not know"
+            f"{_nearest(unknown[0], known, column)}: add it to {known_name} or remove the row"
         )
+
+
+def _nearest(value: object, known: DataFrame, column: str) -> str:
+    """The clause that names the nearest id; a number has none."""
+    if not isinstance(value, str):
+        return ""
+    names = [row[0] for row in known.select(column).distinct().orderBy(column).take(_MOST_NAMES)]
+    return f"; {instead(value, names)}"
 
 
 def _require_all(frame: DataFrame, name: str, domain: Domain) -> None:

@@ -78,7 +78,7 @@ def test_replaying_the_saved_plan_gives_the_identical_table(campaign: Campaign) 
     plan = AllocationPlan.read(str(campaign.root / "report"))
     tables = PinnedTables(campaign.spark)
     name, funds = read_campaign_funds(tables, *(str(campaign.root / t) for t in ("funds", "demands")), None)
-    scores = read_scores(tables, str(campaign.root / "pairs"), name, funds)
+    scores, _ = read_scores(tables, str(campaign.root / "pairs"), name, funds)
     passes = ScorePasses(scores, funds.risk_levels, profile(scores, funds, 100).classes)
     assert_same_table(allocation(plan, passes), campaign.allocation())
 

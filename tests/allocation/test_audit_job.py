@@ -96,7 +96,7 @@ def test_the_audit_finds_the_same_however_the_users_are_cut_up(
     campaign, rows = allocated
     places = (str(campaign.root / name) for name in ("funds", "demands"))
     name, funds = read_campaign_funds(PinnedTables(campaign.spark), *places, None)
-    scores = read_scores(PinnedTables(campaign.spark), str(campaign.root / "pairs"), name, funds)
+    scores, _ = read_scores(PinnedTables(campaign.spark), str(campaign.root / "pairs"), name, funds)
     spoiled = campaign.spark.createDataFrame(spoil(rows.copy(), campaign, "a user without a score"))
     found = [audit(spoiled, scores, funds, 2, about_users=about) for about in (1, 9_000_000)]
     assert found[0] == found[1]

@@ -1,4 +1,4 @@
-"""Compact scores that cannot be allocated, each named in one line; and the version that a run reads."""
+"""Scores of several campaigns and forms; what cannot be allocated is named in one line; the version a run reads."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
+from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores, users_by_fund
 from ptofa_spark.allocation.problem import Funds
+from ptofa_spark.allocation.profile import profile
+from ptofa_spark.allocation.scores_read import ScoresRead, inputs_used, require_scored
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, FUNDS
@@ -41,10 +44,92 @@ def test_compact_scores_are_read_in_the_order_of_the_demands_funds(spark: SparkS
     """A fund without a demand is left out, one that nobody scored is open to nobody, other campaigns do not count."""
     place = compact(spark, tmp_path / "scores", [*GOOD, ("other", 1, 3, ["z"], [9.0])])
     asked = Funds(("b", "c"), np.array([1, 1]), np.array([1, 1]))
-    rows = read_scores(PinnedTables(spark), place, "c", asked).orderBy("user_id").collect()
+    scores, read = read_scores(PinnedTables(spark), place, "c", asked)
+    rows = scores.orderBy("user_id").collect()
     assert [tuple(row) for row in rows] == [(1, 3, [None, None]), (2, 3, [0.5, None])]
-    with pytest.raises(TableError, match="has no scores of campaign 'autumn': run score for it first"):
+    assert (read.rows, read.of_other_campaigns, read.pairs) == (3, 1, 4)
+    assert (read.pairs_without_demand, read.without_demand) == (2, {"a": 2})
+    users, scored = users_by_fund(scores, asked)
+    assert (users, scored.tolist()) == (2, [1, 0])
+    with pytest.raises(TableError, match=r"has no campaign 'autumn'; the campaigns there are 'c', 'other': name it"):
         read_scores(PinnedTables(spark), place, "autumn", asked)
+
+
+def long(place: Path, rows: list[Any]) -> str:
+    columns = ["campaign_id", "user_id", "risk_tolerance", "fund_id", "expected_revenue"]
+    frame = pd.DataFrame(rows, columns=columns).astype({"risk_tolerance": "int32", "expected_revenue": "float64"})
+    frame.to_parquet(place, index=False)
+    return str(place)
+
+
+LONG = [
+    ("c", 1, 3, "a", 1.0),
+    ("c", 1, 3, "b", None),
+    ("c", 2, 3, "b", 0.5),
+    ("c", 2, 3, "z", 7.0),
+    # The same users and pairs in another campaign, with another tolerance.
+    ("other", 1, 5, "a", 9.0),
+    ("other", 3, 5, "b", 9.0),
+    ("other", 2, 5, "q", 9.0),
+]
+
+
+def test_only_the_campaigns_rows_of_long_scores_count(spark: SparkSession, tmp_path: Path) -> None:
+    place = long(tmp_path / "scores.parquet", LONG)
+    scores, read = read_scores(PinnedTables(spark), place, "c", TWO)
+    rows = scores.orderBy("user_id").collect()
+    assert [tuple(row) for row in rows] == [(1, 3, [1.0, None]), (2, 3, [None, 0.5])]
+    assert (read.rows, read.of_other_campaigns, read.pairs) == (7, 3, 4)
+    assert (read.pairs_without_demand, read.without_demand) == (1, {"z": 1})
+    found = profile(scores, TWO, 10)
+    assert found.scored.tolist() == [1, 1]
+    used = inputs_used(read, TWO, found.classes, found.scored)
+    assert (used.users, used.users_used, used.pairs_used, used.pairs_without_score) == (2, 2, 2, 1)
+    assert used.line() == (
+        "read 7 rows: 2 pairs of 2 users used, left out 3 row(s) of other campaigns, 1 pair(s) of funds without a "
+        "demand, 1 pair(s) without a score"
+    )
+    scores.unpersist()
+    with pytest.raises(TableError, match=r"has no campaign 'C'; the nearest campaign there is 'c' \(it"):
+        read_scores(PinnedTables(spark), place, "C", TWO)
+    near = long(tmp_path / "near.parquet", [*LONG, ("c\u00a0", 9, 3, "a", 1.0)])
+    with pytest.raises(TableError, match=r"campaign 'c' and campaign 'c\\xa0' \(it differs by a no-break space"):
+        read_scores(PinnedTables(spark), near, "c", TWO)
+    null = long(tmp_path / "null.parquet", [*LONG, (None, 9, 3, "a", 1.0)])
+    with pytest.raises(TableError, match=r"column campaign_id is null in 1 row\(s\)"):
+        read_scores(PinnedTables(spark), null, "c", TWO)
+
+
+def a_read(**without_demand: int) -> ScoresRead:
+    return ScoresRead("scores", 9, 0, 9, sum(without_demand.values()), without_demand)
+
+
+def funds_of(demand: list[int], others: tuple[str, ...] = ()) -> Funds:
+    return Funds(("a", "b"), np.array([1, 1]), np.array(demand), others)
+
+
+@pytest.mark.parametrize(
+    ("read", "funds", "scored", "said"),
+    [
+        (a_read(**{"b ": 4}), funds_of([1, 3]), [5, 0], r"'b' has a demand of 3, but no score; .* 'b ' \(.*trailing"),
+        (a_read(bb=4), funds_of([1, 3]), [5, 0], r"the funds in the scores are 'a', 'bb': name"),
+        (a_read(), funds_of([1, 3]), [5, 0], r"no score; the funds in the scores are 'a': name each fund .* score it"),
+        (a_read(), funds_of([1, 3]), [0, 0], r"fund 'a' .* no fund is in the scores; fund 'b' has"),
+        (a_read(B=4), funds_of([1, 3]), [5, 5], r"fund 'B' has 4 pair\(s\) and no demand; fund 'b' has one"),
+        (a_read(**{"b ": 4}), funds_of([1, 3], ("b ",)), [5, 5], r"fund 'b ' has 4 pair\(s\) and no demand"),
+    ],
+)
+def test_a_fund_that_the_scores_know_by_another_name_is_refused(
+    read: ScoresRead, funds: Funds, scored: list[int], said: str
+) -> None:
+    with pytest.raises(TableError, match=said) as refused:
+        require_scored(read, funds, np.array(scored))
+    assert "--allow-unscored" in str(refused.value)
+
+
+def test_funds_of_their_own_and_funds_that_nobody_is_to_see_are_taken() -> None:
+    require_scored(a_read(c=4), funds_of([1, 0]), np.array([5, 0]))  # nothing is demanded of b
+    require_scored(a_read(B=4), funds_of([1, 3], ("B",)), np.array([5, 5]))  # the funds table knows b and B
 
 
 def test_a_run_reads_the_versions_that_it_began_with(spark: SparkSession, tmp_path: Path) -> None:
@@ -64,7 +149,7 @@ def test_a_run_reads_the_versions_that_it_began_with(spark: SparkSession, tmp_pa
     tables = PinnedTables(spark).pin(*places)
     write([("c", 7, 3, ["a", "b"], [0.0, 0.0])], 5, 9)
     campaign, funds = read_campaign_funds(tables, places[1], places[2], None)
-    scores = read_scores(tables, places[0], campaign, funds)
+    scores, _ = read_scores(tables, places[0], campaign, funds)
     write([("c", 7, 3, ["a", "b"], [0.0, 0.0])], 5, 9)
     assert sorted(row["user_id"] for row in scores.collect()) == [1, 2]
     assert funds.demand.tolist() == [1, 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,13 +127,37 @@ def test_changes_keep_the_sum_and_move_the_others_in_proportion(instance: Instan
     ("text", "message"),
     [
         ("F001*2", r"change 'F001\*2' cannot be read"),
-        ("F009+10%", r"no fund 'F009'; the campaign has F000"),
+        ("F009+10%", r"no fund 'F009'; the nearest fund of the campaign is 'F00"),
         ("k=0", r"K is at least 1"),
     ],
 )
 def test_a_change_that_cannot_be_read_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_changes(text, FUNDS)
+
+
+def test_changes_name_every_fund_as_it_stands() -> None:
+    """Blanks, signs and the words of the changes themselves in names; a semicolon in quotes."""
+    names = ("a", "a ", "b;c", "drop a", "k=2", "x+5%")
+    problem = Instance(np.ones((60, 6)), np.full(6, 10), 1).problem("partial")
+    problem = replace(problem, funds=replace(problem.funds, ids=names))
+    asked = 'a-50%;a -50%; "drop b;c"; drop drop a; drop a-50%;k=2-50%;x+5%-50%; K=2'
+    found = [changed(problem, each) for each in read_changes(asked, names)]
+    halved_or_dropped = [[f for f in range(6) if each.funds.demand[f] < 10] for each in found[:-1]]
+    assert halved_or_dropped == [[0], [1], [2], [3], [3], [4], [5]]
+    assert found[-1].k == 2
+    for each in read_changes(None, names):
+        assert changed(problem, each).funds.demand.max() == 11
+    assert [changed(problem, each).funds.demand.argmin() for each in read_changes("drop a ;drop a", names)] == [1, 0]
+    for text, said in {
+        "a  -50%": "can be read in two ways: 'a' and 'a ' are funds",
+        "drop b;c": 'stands in double quotes: "drop b;c"',
+        "drop A": r"no fund 'A'; the nearest fund of the campaign is 'a' \(it differs by upper and lower case",
+    }.items():
+        with pytest.raises(ConfigError, match=said):
+            read_changes(text, names)
+    with pytest.raises(ConfigError, match="can be read in two ways: 'drop a' and 'a-5%' are funds"):
+        read_changes("drop a-5%", (*names, "a-5%"))
 
 
 def test_without_changes_every_fund_is_raised_by_a_tenth() -> None:

@@ -99,7 +99,7 @@ def read_step(spark: SparkSession, step: str, root: Path, rng: np.random.Generat
             write(mutated(frame, rng) if rng.random() < 0.5 else frame, root / name, rng)
         tables = PinnedTables(spark)
         asked, funds = read_campaign_funds(tables, str(root / "funds"), str(root / "demands"), None)
-        scores = read_scores(tables, str(root / "pairs"), asked, funds)
+        scores, _ = read_scores(tables, str(root / "pairs"), asked, funds)
         assert profile(scores, funds, 100).classes.users.sum() > 0
     else:
         schema = {

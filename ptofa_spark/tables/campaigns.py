@@ -1,0 +1,57 @@
+"""The rows of one campaign, of a table that holds several."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ptofa_spark.errors import TableError
+from ptofa_spark.tables.near_names import difference, folded, instead, near_names
+
+CAMPAIGN = "campaign_id"
+
+
+def names_campaigns(columns: Sequence[str]) -> bool:
+    """Whether a table's rows are each of a campaign: a column is called so, however it is spelled.
+
+    >>> names_campaigns(["user_id", "Campaign_ID "]), names_campaigns(["user_id"])
+    (True, False)
+    """
+    return any(folded(column) == CAMPAIGN for column in columns)
+
+
+def of_campaign(frame: DataFrame, table: str, campaign: str) -> tuple[DataFrame, int]:
+    """The campaign's rows, and how many rows are of other campaigns.
+
+    Args:
+        frame: with a column campaign_id; the names in it are counted, which reads no other column.
+        table: the table argument, for messages.
+        campaign: the campaign.
+
+    Raises:
+        TableError: no row is of the campaign, or some rows are of a campaign that it nearly meets.
+    """
+    rows = {row[CAMPAIGN]: row["count"] for row in frame.groupBy(CAMPAIGN).count().collect()}
+    require_campaign(rows, table, campaign)
+    return frame.where(F.col(CAMPAIGN) == campaign), sum(rows.values()) - rows[campaign]
+
+
+def require_campaign(known: Collection[str], table: str, campaign: str) -> None:
+    """Refuses a campaign that the table does not hold, or holds under two names.
+
+    Raises:
+        TableError: the campaign is not among the known ones, or another one nearly meets it.
+    """
+    if campaign not in known:
+        raise TableError(
+            f"table {table} has no campaign {campaign!r}; {instead(campaign, known, 'campaign')}: name it the same way "
+            "in every table, or choose a campaign that is there"
+        )
+    near = near_names(campaign, known)
+    if near:
+        raise TableError(
+            f"table {table} holds campaign {campaign!r} and campaign {near[0]!r} (it differs by "
+            f"{difference(campaign, near[0])}): write the name the same way in each row, or give one of them another"
+        )
