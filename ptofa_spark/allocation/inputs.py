@@ -13,9 +13,13 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.problem import Funds
 from ptofa_spark.errors import TableError
-from ptofa_spark.tables.not_finite import holds_not_finite
 from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
+
+# Squares of it, and sums of squares over all pairs, stay far below the largest float, 1.8e308.
+_MOST_REVENUE = 1e100
+# Up to here floats count exposures one by one, and no sum over funds leaves an int64.
+_MOST_EXPOSURES = 2**53
 
 
 def read_campaign_funds(tables: PinnedTables, funds: str, demands: str, campaign_id: str | None) -> tuple[str, Funds]:
@@ -28,7 +32,7 @@ def read_campaign_funds(tables: PinnedTables, funds: str, demands: str, campaign
         campaign_id: the campaign; None for the only one in the demands.
 
     Raises:
-        TableError: no such campaign, a fund twice, an unknown fund, a negative demand.
+        TableError: no such campaign, a fund twice, an unknown fund, a negative demand, or more than can be counted.
     """
     asked = tables.read(demands, DEMANDS).orderBy("campaign_id", "fund_id").collect()
     campaign = _campaign({row["campaign_id"] for row in asked}, demands, campaign_id)
@@ -45,6 +49,7 @@ def read_campaign_funds(tables: PinnedTables, funds: str, demands: str, campaign
         if row["demand"] < 0:
             raise TableError(f"table {demands}: fund {row['fund_id']!r} has demand {row['demand']}: give 0 or more")
         seen.add(row["fund_id"])
+    _require_countable(rows, demands)
     return campaign, Funds(
         ids=tuple(row["fund_id"] for row in rows),
         risk_levels=np.array([levels[row["fund_id"]] for row in rows], dtype=np.int64),
@@ -64,12 +69,23 @@ def read_scores(tables: PinnedTables, argument: str, campaign_id: str, funds: Fu
         funds: its funds.
 
     Raises:
-        TableError: a user or pair twice, two tolerances for one user, a score that is not finite, or no user at all.
+        TableError: a user or pair twice, two tolerances for one user, a score that is not finite or above 1e100 in
+            size, or no user at all.
     """
     columns = tables.columns(argument)
     if "fund_id" in columns or "fund_ids" not in columns:
         return _from_long(tables.read(argument, LONG_SCORES), argument, funds)
     return _from_compact(tables.read(argument, COMPACT_SCORES), argument, campaign_id, funds)
+
+
+def _require_countable(rows: list[Row], table: str) -> None:
+    largest = max(rows, key=lambda row: int(row["demand"]))
+    total = sum(int(row["demand"]) for row in rows)
+    if total > _MOST_EXPOSURES:
+        raise TableError(
+            f"table {table}: the demands add up to {total:,} exposures, fund {largest['fund_id']!r} has the largest "
+            f"demand, {largest['demand']:,}: give at most {_MOST_EXPOSURES:,} in all"
+        )
 
 
 def _campaign(known: set[str], table: str, campaign_id: str | None) -> str:
@@ -181,13 +197,16 @@ def _require_one_row_a_user(rows: DataFrame, table: str) -> None:
 
 
 def _not_finite() -> Column:
-    return holds_not_finite("expected_revenue", null=False)
+    """Whether an expected revenue is NaN, which Spark takes for the greatest number, infinite, or too large."""
+    greatest, least = F.array_max("expected_revenue"), F.array_min("expected_revenue")
+    return F.coalesce((greatest > _MOST_REVENUE) | (least < -_MOST_REVENUE), F.lit(False))
 
 
 def _not_finite_error(bad: Row, table: str, fund_ids: tuple[str, ...]) -> TableError:
     scores = zip(fund_ids, bad["expected_revenue"], strict=False)
-    fund, value = next((f, e) for f, e in scores if e is not None and not np.isfinite(e))
+    fund, value = next((f, e) for f, e in scores if e is not None and not abs(e) <= _MOST_REVENUE)
+    wanted = f"a number of at most {_MOST_REVENUE:g} in size" if np.isfinite(value) else "a finite number"
     return TableError(
         f"table {table}: user {bad['user_id']}, fund {fund!r}: expected_revenue is {value}; "
-        "give a finite number, or null for a pair that must not be allocated"
+        f"give {wanted}, or null for a pair that must not be allocated"
     )

@@ -39,15 +39,35 @@ class FundSummary:
 
 
 @dataclass(frozen=True)
+class MarkedSummary:
+    """Pairs marked by a number far beyond all other revenues, such as -1e15 (see `marks`).
+
+    count: eligible pairs that are marked; negative: those below 0; not_eligible: those that were treated as not
+    eligible, as asked for; allocated: rows of the allocation; lowest, highest: money, of the marks; ordinary_largest:
+    money, largest |E| of the other pairs; ordinary_objective: money, the objective without marked pairs.
+    """
+
+    count: int
+    negative: int
+    not_eligible: int
+    allocated: int
+    lowest: float
+    highest: float
+    ordinary_largest: float
+    ordinary_objective: float
+
+
+@dataclass(frozen=True)
 class AllocationSummary:
     """One allocation, as in `allocation.json`.
 
     method: what was asked for; allocated_by: what made it, ha where exact did not reach the optimum. objective: money
     (paper, eq. 1). upper_bound: money, no allocation that keeps C1, C2 and C3 is worth more.
-    certified_gap: (upper_bound - objective) / |objective|; an allocation that breaks a constraint may be worth more
-    than any that keeps them, so for `manual` read the violations first. worst_cycle: money an exposure, see
-    `certificate`. All three are null where no allocation is feasible. users_served: users with exactly K funds; phases:
-    steps of the plan; seconds: by step.
+    certified_gap: (upper_bound - objective) / |objective|, where pairs are marked absolute_gap by the money of the
+    ordinary pairs; an allocation that breaks a constraint may be worth more than any that keeps them, so for `manual`
+    read the violations first. worst_cycle: money an exposure, see `certificate`. absolute_gap: money that the
+    allocation lacks of the optimum, at most. All four are null where no allocation is feasible. users_served: users
+    with exactly K funds; phases: steps of the plan; seconds: by step; marked_pairs: null where none is.
     """
 
     campaign_id: str
@@ -66,6 +86,8 @@ class AllocationSummary:
     phases: int
     funds: tuple[FundSummary, ...]
     seconds: dict[str, float] = field(default_factory=dict)
+    absolute_gap: float | None = None
+    marked_pairs: MarkedSummary | None = None
 
     def line(self) -> str:
         """The allocation in one line."""
@@ -83,10 +105,23 @@ class AllocationSummary:
 
     def _gap(self) -> str:
         if self.upper_bound is None:
-            return "no allocation keeps every constraint"
+            return f"no allocation keeps every constraint{self._marked()}"
+        if self.absolute_gap is not None and self._marked():
+            # A gap by a sum that one pair rules would prove nothing.
+            return f"certified within {max(self.absolute_gap, 0.0):,.2f} of the optimum in money{self._marked()}"
         if self.certified_gap is None:
             return f"no feasible allocation is worth more than {self.upper_bound:,.2f}"
-        return f"certified within {max(self.certified_gap, 0.0):.2g} of the optimum"
+        money = "" if self.absolute_gap is None else f", {max(self.absolute_gap, 0.0):,.2f} in money"
+        return f"certified within {max(self.certified_gap, 0.0):.2g} of the optimum{money}"
+
+    def _marked(self) -> str:
+        marked = self.marked_pairs
+        if marked is None or marked.allocated == 0:
+            return ""
+        return (
+            f", {marked.allocated:,} of {marked.count:,} marked pairs ({marked.lowest:g} to {marked.highest:g}) "
+            f"allocated, objective without them {marked.ordinary_objective:,.2f}"
+        )
 
     def write(self, directory: str) -> Path:
         """Writes `directory/allocation.json` and returns its path."""
@@ -113,6 +148,8 @@ class AllocationSummary:
         try:
             content["violations"] = Violations(**content["violations"])
             content["funds"] = tuple(FundSummary(**fund) for fund in content["funds"])
+            if content.get("marked_pairs") is not None:
+                content["marked_pairs"] = MarkedSummary(**content["marked_pairs"])
             return cls(**content)
         except (TypeError, KeyError) as error:
             raise UserError(

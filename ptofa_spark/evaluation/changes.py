@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ptofa_spark.allocation.demand_modes import with_demand_mode
 from ptofa_spark.allocation.problem import AllocationProblem
+from ptofa_spark.allocation.settings import MOST_SLOTS
 from ptofa_spark.errors import ConfigError
 from ptofa_spark.whole_shares import largest_remainder
 
@@ -30,6 +31,8 @@ def read_changes(text: str | None, fund_ids: Sequence[str]) -> list[str]:
         if new_k:
             if int(new_k["k"]) < 1:
                 raise ConfigError(f"change {change!r}: K is at least 1")
+            if int(new_k["k"]) > MOST_SLOTS:
+                raise ConfigError(f"change {change!r}: K is at most {MOST_SLOTS}")
             continue
         named = _DROPPED.match(change) or _MOVED.match(change)
         if not named:
