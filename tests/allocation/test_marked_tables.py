@@ -1,4 +1,4 @@
-"""Marked pairs through the jobs: the optimum, what is reported, what is refused, and the option that reads them as null."""
+"""Marked pairs through the jobs: the optimum, what is reported, what is refused, and the option that reads null."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
-from ptofa_spark.allocation.passes import ScorePasses
+from ptofa_spark.allocation.marks import find_marks
+from ptofa_spark.allocation.methods import certificate, solve
+from ptofa_spark.allocation.passes import DriverPasses, ScorePasses
 from ptofa_spark.allocation.plan import AllocationPlan, allocation
 from ptofa_spark.allocation.profile import profile
+from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.allocation.spectrum import spectrum
+from ptofa_spark.allocation.steps import replay
 from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.pinned import PinnedTables
@@ -36,18 +40,16 @@ def with_marks(instance: Instance, sizes: list[float]) -> tuple[Instance, Instan
     return replace(instance, expected_revenue=revenue), replace(instance, expected_revenue=clean), marked
 
 
-def test_marked_pairs_are_left_out_by_exact_counted_refused_by_the_rest_and_null_if_asked_for(
+def test_marked_pairs_are_left_out_by_exact_counted_and_null_if_asked_for(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = feasible_instance(np.random.default_rng(21), 400, LEVELS, k=2)
-    instance, clean, marked = with_marks(made, [-1e9, -1e15])
+    instance, clean, _ = with_marks(made, [-1e9, -1e15])
     campaign = Campaign(spark, tmp_path, instance).write()
     optimum = clean.optimum(1e8)
     summary_of = lambda: json.loads((tmp_path / "report" / "allocation.json").read_text())  # noqa: E731 - one word
 
-    code, line = run_job(
-        "allocate", *campaign.words(method="exact", driver_users=0, max_core_pairs=1_600), capsys=capsys
-    )
+    code, line = run_job("allocate", *campaign.words(method="exact", driver_users=0), capsys=capsys)
     assert (code, line.endswith("of the optimum, 0.00 in money")) == (0, True)
     summary = summary_of()
     assert summary["objective"] == pytest.approx(optimum, rel=1e-9)
@@ -69,16 +71,6 @@ def test_marked_pairs_are_left_out_by_exact_counted_refused_by_the_rest_and_null
     assert plan.clip is not None
     assert_same_table(allocation(plan, ScorePasses(scores, funds.risk_levels, found.classes)), campaign.allocation())
 
-    for method, more in (("ha", {}), ("ha", {"ha_variant": "literal"}), ("ip", {}), ("manual", {})):
-        code, said = run_job("allocate", *campaign.words(method=method, **more), capsys=capsys)
-        first = marked[marked[:, 0].argmin()]
-        assert code == 2
-        assert f"pairs: user {first[0] * 3 - 500}, fund " in said
-        assert "expected_revenue is -1e+" in said
-        assert "use null for a pair that must not be, or --marked-pairs not-eligible" in said
-    code, said = run_job("allocate", *campaign.words(method="exact", max_core_pairs=1_600, max_rounds=0), capsys=capsys)
-    assert (code, "HA cannot allocate instead" in said) == (2, True)
-
     code, _ = run_job("allocate", *campaign.words(method="ha", marked_pairs="not-eligible"), capsys=capsys)
     summary = summary_of()
     assert (code, summary["marked_pairs"]["not_eligible"]) == (0, 40)
@@ -88,10 +80,38 @@ def test_marked_pairs_are_left_out_by_exact_counted_refused_by_the_rest_and_null
     code, said = run_job("audit", *asked, "--marked-pairs", "not-eligible", capsys=capsys)
     assert (code, f"objective {summary['objective']:,.2f}" in said) == (0, True)
     what_if = [*campaign.words()[:6], "--k", "2", "--report", str(tmp_path / "what_if"), "--changes", "k=1"]
-    for how in ("values", "not-eligible"):
-        code, _ = run_job("what_if", *what_if, "--marked-pairs", how, capsys=capsys)
-        today = json.loads((tmp_path / "what_if" / "what_if.json").read_text())[0]
-        assert (code, today["at_most"]) == (0, pytest.approx(optimum, rel=1e-6))
+    code, _ = run_job("what_if", *what_if, capsys=capsys)
+    today = json.loads((tmp_path / "what_if" / "what_if.json").read_text())[0]
+    assert (code, today["at_most"]) == (0, pytest.approx(optimum, rel=1e-6))
+
+
+def test_methods_that_add_up_revenues_refuse_marked_pairs_and_name_one() -> None:
+    made = feasible_instance(np.random.default_rng(21), 400, LEVELS, k=2)
+    instance, _, marked = with_marks(made, [-1e15])
+    problem = instance.problem()
+    users = instance.users(problem)
+    passes = DriverPasses(users, problem.classes)
+    marks = find_marks(spectrum(instance.expected_revenue), len(instance.demand) + 1)
+    largest = np.nanmax(np.abs(instance.expected_revenue), axis=0)
+    given = {"expected_revenue": "the scores", "funds": "f", "demands": "d", "output": "o", "report": "r", "k": 2}
+    user, fund = min((user, fund) for user, fund in marked.tolist())
+    named = f"table the scores: user {user}, fund 'F{fund:03d}': expected_revenue is -1e+15 among revenues of about"
+    rounds = {"max_core_pairs": 1_600, "max_rounds": 0}
+    for asked in ({"method": "ha"}, {"ha_variant": "literal"}, {"method": "ip"}, {"method": "manual"}, rounds):
+        settings = AllocateSettings(**{"method": "exact" if asked == rounds else "ha"} | given | asked)
+        with pytest.raises(TableError, match="use null for a pair that must not be, or --marked-pairs not-el") as said:
+            solve(problem, passes, largest, settings, None, marks)
+        assert named in str(said.value)
+    in_order = AllocateSettings(**given | {"method": "manual", "priority": "F003,F001"})
+    manual = solve(problem, passes, largest, in_order, None, marks)
+    whole = feasible_instance(np.random.default_rng(21), 400, LEVELS, k=2)
+    bound = certificate(problem, passes, manual, largest, in_order, marks)
+    assert manual.clip is None
+    assert bound is not None
+    held = replay(manual.steps, users, 2)
+    rows, places = np.nonzero(held >= 0)
+    money = instance.expected_revenue[rows, held[rows, places]].sum()
+    assert money + bound.absolute_gap >= (whole.optimum() - 2e3) > 0
 
 
 def test_a_pair_that_is_pushed_is_allocated_and_hides_nothing_of_the_rest(
@@ -107,7 +127,7 @@ def test_a_pair_that_is_pushed_is_allocated_and_hides_nothing_of_the_rest(
     campaign = Campaign(spark, tmp_path, replace(made, expected_revenue=revenue)).write()
     code, line = run_job("allocate", *campaign.words(method="exact"), capsys=capsys)
     assert code == 0
-    assert f"certified within 0.00 of the optimum in money, 1 of 1 marked pairs (1e+18 to 1e+18) allocated" in line
+    assert "certified within 0.00 of the optimum in money, 1 of 1 marked pairs (1e+18 to 1e+18) allocated" in line
     assert line.endswith(f"objective without them {ordinary:,.2f}")
     summary = json.loads((tmp_path / "report" / "allocation.json").read_text())
     assert summary["marked_pairs"]["ordinary_objective"] == pytest.approx(ordinary, rel=1e-12)
@@ -135,7 +155,7 @@ def test_revenues_and_demands_that_no_sum_holds_are_refused_by_name(spark: Spark
             "fund_ids": [list(funds.ids)] * 2,
         }
     )
-    for number, (value, said) in enumerate([(-1.8e308, "-1.8e+308"), (2e100, "2e+100"), (np.inf, "inf"), (1e100, "")]):
+    for number, (value, said) in enumerate([(-1.7e308, "-1.7e+308"), (2e100, "2e+100"), (np.inf, "inf"), (1e100, "")]):
         pairs.loc[3, "expected_revenue"] = value
         compact["expected_revenue"] = [[1.0, None, 2.0], [None, value, 1.0]]
         for form, frame, user in (("long", pairs, pairs.loc[3, "user_id"]), ("compact", compact, 2)):
