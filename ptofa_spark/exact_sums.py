@@ -14,8 +14,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 _SUM_BITS = 61
-# 2^1000 is a float, 2^1100 is not; a column whose largest value is below 2^-1000 counts as 0.
-_FINEST = 1000
+# 2^1000 is a float, 2^1100 is not: a finer grid is reached in two steps.
+_ONE_STEP = 1000
 
 
 def grid_exponents(largest: NDArray[np.float64], terms: int) -> NDArray[np.int64]:
@@ -38,7 +38,7 @@ def grid_exponents(largest: NDArray[np.float64], terms: int) -> NDArray[np.int64
     [[0.6], [0.6]]
     """
     _, exponent = np.frexp(largest)
-    grid = np.minimum(_SUM_BITS - int(terms).bit_length() - exponent.astype(np.int64), _FINEST)
+    grid = _SUM_BITS - int(terms).bit_length() - exponent.astype(np.int64)
     return np.where(largest > 0, grid, 0)
 
 
@@ -55,4 +55,8 @@ def off_grid(units: NDArray[np.int64], exponents: NDArray[np.int64]) -> NDArray[
 
 def sum_on_grid(value: Column, exponent: int) -> Column:
     """The same in Spark: the sum of a column in grid units, bigint; nulls are left out."""
-    return F.coalesce(F.sum(F.rint(value * F.lit(2.0 ** int(exponent))).cast("bigint")), F.lit(0).cast("bigint"))
+    first = min(int(exponent), _ONE_STEP)
+    scaled = value * F.lit(2.0**first)
+    if first < exponent:
+        scaled = scaled * F.lit(2.0 ** (int(exponent) - first))
+    return F.coalesce(F.sum(F.rint(scaled).cast("bigint")), F.lit(0).cast("bigint"))

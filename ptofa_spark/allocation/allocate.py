@@ -16,16 +16,16 @@ from ptofa_spark.allocation.audit import Audit, audit
 from ptofa_spark.allocation.certificate import Certificate
 from ptofa_spark.allocation.feasibility import as_its_mode_reads, require_feasible
 from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
+from ptofa_spark.allocation.marked_pairs import MarkedScores, marked_scores
 from ptofa_spark.allocation.methods import Solved, certificate, keeps_every_demand, solve
 from ptofa_spark.allocation.passes import ScorePasses, fits_on_driver
 from ptofa_spark.allocation.plan import allocation, plan_of
 from ptofa_spark.allocation.prices_file import remove_prices, write_prices
 from ptofa_spark.allocation.priority import log_for_priority
 from ptofa_spark.allocation.problem import AllocationProblem
-from ptofa_spark.allocation.profile import profile
 from ptofa_spark.allocation.scores_read import inputs_used, require_scored
 from ptofa_spark.allocation.settings import AllocateSettings
-from ptofa_spark.allocation.summary import AllocationSummary, FundSummary
+from ptofa_spark.allocation.summary import AllocationSummary, FundSummary, MarkedSummary
 from ptofa_spark.tables.commits import claim
 from ptofa_spark.tables.names import sql_string
 from ptofa_spark.tables.pinned import PinnedTables
@@ -48,9 +48,10 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         with seconds.of("read"):
             campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
             claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}")
-            scores, read = read_scores(tables, settings.expected_revenue, campaign, funds)
+            given, read = read_scores(tables, settings.expected_revenue, campaign, funds)
             exposures = tables.read(log, EXPOSURES) if log else None
-            found = profile(scores, funds, settings.max_classes)
+            marked = marked_scores(given, funds, settings.max_classes, settings.marked_pairs)
+            scores, found = marked.scores, marked.profile
             if not settings.allow_unscored:
                 require_scored(read, funds, found.scored)
             asked = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)
@@ -60,23 +61,25 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             passes = ScorePasses(scores, problem.funds.risk_levels, problem.classes)
             near = passes.on_driver() if fits_on_driver(problem, settings.driver_users) else passes
         with seconds.of("solve"):
-            solved = solve(problem, near, found.largest, settings, exposures)
+            solved = solve(problem, near, found.largest, settings, exposures, marked.marks)
         with seconds.of("certify"):
-            bound = certificate(problem, near, solved, found.largest, settings)
-        rows = allocation(plan_of(problem, solved.steps), passes).persist(StorageLevel.DISK_ONLY)
+            bound = certificate(problem, near, solved, found.largest, settings, marked.marks)
+        rows = allocation(plan_of(problem, solved.steps, solved.clip), passes).persist(StorageLevel.DISK_ONLY)
         try:
             with seconds.of("audit"):
-                truth = audit(rows, scores, problem.funds, problem.k, problem.users)
+                ordinary = math.inf if marked.found is None else marked.found.ordinary_largest
+                truth = audit(rows, scores, problem.funds, problem.k, problem.users, ordinary)
                 _require_promises(truth, problem, settings)
             with seconds.of("write"):
                 write_table(rows, settings.output, kind="allocation", replace_where=claimed, built_from=tables.versions)
         finally:
             rows.unpersist()
-            scores.unpersist()
+            given.unpersist()
         report.counts.update(users=truth.users, served=truth.users_served, objective=round(truth.objective, 2))
-    summary = _summary(problem, settings, solved, bound, truth, seconds.by_step)
-    summary = replace(summary, inputs=inputs_used(read, funds, found.classes, found.scored))
-    plan_of(problem, solved.steps).write(settings.report)
+    summary = _summary(problem, settings, solved, bound, truth, marked, seconds.by_step)
+    used = inputs_used(read, funds, found.classes, found.scored, marked.not_eligible)
+    summary = replace(summary, inputs=used)
+    plan_of(problem, solved.steps, solved.clip).write(settings.report)
     if solved.start is None:
         remove_prices(settings.report)
     else:
@@ -103,6 +106,7 @@ def _summary(
     solved: Solved,
     bound: Certificate | None,
     found: Audit,
+    marked: MarkedScores,
     seconds: dict[str, float],
 ) -> AllocationSummary:
     funds = tuple(
@@ -117,6 +121,7 @@ def _summary(
         )
         for index, fund in enumerate(problem.funds.ids)
     )
+    upper_bound, certified_gap = _bound_and_gap(bound, found, beside_marks=marked.marks is not None)
     return AllocationSummary(
         campaign_id=problem.campaign_id,
         method=settings.method,
@@ -127,19 +132,45 @@ def _summary(
         users_served=found.users_served,
         exposures=found.exposures,
         objective=found.objective,
-        upper_bound=None if bound is None else bound.upper_bound,
-        certified_gap=None if bound is None else _gap(bound.upper_bound, found.objective),
+        upper_bound=upper_bound,
+        certified_gap=certified_gap,
         worst_cycle=None if bound is None or not math.isfinite(bound.worst_cycle) else bound.worst_cycle,
         violations=found.violations,
         phases=len(solved.steps),
         funds=funds,
         seconds=seconds,
+        absolute_gap=None if bound is None else bound.absolute_gap,
+        marked_pairs=_marked_summary(marked, found),
     )
 
 
-def _gap(upper_bound: float, objective: float) -> float | None:
-    """What is left above the objective, relative to it; None where the objective is 0 and the bound is not."""
-    missing = upper_bound - objective
+def _marked_summary(marked: MarkedScores, found: Audit) -> MarkedSummary | None:
+    marks = marked.found
+    if marks is None:
+        return None
+    return MarkedSummary(
+        count=marks.pairs,
+        negative=marks.negative,
+        not_eligible=marked.not_eligible,
+        allocated=found.marked,
+        lowest=marks.lowest,
+        highest=marks.highest,
+        ordinary_largest=marks.ordinary_largest,
+        ordinary_objective=found.ordinary_objective,
+    )
+
+
+def _bound_and_gap(bound: Certificate | None, found: Audit, *, beside_marks: bool) -> tuple[float | None, float | None]:
+    """The upper bound and the relative gap; beside marks what is lacking is known better than the bound itself."""
+    if bound is None:
+        return None, None
+    if beside_marks:
+        return found.objective + bound.absolute_gap, _gap(bound.absolute_gap, found.ordinary_objective)
+    return bound.upper_bound, _gap(bound.upper_bound - found.objective, found.objective)
+
+
+def _gap(missing: float, objective: float) -> float | None:
+    """What is left above the objective, relative to it; None where the objective is 0 and the rest is not."""
     if objective == 0.0:
         return 0.0 if missing <= 0.0 else None
     return missing / abs(objective)

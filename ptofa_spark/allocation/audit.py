@@ -33,17 +33,20 @@ class FundAudit:
 class Audit:
     """What the tables say.
 
-    users: users with a score; users_served: those with exactly K distinct funds; wrong_rows: rows whose user has no
-    score or whose expected revenue is not the score's; doubled: pairs or slots that stand there more than once.
+    users: users with a score; users_served: those with exactly K distinct funds; ordinary_objective: the objective
+    without marked pairs, money; wrong_rows: rows whose user has no score or whose expected revenue is not the score's;
+    doubled: pairs or slots that stand there more than once; marked: rows of marked pairs.
     """
 
     users: int
     users_served: int
     exposures: int
     objective: float
+    ordinary_objective: float
     violations: Violations
     wrong_rows: int
     doubled: int
+    marked: int
     funds: dict[str, FundAudit]
 
     def broken(self, demand: dict[str, int], mode: DemandMode) -> list[str]:
@@ -65,7 +68,14 @@ class Audit:
         return [f"{count:,} {what}" for count, what in found if count]
 
 
-def audit(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int, about_users: int) -> Audit:
+def audit(
+    allocation: DataFrame,
+    scores: DataFrame,
+    funds: Funds,
+    k: int,
+    about_users: int,
+    ordinary_largest: float = math.inf,
+) -> Audit:
     """Holds an allocation against the scores it was made from: C1, C2, C3 and eq. 1 (paper, section 2), recounted.
 
     Args:
@@ -74,11 +84,12 @@ def audit(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int, about_
         funds: the campaign's funds.
         k: funds a user is to get.
         about_users: how many users there are, roughly: it decides how the work is cut up, and nothing else.
+        ordinary_largest: money; rows of a larger |E| are marked pairs, and are added up apart.
     """
     parts = _by_user(allocation, scores, funds, k, about_users // _USERS_A_BUCKET + 1)
     row = parts.agg(*[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in _COUNTS]).first()
     assert row is not None  # an aggregate without groups is one row
-    per_fund = _by_fund(allocation)
+    per_fund, ordinary, marked, rows_marked = _by_fund(allocation, ordinary_largest)
     demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
     delivered = {fund: line.delivered for fund, line in per_fund.items()}
     off_demand = sum(abs(delivered.get(fund, 0) - demand.get(fund, 0)) for fund in demand.keys() | delivered.keys())
@@ -86,10 +97,12 @@ def audit(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int, about_
         users=row["users"],
         users_served=row["served"],
         exposures=sum(delivered.values()),
-        objective=math.fsum(line.expected_revenue for line in per_fund.values()),
+        objective=math.fsum([*ordinary, *marked]),
+        ordinary_objective=math.fsum(ordinary),
         violations=Violations(c1=row["users"] - row["served"], c2=off_demand, c3=row["ineligible"]),
         wrong_rows=row["wrong"],
         doubled=row["doubled"],
+        marked=rows_marked,
         funds=per_fund,
     )
 
@@ -160,19 +173,39 @@ def _repeats(user: Ints, of: Ints) -> int:
     return int(((np.diff(user[order]) == 0) & (np.diff(of[order]) == 0)).sum())
 
 
-def _by_fund(allocation: DataFrame) -> dict[str, FundAudit]:
+def _by_fund(
+    allocation: DataFrame, ordinary_largest: float
+) -> tuple[dict[str, FundAudit], list[float], list[float], int]:
     """Sums that are exact in any order, so that the objective does not depend on the partitioning.
 
-    A row of NaN or infinite revenue adds nothing: it is one of the wrong rows.
+    A row of NaN or infinite revenue adds nothing: it is one of the wrong rows. Marked pairs are added up apart, on a
+    grid of their own, which the ordinary ones would be lost on.
+
+    Returns:
+        What each fund got; the funds' ordinary money, and their money of marked pairs; rows of marked pairs.
     """
     revenue = F.col("expected_revenue")
     revenue = F.when(F.abs(revenue) < math.inf, revenue).otherwise(0.0)
+    is_marked = F.abs(revenue) > ordinary_largest
+    parts = [F.when(~is_marked, revenue).otherwise(0.0), F.when(is_marked, revenue).otherwise(0.0)]
     by_fund = allocation.groupBy("fund_id")
-    sizes = by_fund.agg(F.count("*").alias("delivered"), F.max(F.abs(revenue)).alias("largest")).collect()
+    sizes = by_fund.agg(
+        F.count("*").alias("delivered"),
+        F.sum(is_marked.cast("bigint")).alias("marked"),
+        *[F.max(F.abs(part)).alias(f"largest_{place}") for place, part in enumerate(parts)],
+    ).collect()
     if not sizes:
-        return {}
+        return {}, [], [], 0
     rows = max(line["delivered"] for line in sizes)
-    grid = int(grid_exponents(np.array([max(line["largest"] for line in sizes)]), rows)[0])
-    sums = by_fund.agg(sum_on_grid(revenue, grid).alias("units")).collect()
-    money = {line["fund_id"]: math.ldexp(line["units"], -grid) for line in sums}
-    return {line["fund_id"]: FundAudit(line["delivered"], money[line["fund_id"]]) for line in sizes}
+    largest = np.array([max(line[f"largest_{place}"] for line in sizes) for place in range(len(parts))])
+    grids = [int(grid) for grid in grid_exponents(largest, rows)]
+    units = [
+        sum_on_grid(part, grid).alias(f"units_{at}") for at, (part, grid) in enumerate(zip(parts, grids, strict=True))
+    ]
+    sums = by_fund.agg(*units).collect()
+    money = {
+        line["fund_id"]: [math.ldexp(line[f"units_{at}"], -grid) for at, grid in enumerate(grids)] for line in sums
+    }
+    ordinary, marked = ([money[line["fund_id"]][at] for line in sizes] for at in range(len(parts)))
+    funds = {line["fund_id"]: FundAudit(line["delivered"], math.fsum(money[line["fund_id"]])) for line in sizes}
+    return funds, ordinary, marked, sum(line["marked"] for line in sizes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from pyspark.sql import SparkSession
@@ -9,6 +10,7 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.audit import Audit, audit
 from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores, users_by_fund
+from ptofa_spark.allocation.marked_pairs import audited_scores
 from ptofa_spark.allocation.scores_read import require_scored
 from ptofa_spark.allocation.settings import AuditSettings
 from ptofa_spark.errors import UserError
@@ -27,15 +29,17 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     tables = PinnedTables(spark, csv=settings.csv_form())
     tables.pin(settings.expected_revenue, settings.funds, settings.demands)
     campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
-    scores, read = read_scores(tables, settings.expected_revenue, campaign, funds)
-    users, scored = users_by_fund(scores, funds)
+    given, read = read_scores(tables, settings.expected_revenue, campaign, funds)
+    users, scored = users_by_fund(given, funds)
     if not settings.allow_unscored:
         require_scored(read, funds, scored)
+    scores, marks = audited_scores(given, funds, settings.marked_pairs)
     if settings.demand_mode == "scale" and funds.demand.sum() > 0:
         funds = replace(funds, demand=largest_remainder(funds.demand, settings.k * users))
     table = tables.read(settings.allocation, ALLOCATION)
     rows = table.where(F.col("campaign_id") == campaign)
-    found = audit(rows, scores, funds, settings.k, users)
+    ordinary_largest = math.inf if marks is None else marks.ordinary_largest
+    found = audit(rows, scores, funds, settings.k, users, ordinary_largest)
     demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
     broken = found.broken(demand, settings.demand_mode)
     if broken:

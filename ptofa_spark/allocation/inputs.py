@@ -17,12 +17,16 @@ from ptofa_spark.allocation.scores_read import ScoresRead
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.campaigns import names_campaigns, of_campaign, require_campaign
 from ptofa_spark.tables.near_names import instead, listed
-from ptofa_spark.tables.not_finite import holds_not_finite
 from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.schemas import CAMPAIGN_ID, COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
 
 # Names that come to the driver, to be compared with those of the demands.
 _MOST_NAMES = 10_000
+
+# Squares of it, and sums of squares over all pairs, stay far below the largest float, 1.8e308.
+_MOST_REVENUE = 1e100
+# Up to here floats count exposures one by one, and no sum over funds leaves an int64.
+_MOST_EXPOSURES = 2**53
 
 
 def read_campaign_funds(tables: PinnedTables, funds: str, demands: str, campaign_id: str | None) -> tuple[str, Funds]:
@@ -35,7 +39,7 @@ def read_campaign_funds(tables: PinnedTables, funds: str, demands: str, campaign
         campaign_id: the campaign; None for the only one in the demands.
 
     Raises:
-        TableError: no such campaign, a fund twice, an unknown fund, a negative demand.
+        TableError: no such campaign, a fund twice, an unknown fund, a negative demand, or more than can be counted.
     """
     asked = tables.read(demands, DEMANDS).orderBy("campaign_id", "fund_id").collect()
     campaign = _campaign({row["campaign_id"] for row in asked}, demands, campaign_id)
@@ -53,6 +57,7 @@ def read_campaign_funds(tables: PinnedTables, funds: str, demands: str, campaign
         if row["demand"] < 0:
             raise TableError(f"table {demands}: fund {row['fund_id']!r} has demand {row['demand']}: give 0 or more")
         seen.add(row["fund_id"])
+    _require_countable(rows, demands)
     return campaign, Funds(
         ids=tuple(row["fund_id"] for row in rows),
         risk_levels=np.array([levels[row["fund_id"]] for row in rows], dtype=np.int64),
@@ -75,8 +80,8 @@ def read_scores(tables: PinnedTables, argument: str, campaign_id: str, funds: Fu
         funds: its funds.
 
     Raises:
-        TableError: a user or pair twice, two tolerances for one user, a score that is not finite, no row of the
-            campaign, or rows whose campaign is null or nearly meets it.
+        TableError: a user or pair twice, two tolerances for one user, a score that is not finite or above 1e100 in
+            size, no row of the campaign, or rows whose campaign is null or nearly meets it.
     """
     columns = tables.columns(argument)
     if "fund_id" not in columns and "fund_ids" in columns:
@@ -100,6 +105,16 @@ def users_by_fund(scores: DataFrame, funds: Funds) -> tuple[int, Ints]:
     row = scores.agg(F.count("*").alias("users"), F.array(*scored).alias("scored")).first()
     assert row is not None  # an aggregate without groups is one row
     return row["users"], np.array(row["scored"], dtype=np.int64)
+
+
+def _require_countable(rows: list[Row], table: str) -> None:
+    largest = max(rows, key=lambda row: int(row["demand"]))
+    total = sum(int(row["demand"]) for row in rows)
+    if total > _MOST_EXPOSURES:
+        raise TableError(
+            f"table {table}: the demands add up to {total:,} exposures, fund {largest['fund_id']!r} has the largest "
+            f"demand, {largest['demand']:,}: give at most {_MOST_EXPOSURES:,} in all"
+        )
 
 
 def _campaign(known: set[str], table: str, campaign_id: str | None) -> str:
@@ -228,13 +243,16 @@ def _require_one_row_a_user(rows: DataFrame, table: str) -> None:
 
 
 def _not_finite() -> Column:
-    return holds_not_finite("expected_revenue", null=False)
+    """Whether an expected revenue is NaN, which Spark takes for the greatest number, infinite, or too large."""
+    greatest, least = F.array_max("expected_revenue"), F.array_min("expected_revenue")
+    return F.coalesce((greatest > _MOST_REVENUE) | (least < -_MOST_REVENUE), F.lit(False))
 
 
 def _not_finite_error(bad: Row, table: str, fund_ids: tuple[str, ...]) -> TableError:
     scores = zip(fund_ids, bad["expected_revenue"], strict=False)
-    fund, value = next((f, e) for f, e in scores if e is not None and not np.isfinite(e))
+    fund, value = next((f, e) for f, e in scores if e is not None and not abs(e) <= _MOST_REVENUE)
+    wanted = f"a number of at most {_MOST_REVENUE:g} in size" if np.isfinite(value) else "a finite number"
     return TableError(
         f"table {table}: user {bad['user_id']}, fund {fund!r}: expected_revenue is {value}; "
-        "give a finite number, or null for a pair that must not be allocated"
+        f"give {wanted}, or null for a pair that must not be allocated"
     )

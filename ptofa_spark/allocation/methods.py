@@ -15,21 +15,24 @@ from ptofa_spark.allocation.heuristic import heuristic_allocation
 from ptofa_spark.allocation.integer_program import integer_program_allocation
 from ptofa_spark.allocation.literal import literal_allocation
 from ptofa_spark.allocation.manual import manual_allocation
+from ptofa_spark.allocation.marked_pairs import a_marked_pair
+from ptofa_spark.allocation.marks import Clip, Marks
 from ptofa_spark.allocation.passes import Passes
 from ptofa_spark.allocation.prices_file import read_prices
-from ptofa_spark.allocation.priority import fund_priority
+from ptofa_spark.allocation.priority import fund_priority, log_for_priority
 from ptofa_spark.allocation.problem import AllocationProblem, Floats, Ints
 from ptofa_spark.allocation.sample import sampled_users
 from ptofa_spark.allocation.sample_prices import price_sample
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.allocation.steps import Step
-from ptofa_spark.errors import UserError
+from ptofa_spark.errors import TableError, UserError
 from ptofa_spark.exact_sums import grid_exponents
 
 logger = logging.getLogger(__name__)
 
 # OR-Tools' min-cost flow of 10 M users x 8 funds took 7.8 GB.
 _BYTES_A_PAIR = 100
+_WAYS_OUT = "use null for a pair that must not be, or --marked-pairs not-eligible"
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Solved:
     """What a method found.
 
     allocated_by: the method that made the plan, HA where `exact` did not get there; steps: the plan; alpha: (funds,),
-    HA's first; prices: (network funds,), money, where the method has some; start: for a later run of `exact`.
+    HA's first; prices: (network funds,), money, where the method has some; start: for a later run of `exact`; clip:
+    what the steps see of the scores, where there are marks.
     """
 
     allocated_by: str
@@ -45,6 +49,7 @@ class Solved:
     alpha: Floats | None = None
     prices: Floats | None = None
     start: PriceStart | None = None
+    clip: Clip | None = None
 
 
 def keeps_every_demand(settings: AllocateSettings) -> bool:
@@ -53,7 +58,12 @@ def keeps_every_demand(settings: AllocateSettings) -> bool:
 
 
 def certificate(
-    problem: AllocationProblem, passes: Passes, solved: Solved, largest: Floats, settings: AllocateSettings
+    problem: AllocationProblem,
+    passes: Passes,
+    solved: Solved,
+    largest: Floats,
+    settings: AllocateSettings,
+    marks: Marks | None = None,
 ) -> Certificate | None:
     """The bound, the gap and the prices of what a method found, by prices of its own or of a sample.
 
@@ -65,14 +75,16 @@ def certificate(
         solved: what the method found.
         largest: (funds,), largest |E| of an eligible pair, money.
         settings: what was asked for.
+        marks: the marks among the scores, if any.
     """
     if not is_feasible(problem):
         return None
     rule = choice_rule(problem)
     prices = solved.prices
     if prices is None:
-        prices = price_sample(rule, passes, settings.seed, settings.max_core_pairs).prices
-    return certify(rule, passes, solved.steps, prices, float(largest.max(initial=0.0)))
+        seen = passes if marks is None else passes.clipped(marks.clip)
+        prices = price_sample(rule, seen, settings.seed, settings.max_core_pairs).prices
+    return certify(rule, passes, solved.steps, prices, float(largest.max(initial=0.0)), marks, solved.clip)
 
 
 def solve(
@@ -81,6 +93,7 @@ def solve(
     largest: Floats,
     settings: AllocateSettings,
     exposures: DataFrame | None = None,
+    marks: Marks | None = None,
 ) -> Solved:
     """Allocates by the method of the settings.
 
@@ -90,11 +103,17 @@ def solve(
         largest: (funds,), largest |E| of an eligible pair, money.
         settings: what is asked for.
         exposures: the log that `log_for_priority` names.
+        marks: the marks among the scores, if any.
 
     Raises:
-        UserError: the instance is too large for the method.
+        UserError: the instance is too large for the method, or the method cannot be right beside marks.
     """
     _require_size(problem, settings)
+    if marks is not None and _adds_up_revenues(settings):
+        raise TableError(
+            f"table {settings.expected_revenue}: {a_marked_pair(passes, marks, problem.funds.ids)}, and method "
+            f"{settings.method} adds them up: {_WAYS_OUT}, or --method exact"
+        )
     grid = grid_exponents(largest, problem.users)
     if settings.method == "manual":
         order = fund_priority(problem.funds, passes, grid, settings, exposures)
@@ -106,22 +125,42 @@ def solve(
     if settings.method == "ip":
         users = sampled_users(passes, 1.0, seed=0)
         return Solved("ip", (integer_program_allocation(problem, users, settings.ip_seconds),))
-    return _optimum(choice_rule(problem), problem, passes, grid, settings)
+    return _optimum(choice_rule(problem), problem, passes, grid, settings, marks)
 
 
 def _optimum(
-    rule: ChoiceRule, problem: AllocationProblem, passes: Passes, grid: Ints, settings: AllocateSettings
+    rule: ChoiceRule,
+    problem: AllocationProblem,
+    passes: Passes,
+    grid: Ints,
+    settings: AllocateSettings,
+    marks: Marks | None,
 ) -> Solved:
+    clip = None if marks is None else marks.clip
+    seen = passes if clip is None else passes.clipped(clip)
     if settings.method == "mincostflow":
-        whole = whole_allocation(rule, passes)
-        return Solved("mincostflow", (whole.step,) if whole.step else (), prices=whole.prices)
+        whole = whole_allocation(rule, seen)
+        return Solved("mincostflow", (whole.step,) if whole.step else (), prices=whole.prices, clip=clip)
     warm = None if settings.prices is None else read_prices(settings.prices, problem, rule.funds)
-    found = exact_allocation(rule, passes, settings.seed, settings.max_core_pairs, warm, settings.max_rounds)
+    found = exact_allocation(rule, seen, settings.seed, settings.max_core_pairs, warm, settings.max_rounds)
     if found.step is not None:
-        return Solved("exact", (found.step,), prices=found.prices, start=found.start)
+        return Solved("exact", (found.step,), prices=found.prices, start=found.start, clip=clip)
+    if marks is not None:
+        raise TableError(
+            f"the optimum was not reached in {found.rounds} rounds, and HA cannot allocate instead: table "
+            f"{settings.expected_revenue}: {a_marked_pair(passes, marks, problem.funds.ids)}: {_WAYS_OUT}, or raise "
+            "--max-core-pairs or --max-rounds"
+        )
     logger.warning("the optimum was not reached in %d rounds: HA allocates, with its gap certified", found.rounds)
     phases, alpha = heuristic_allocation(problem, passes, grid, settings.max_sweep_rows)
     return Solved("ha", phases, alpha, found.prices)
+
+
+def _adds_up_revenues(settings: AllocateSettings) -> bool:
+    """Whether sums of all revenues decide what the method does, so that one mark would rule them."""
+    if settings.method == "manual":
+        return settings.priority is None and log_for_priority(settings) is None
+    return settings.method in ("ha", "ip")
 
 
 def _require_size(problem: AllocationProblem, settings: AllocateSettings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from ptofa_spark.allocation.eligibility import class_index, eligible_pairs
+from ptofa_spark.allocation.marks import Clip
 from ptofa_spark.allocation.problem import AllocationProblem, Classes, Floats, Ints, UserBatch
 from ptofa_spark.allocation.steps import FREE, Step, replay
 
@@ -34,6 +36,9 @@ class Passes(Protocol):
     def left_after(self, steps: Sequence[Step], k: int) -> Self:
         """Passes over the users that the steps left without a single fund."""
 
+    def clipped(self, clip: Clip) -> Self:
+        """The same users as a solver sees them where there are marks."""
+
     def release(self) -> None:
         """Gives back what `left_after` keeps."""
 
@@ -44,17 +49,27 @@ def fits_on_driver(problem: AllocationProblem, driver_users: int) -> bool:
 
 
 class DriverPasses:
-    """The scores of few users, held on the driver: a Spark job's fixed cost would be most of a pass."""
+    """The scores of few users, held on the driver: a Spark job's fixed cost would be most of a pass.
+
+    users: as they are; clip: what a kernel sees of them, None where there are no marks.
+    """
 
     trim_after = 1
 
-    def __init__(self, users: UserBatch, classes: Classes) -> None:
+    def __init__(self, users: UserBatch, classes: Classes, clip: Clip | None = None) -> None:
         self.users = users
         self.classes = classes
+        self.clip = clip
 
     def left_after(self, steps: Sequence[Step], k: int) -> DriverPasses:
         """See `Passes`."""
-        return DriverPasses(_left(self.users, steps, k), self.classes)
+        left = replay(steps, clipped_users(self.users, self.clip), k)[:, 0] == FREE
+        users = UserBatch(self.users.user_id[left], self.users.class_index[left], self.users.expected_revenue[left])
+        return DriverPasses(users, self.classes, self.clip)
+
+    def clipped(self, clip: Clip) -> DriverPasses:
+        """See `Passes`."""
+        return DriverPasses(self.users, self.classes, clip)
 
     def release(self) -> None:
         """See `Passes`; nothing is kept."""
@@ -69,33 +84,40 @@ class DriverPasses:
         for start in range(0, max(1, len(self.users.user_id)), rows):
             part = slice(start, start + rows)
             users = self.users
-            yield UserBatch(users.user_id[part], users.class_index[part], users.expected_revenue[part])
+            batch = UserBatch(users.user_id[part], users.class_index[part], users.expected_revenue[part])
+            yield clipped_users(batch, self.clip)
 
 
 class ScorePasses:
     """The score table, one row a user, and the classes of its users.
 
-    scores: columns user_id, risk_tolerance, expected_revenue (array<double> by fund, null where ineligible).
+    scores: columns user_id, risk_tolerance, expected_revenue (array<double> by fund, null where ineligible). clip: what
+    a kernel sees of them, None where there are no marks.
     """
 
     trim_after = 8  # writing the users that are left costs about as much as replaying so many steps
 
-    def __init__(self, scores: DataFrame, risk_levels: Ints, classes: Classes) -> None:
+    def __init__(self, scores: DataFrame, risk_levels: Ints, classes: Classes, clip: Clip | None = None) -> None:
         self.scores = scores.select("user_id", "risk_tolerance", "expected_revenue")
         self.risk_levels = risk_levels
         self.classes = classes
+        self.clip = clip
 
     def left_after(self, steps: Sequence[Step], k: int) -> ScorePasses:
         """See `Passes`; the rows stay on the executors' disks."""
-        risk_levels, classes, done = self.risk_levels, self.classes, tuple(steps)
+        risk_levels, classes, clip, done = self.risk_levels, self.classes, self.clip, tuple(steps)
 
         def carry(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                users = user_batch(batch, risk_levels, classes)
+                users = clipped_users(user_batch(batch, risk_levels, classes), clip)
                 yield batch.filter(pa.array(replay(done, users, k)[:, 0] == FREE))
 
         left = self.scores.mapInArrow(carry, self.scores.schema).persist(StorageLevel.DISK_ONLY)
-        return ScorePasses(left, risk_levels, classes)
+        return ScorePasses(left, risk_levels, classes, clip)
+
+    def clipped(self, clip: Clip) -> ScorePasses:
+        """See `Passes`."""
+        return ScorePasses(self.scores, self.risk_levels, self.classes, clip)
 
     def release(self) -> None:
         """See `Passes`."""
@@ -103,10 +125,11 @@ class ScorePasses:
 
     def map(self, kernel: Kernel, schema: pa.Schema) -> DataFrame:
         """One map over the users; the kernel sees a partition's batches one after the other."""
-        risk_levels, classes = self.risk_levels, self.classes
+        risk_levels, classes, clip = self.risk_levels, self.classes, self.clip
 
         def carry(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            return kernel(user_batch(batch, risk_levels, classes) for batch in batches if batch.num_rows)
+            users = (user_batch(batch, risk_levels, classes) for batch in batches if batch.num_rows)
+            return kernel(clipped_users(each, clip) for each in users)
 
         return self.scores.mapInArrow(carry, from_arrow_schema(schema))
 
@@ -125,12 +148,12 @@ class ScorePasses:
         if not batches:
             raise ValueError("no users to hold on the driver")
         users = user_batch(batches[0], self.risk_levels, self.classes)
-        return DriverPasses(users, self.classes)
+        return DriverPasses(users, self.classes, self.clip)
 
 
-def _left(users: UserBatch, steps: Sequence[Step], k: int) -> UserBatch:
-    left = replay(steps, users, k)[:, 0] == FREE
-    return UserBatch(users.user_id[left], users.class_index[left], users.expected_revenue[left])
+def clipped_users(users: UserBatch, clip: Clip | None) -> UserBatch:
+    """The users as a solver sees them; without a clip they are what they are."""
+    return users if clip is None else replace(users, expected_revenue=clip.of(users.expected_revenue))
 
 
 def user_batch(batch: pa.RecordBatch, risk_levels: Ints, classes: Classes) -> UserBatch:

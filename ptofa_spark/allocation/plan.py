@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from ptofa_spark.allocation.passes import ScorePasses
+from ptofa_spark.allocation.marks import Clip
+from ptofa_spark.allocation.passes import ScorePasses, clipped_users
 from ptofa_spark.allocation.problem import AllocationProblem, UserBatch
 from ptofa_spark.allocation.step_json import step_from_json, step_to_json
 from ptofa_spark.allocation.steps import Step, replay
@@ -32,12 +33,16 @@ _ROWS = pa.schema(
 
 @dataclass(frozen=True)
 class AllocationPlan:
-    """Everything it takes to repeat an allocation on the same scores: funds sorted by id, K, and the steps."""
+    """Everything it takes to repeat an allocation on the same scores: funds sorted by id, K, and the steps.
+
+    clip: what the steps see of the scores, where there are marks (see `marks`); the rows keep the scores as they are.
+    """
 
     campaign_id: str
     k: int
     fund_ids: tuple[str, ...]
     steps: tuple[Step, ...]
+    clip: Clip | None = None
 
     def write(self, directory: str) -> None:
         """Writes `directory/plan.json`; floats keep every bit."""
@@ -46,6 +51,7 @@ class AllocationPlan:
             "campaign_id": self.campaign_id,
             "k": self.k,
             "fund_ids": self.fund_ids,
+            **({} if self.clip is None else {"clip": self.clip.to_json()}),
             "steps": [step_to_json(step) for step in self.steps],
         }
         write_whole(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
@@ -59,11 +65,17 @@ class AllocationPlan:
         """
         content = json.loads((Path(directory) / PLAN_JSON).read_text(encoding="utf-8"))
         steps = tuple(step_from_json(step) for step in content["steps"])
-        return cls(content["campaign_id"], content["k"], tuple(content["fund_ids"]), steps)
+        clip = Clip.from_json(content["clip"]) if "clip" in content else None
+        return cls(content["campaign_id"], content["k"], tuple(content["fund_ids"]), steps, clip)
 
 
 def allocation(plan: AllocationPlan, passes: ScorePasses) -> DataFrame:
-    """The allocation table of a plan: ALLOCATION rows, each user's slots by falling expected revenue, ties by fund."""
+    """The allocation table of a plan: ALLOCATION rows, each user's slots by falling expected revenue, ties by fund.
+
+    Args:
+        plan: the steps.
+        passes: the scores as they are; the plan knows how to clip them.
+    """
     return passes.map(_assignment(plan), _ROWS).to(ALLOCATION)
 
 
@@ -73,7 +85,7 @@ def _assignment(plan: AllocationPlan) -> Callable[[Iterator[UserBatch]], Iterato
 
     def kernel(batches: Iterator[UserBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            taken = replay(plan.steps, batch, plan.k)
+            taken = replay(plan.steps, clipped_users(batch, plan.clip), plan.k)
             held = (taken >= 0) & (taken < funds)
             revenue = np.take_along_axis(batch.expected_revenue, np.where(held, taken, 0), axis=1)
             order = np.lexsort((taken, np.where(held, -revenue, np.inf)), axis=1)
@@ -94,6 +106,6 @@ def _assignment(plan: AllocationPlan) -> Callable[[Iterator[UserBatch]], Iterato
     return kernel
 
 
-def plan_of(problem: AllocationProblem, steps: Sequence[Step]) -> AllocationPlan:
-    """The plan of a problem's steps."""
-    return AllocationPlan(problem.campaign_id, problem.k, problem.funds.ids, tuple(steps))
+def plan_of(problem: AllocationProblem, steps: Sequence[Step], clip: Clip | None = None) -> AllocationPlan:
+    """The plan of a problem's steps, and of what they see of the scores."""
+    return AllocationPlan(problem.campaign_id, problem.k, problem.funds.ids, tuple(steps), clip)

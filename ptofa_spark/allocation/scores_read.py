@@ -33,7 +33,7 @@ class ScoresRead:
     without_demand: Mapping[str, int]
 
 
-def inputs_used(read: ScoresRead, funds: Funds, classes: Classes, scored: Ints) -> InputsUsed:
+def inputs_used(read: ScoresRead, funds: Funds, classes: Classes, scored: Ints, not_eligible: int) -> InputsUsed:
     """The account of the inputs.
 
     Args:
@@ -41,6 +41,7 @@ def inputs_used(read: ScoresRead, funds: Funds, classes: Classes, scored: Ints) 
         funds: of the campaign.
         classes: of its users.
         scored: (funds,), users with a score for the fund.
+        not_eligible: marked pairs that were left out, as asked for.
     """
     used, with_score = int(classes.users @ classes.eligible.sum(axis=1)), int(scored.sum())
     users = int(classes.users.sum())
@@ -53,7 +54,8 @@ def inputs_used(read: ScoresRead, funds: Funds, classes: Classes, scored: Ints) 
         pairs_used=used,
         pairs_of_funds_without_demand=read.pairs_without_demand,
         pairs_without_score=read.pairs - read.pairs_without_demand - with_score,
-        pairs_above_risk=with_score - used,
+        pairs_marked=not_eligible,
+        pairs_above_risk=with_score - used - not_eligible,
         funds=len(funds) + len(funds.others),
         funds_used=int((funds.demand > 0).sum()),
         funds_scored_without_demand=len(read.without_demand),

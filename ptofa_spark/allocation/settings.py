@@ -11,6 +11,9 @@ from ptofa_spark.tables.csv_settings import CsvSettings
 DemandMode = Literal["exact", "at-most", "partial", "scale"]
 Method = Literal["ha", "manual", "exact", "ip", "mincostflow"]
 HaVariant = Literal["guarded", "literal"]
+MarkedPairs = Literal["values", "not-eligible"]
+# Funds a user gets, at most: a campaign's slots stay far below 2^53.
+MOST_SLOTS = 200
 # Of the exact method: times that the prices get room.
 MAX_ROUNDS = 12
 
@@ -29,7 +32,7 @@ class AllocateSettings(CsvSettings):
     campaign_id: str | None = Field(
         None, description="campaign to allocate; may be left out if the demands hold one only"
     )
-    k: int = Field(1, ge=1, le=200, description="funds a user gets (K)")
+    k: int = Field(1, ge=1, le=MOST_SLOTS, description="funds a user gets (K)")
     method: Method = Field(
         "ha",
         description="ha: the paper's heuristic, guarded; exact: the certified optimum; manual: funds in order of "
@@ -45,6 +48,11 @@ class AllocateSettings(CsvSettings):
     )
     allow_unscored: bool = Field(
         False, description="take a demand for a fund that no row scores, or whose pairs stand under a name that differs"
+    )
+    marked_pairs: MarkedPairs = Field(
+        "values",
+        description="what numbers far beyond all other revenues are, such as -1e15: values, as they stand; "
+        "not-eligible: negative ones are pairs that must not be allocated",
     )
     seed: int = Field(7, description="seed of the sample that prices come from, and of exact's tie-breaking")
     prices: str | None = Field(None, description="exact: prices.json of an earlier run, or its report, to start from")
@@ -83,8 +91,9 @@ class AuditSettings(CsvSettings):
     funds: str = Field(description="table of funds: fund_id, risk_level")
     demands: str = Field(description="table of demands: campaign_id, fund_id, demand")
     campaign_id: str | None = Field(None, description="campaign to audit; may be left out if the demands hold one only")
-    k: int = Field(1, ge=1, le=200, description="funds a user is to get (K)")
+    k: int = Field(1, ge=1, le=MOST_SLOTS, description="funds a user is to get (K)")
     demand_mode: DemandMode = Field("exact", description="how the demands are read, as in allocate")
     allow_unscored: bool = Field(
         False, description="take a demand for a fund that no row scores, or whose pairs stand under a name that differs"
     )
+    marked_pairs: MarkedPairs = Field("values", description="how numbers such as -1e15 are read, as in allocate")

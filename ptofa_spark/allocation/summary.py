@@ -42,10 +42,10 @@ class FundSummary:
 class InputsUsed:
     """How much was read of the scores and the funds, how much was used, and why the rest was left out.
 
-    rows: of the table of scores; pairs: users by funds that the campaign's rows name, which are the sum of the four
-    pairs_*: used, of funds that have no demand in the campaign, with a null for a score, of funds riskier than the user
-    declared to bear. users_used: with at least one pair used. funds: of the funds table; funds_used: with a demand
-    above 0; funds_scored_without_demand: names in the scores.
+    rows: of the table of scores. pairs: users by funds that the campaign's rows name, the sum of the five pairs_*:
+    used, of funds that have no demand in the campaign, with a null for a score, marked and left out as asked for, of
+    funds riskier than the user declared to bear. users_used: with at least one pair used. funds: of the funds table;
+    funds_used: with a demand above 0; funds_scored_without_demand: names in the scores.
     """
 
     rows: int
@@ -56,6 +56,7 @@ class InputsUsed:
     pairs_used: int
     pairs_of_funds_without_demand: int
     pairs_without_score: int
+    pairs_marked: int
     pairs_above_risk: int
     funds: int
     funds_used: int
@@ -67,6 +68,7 @@ class InputsUsed:
             "row(s) of other campaigns": self.rows_of_other_campaigns,
             "pair(s) of funds without a demand": self.pairs_of_funds_without_demand,
             "pair(s) without a score": self.pairs_without_score,
+            "pair(s) marked by a number such as -1e15": self.pairs_marked,
             "pair(s) above a user's risk tolerance": self.pairs_above_risk,
             "user(s) who may see no fund": self.users - self.users_used,
         }
@@ -76,15 +78,36 @@ class InputsUsed:
 
 
 @dataclass(frozen=True)
+class MarkedSummary:
+    """Pairs marked by a number far beyond all other revenues, such as -1e15 (see `marks`).
+
+    count: eligible pairs that are marked; negative: those below 0; not_eligible: those that were treated as not
+    eligible, as asked for; allocated: rows of the allocation; lowest, highest: money, of the marks; ordinary_largest:
+    money, largest |E| of the other pairs; ordinary_objective: money, the objective without marked pairs.
+    """
+
+    count: int
+    negative: int
+    not_eligible: int
+    allocated: int
+    lowest: float
+    highest: float
+    ordinary_largest: float
+    ordinary_objective: float
+
+
+@dataclass(frozen=True)
 class AllocationSummary:
     """One allocation, as in `allocation.json`.
 
     method: what was asked for; allocated_by: what made it, ha where exact did not reach the optimum. objective: money
     (paper, eq. 1). upper_bound: money, no allocation that keeps C1, C2 and C3 is worth more.
-    certified_gap: (upper_bound - objective) / |objective|; an allocation that breaks a constraint may be worth more
-    than any that keeps them, so for `manual` read the violations first. worst_cycle: money an exposure, see
-    `certificate`. All three are null where no allocation is feasible. users_served: users with exactly K funds; phases:
-    steps of the plan; seconds: by step; inputs: None in a file of an earlier version.
+    certified_gap: (upper_bound - objective) / |objective|, where pairs are marked absolute_gap by the money of the
+    ordinary pairs; an allocation that breaks a constraint may be worth more than any that keeps them, so for `manual`
+    read the violations first. worst_cycle: money an exposure, see `certificate`. absolute_gap: money that the
+    allocation lacks of the optimum, at most. All four are null where no allocation is feasible. users_served: users
+    with exactly K funds; phases: steps of the plan; seconds: by step; marked_pairs: null where none is; inputs: None in
+    a file of an earlier version.
     """
 
     campaign_id: str
@@ -104,6 +127,8 @@ class AllocationSummary:
     funds: tuple[FundSummary, ...]
     seconds: dict[str, float] = field(default_factory=dict)
     inputs: InputsUsed | None = None
+    absolute_gap: float | None = None
+    marked_pairs: MarkedSummary | None = None
 
     def line(self) -> str:
         """The allocation in one line."""
@@ -122,10 +147,23 @@ class AllocationSummary:
 
     def _gap(self) -> str:
         if self.upper_bound is None:
-            return "no allocation keeps every constraint"
+            return f"no allocation keeps every constraint{self._marked()}"
+        if self.absolute_gap is not None and self._marked():
+            # A gap by a sum that one pair rules would prove nothing.
+            return f"certified within {max(self.absolute_gap, 0.0):,.2f} of the optimum in money{self._marked()}"
         if self.certified_gap is None:
             return f"no feasible allocation is worth more than {self.upper_bound:,.2f}"
-        return f"certified within {max(self.certified_gap, 0.0):.2g} of the optimum"
+        money = "" if self.absolute_gap is None else f", {max(self.absolute_gap, 0.0):,.2f} in money"
+        return f"certified within {max(self.certified_gap, 0.0):.2g} of the optimum{money}"
+
+    def _marked(self) -> str:
+        marked = self.marked_pairs
+        if marked is None or marked.allocated == 0:
+            return ""
+        return (
+            f", {marked.allocated:,} of {marked.count:,} marked pairs ({marked.lowest:g} to {marked.highest:g}) "
+            f"allocated, objective without them {marked.ordinary_objective:,.2f}"
+        )
 
     def write(self, directory: str) -> Path:
         """Writes `directory/allocation.json` and returns its path."""
@@ -154,6 +192,8 @@ class AllocationSummary:
             content["funds"] = tuple(FundSummary(**fund) for fund in content["funds"])
             if content.get("inputs") is not None:
                 content["inputs"] = InputsUsed(**content["inputs"])
+            if content.get("marked_pairs") is not None:
+                content["marked_pairs"] = MarkedSummary(**content["marked_pairs"])
             return cls(**content)
         except (TypeError, KeyError) as error:
             raise UserError(

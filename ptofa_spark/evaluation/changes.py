@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from ptofa_spark.allocation.demand_modes import with_demand_mode
 from ptofa_spark.allocation.problem import AllocationProblem
+from ptofa_spark.allocation.settings import MOST_SLOTS
 from ptofa_spark.errors import ConfigError
 from ptofa_spark.tables.name_lists import in_quotes, readings
 from ptofa_spark.tables.near_names import instead
@@ -97,6 +98,8 @@ def _meant(change: str, fund_ids: Sequence[str]) -> _Change:
     if new_k:
         if int(new_k["k"]) < 1:
             raise ConfigError(f"change {change!r}: K is at least 1")
+        if int(new_k["k"]) > MOST_SLOTS:
+            raise ConfigError(f"change {change!r}: K is at most {MOST_SLOTS}")
         return _Change(k=int(new_k["k"]))
     moved, dropped = _MOVED.fullmatch(change), _DROPPED.fullmatch(change)
     found = [(moved["fund"], float(moved["percent"]) / 100.0)] if moved else []

@@ -6,7 +6,7 @@ from datetime import date
 
 from pydantic import Field
 
-from ptofa_spark.allocation.settings import DemandMode
+from ptofa_spark.allocation.settings import MOST_SLOTS, DemandMode, MarkedPairs
 from ptofa_spark.config import Settings
 from ptofa_spark.tables.csv_settings import CsvSettings
 
@@ -40,7 +40,7 @@ class EvaluateSettings(Settings):
         "esmm+manual,esmm+ha,ptofa+ha,ptofa+exact,oracle+exact",
         description="Table 2: arms, each predictor+method; a predictor is a model (section train) or oracle",
     )
-    campaign_k: int = Field(1, ge=1, le=200, description="Table 2: funds a user gets (K)")
+    campaign_k: int = Field(1, ge=1, le=MOST_SLOTS, description="Table 2: funds a user gets (K)")
 
     def names(self) -> tuple[str, ...]:
         """The allocations, in the order given."""
@@ -57,8 +57,9 @@ class WhatIfSettings(CsvSettings):
     campaign_id: str | None = Field(
         None, description="campaign to look at; may be left out if the demands hold one only"
     )
-    k: int = Field(1, ge=1, le=200, description="funds a user gets (K)")
+    k: int = Field(1, ge=1, le=MOST_SLOTS, description="funds a user gets (K)")
     demand_mode: DemandMode = Field("exact", description="how the demands are read, as in allocate")
+    marked_pairs: MarkedPairs = Field("values", description="how numbers such as -1e15 are read, as in allocate")
     changes: str | None = Field(
         None,
         description="changes to look at, separated by semicolons, each FUND+10%, FUND-10%, drop FUND or k=2; a "

@@ -21,12 +21,12 @@ from ptofa_spark.allocation.choice_rule import choice_rule
 from ptofa_spark.allocation.demand_modes import with_demand_mode
 from ptofa_spark.allocation.feasibility import explain, is_feasible
 from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
+from ptofa_spark.allocation.marked_pairs import MarkedScores, a_marked_pair, marked_scores
 from ptofa_spark.allocation.passes import Passes, ScorePasses, fits_on_driver
 from ptofa_spark.allocation.problem import AllocationProblem, Floats
-from ptofa_spark.allocation.profile import profile
 from ptofa_spark.allocation.sample_prices import price_sample
 from ptofa_spark.allocation.scores_read import require_scored
-from ptofa_spark.errors import InfeasibleError
+from ptofa_spark.errors import InfeasibleError, TableError
 from ptofa_spark.evaluation.changes import changed, read_changes
 from ptofa_spark.evaluation.settings import WhatIfSettings
 from ptofa_spark.tables.pinned import PinnedTables
@@ -57,7 +57,7 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
 
     Raises:
         ConfigError: a change cannot be read, or names a fund that the campaign has not.
-        UserError: an input breaks its contract, or today's problem is infeasible.
+        UserError: an input breaks its contract, today's problem is infeasible, or marked pairs would rule the bounds.
     """
     with progress.stage("what-if", k=settings.k, mode=settings.demand_mode) as report:
         tables = PinnedTables(spark, csv=settings.csv_form())
@@ -66,14 +66,15 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
         asked = read_changes(settings.changes, funds.ids)
         scores, read = read_scores(tables, settings.expected_revenue, campaign, funds)
         try:
-            found = profile(scores, funds, settings.max_classes)
+            marked = marked_scores(scores, funds, settings.max_classes, settings.marked_pairs)
             if not settings.allow_unscored:
-                require_scored(read, funds, found.scored)
-            asked_for = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, found.classes)
+                require_scored(read, funds, marked.profile.scored)
+            classes = marked.profile.classes
+            asked_for = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, classes)
             today = with_demand_mode(asked_for)
-            users = ScorePasses(scores, funds.risk_levels, found.classes)
+            users = ScorePasses(marked.scores, funds.risk_levels, classes)
             near = users.on_driver() if fits_on_driver(today, settings.driver_users) else users
-            outlooks = _outlooks(today, asked, near, found.largest, settings)
+            outlooks = _outlooks(today, asked, near, marked, settings)
         finally:
             scores.unpersist()
         path = Path(settings.report) / WHAT_IF_JSON
@@ -83,9 +84,9 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
 
 
 def _outlooks(
-    today: AllocationProblem, asked: Sequence[str], passes: Passes, largest: Floats, settings: WhatIfSettings
+    today: AllocationProblem, asked: Sequence[str], passes: Passes, marked: MarkedScores, settings: WhatIfSettings
 ) -> list[Outlook]:
-    first, base, prices = _outlook(TODAY, today, passes, largest, settings, None)
+    first, base, prices = _outlook(TODAY, today, passes, marked, settings, None)
     if base is None:
         raise InfeasibleError(f"today's demands cannot be met, so no change can be compared: {first.reason}")
     found = [first]
@@ -99,7 +100,7 @@ def _outlooks(
         if problem.k == today.k:
             moved = problem.funds.demand - today.funds.demand
             by_prices = base + float(prices @ moved)
-        found.append(_outlook(change, problem, passes, largest, settings, by_prices)[0])
+        found.append(_outlook(change, problem, passes, marked, settings, by_prices)[0])
     return found
 
 
@@ -107,16 +108,23 @@ def _outlook(
     change: str,
     problem: AllocationProblem,
     passes: Passes,
-    largest: Floats,
+    marked: MarkedScores,
     settings: WhatIfSettings,
     by_prices: float | None,
 ) -> tuple[Outlook, float | None, Floats]:
     """The outlook, its bound, and the funds' prices."""
-    nothing = np.zeros(len(problem.funds))
+    nothing, marks = np.zeros(len(problem.funds)), marked.marks
     if not is_feasible(problem):
         return Outlook(change, None, by_prices, {}, explain(problem).reason), None, nothing
     rule = choice_rule(problem)
-    sampled = price_sample(rule, passes, settings.seed, settings.max_core_pairs)
-    bound = certify(rule, passes, (), sampled.prices, float(largest.max(initial=0.0)))
+    seen = passes if marks is None else passes.clipped(marks.clip)
+    sampled = price_sample(rule, seen, settings.seed, settings.max_core_pairs)
+    largest = float(marked.profile.largest.max(initial=0.0))
+    bound = certify(rule, passes, (), sampled.prices, largest, marks)
+    if marks is not None and bound.marks_in_bound:
+        raise TableError(
+            f"table {settings.expected_revenue}: {a_marked_pair(passes, marks, problem.funds.ids)}, and such pairs "
+            "would rule what is compared: use null for a pair that must not be, or the revenue that a pair brings"
+        )
     by_fund = dict(zip(problem.funds.ids, bound.prices.tolist(), strict=True))
     return Outlook(change, bound.upper_bound, by_prices, by_fund, None), bound.upper_bound, bound.prices
