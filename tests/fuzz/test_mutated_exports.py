@@ -1,0 +1,88 @@
+"""Whatever an export did to the files: the result is that of the clean ones, or one line; never another result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
+from ptofa_spark.allocation.marked_pairs import marked_scores
+from ptofa_spark.allocation.scores_read import require_scored
+from ptofa_spark.errors import UserError
+from ptofa_spark.tables.pinned import PinnedTables
+from tests.fuzz.exports import KINDS, REFUSED, SAME, Export, clean
+
+SEED = 20_261_128
+NEVER_SAID = ("Traceback", "Spark failed", "Py4J", "\tat ", "bug of this program")
+
+
+def result(spark: SparkSession, export: Export, root: Path) -> Any:
+    """All that a method is given, or the refusal's line."""
+    root.mkdir(parents=True)
+    places = export.write(root)
+    try:
+        tables = PinnedTables(spark)
+        campaign, funds = read_campaign_funds(tables, places["funds"], places["demands"], None)
+        given, read = read_scores(tables, places["scores"], campaign, funds)
+        try:
+            marked = marked_scores(given, funds, 1_000, "not-eligible")
+            require_scored(read, funds, marked.profile.scored)
+            rows = marked.scores.orderBy("user_id").collect()
+        finally:
+            given.unpersist()
+    except UserError as error:
+        line = str(error)
+        assert line
+        assert not any(word in line for word in NEVER_SAID), line
+        return line
+    eligible = [
+        (
+            row[0],
+            row[1],
+            tuple(e if row[1] >= level else None for e, level in zip(row[2], funds.risk_levels, strict=True)),
+        )
+        for row in rows
+    ]
+    return campaign, funds.ids, funds.risk_levels.tolist(), funds.demand.tolist(), eligible
+
+
+def outcome_of(spark: SparkSession, kinds: tuple[str, ...], seed: tuple[int, ...], root: Path) -> tuple[str, Any]:
+    """same, refused or another, and what was found, of the mutations one after the other."""
+    rng = np.random.default_rng(seed)
+    export = clean(rng)
+    wanted = result(spark, export, root / "clean")
+    assert not isinstance(wanted, str), wanted
+    for kind in kinds:
+        export = KINDS[kind][0](export, rng)
+    found = result(spark, export, root / "mutated")
+    if isinstance(found, str):
+        return REFUSED, found
+    return (SAME if found == wanted else "another"), found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_export_gives_what_it_must(spark: SparkSession, tmp_path: Path, kind: str) -> None:
+    found, what = outcome_of(spark, (kind,), (SEED, list(KINDS).index(kind)), tmp_path)
+    assert found == KINDS[kind][1], what
+
+
+@pytest.mark.long
+@pytest.mark.timeout(4 * 3_600)
+def test_three_thousand_mutated_exports_are_read_right_or_refused(spark: SparkSession, tmp_path: Path) -> None:
+    """One or two kinds at once; of one, its own outcome, of two, never another result than the clean files'."""
+    counts: Counter[str] = Counter()
+    names = list(KINDS)
+    for round_ in range(3_000):
+        rng = np.random.default_rng((SEED, 7, round_))
+        kinds = tuple(rng.choice(names, 1 + int(rng.random() < 0.5), replace=False))
+        found, what = outcome_of(spark, kinds, (SEED, round_), tmp_path / str(round_))
+        wanted = {KINDS[kinds[0]][1]} if len(kinds) == 1 else {SAME, REFUSED}
+        assert found in wanted, (kinds, round_, what)
+        counts[found] += 1
+    print(f"exports={sum(counts.values())} same={counts[SAME]} refused={counts[REFUSED]} kinds={len(KINDS)}")
+    assert min(counts[SAME], counts[REFUSED]) > 500
