@@ -235,8 +235,8 @@ def jvm_options(environ: Mapping[str, str]) -> str:
 
 
 def of_a_start(environ: Mapping[str, str]) -> str:
-    """The variables that Spark's start depends on, those that are set, with their values."""
-    return said(environ, *_OF_A_START)
+    """The variables that Spark's start depends on, those that are set, with their values; empty if none is."""
+    return said(environ, *_OF_A_START) if any(name in environ for name in _OF_A_START) else ""
 
 
 def said(environ: Mapping[str, str], *names: str) -> str:

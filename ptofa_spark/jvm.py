@@ -50,6 +50,10 @@ _CAUSES = (
         "there is no Spark master {master}: --spark.master is local[2], local[*], yarn, spark://HOST:PORT or k8s://URL",
     ),
     (
+        r"All masters are unresponsive|Cannot call methods on a stopped SparkContext",
+        "no Spark master answers at {master}: start it, or correct --spark.master",
+    ),
+    (
         r"Failed to create a temp directory \(under (.*?)\) after",
         "Spark cannot write to {0}, its folder for temporary files: correct spark.local.dir or java.io.tmpdir where "
         "they are set, or name another by JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=/a/folder ({set})",
@@ -171,10 +175,10 @@ def why_it_did_not_start(
                 "Spark did not start: "
                 + cause.format(
                     named,
-                    master=repr(master),
+                    master=repr(master) if master else "the address that it was given",
                     memory=driver_memory or "1g",
                     options=jvm_options(environ),
-                    set=of_a_start(environ),
+                    set=of_a_start(environ) or "no variable of Spark's is set",
                     home=said(environ, "HOME"),
                     tmp=said(environ, "TMPDIR"),
                     local=said(environ, "SPARK_LOCAL_DIRS"),
@@ -183,6 +187,6 @@ def why_it_did_not_start(
             )
     words = first_words(printed) or "the JVM printed nothing"
     return MachineError(
-        f"Spark did not start (driver heap {driver_memory or '1g'}): {words}: look at what its settings come from: "
-        f"{of_a_start(environ)}"
+        f"Spark did not start (driver heap {driver_memory or '1g'}): {words}: correct the setting behind it, in "
+        f"spark-defaults.conf or a variable ({of_a_start(environ) or 'none that Spark reads is set'})"
     )

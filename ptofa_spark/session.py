@@ -60,9 +60,11 @@ def spark_session(settings: SparkSettings) -> Iterator[SparkSession]:
     spark = start_session(settings)
     names = None if _on_databricks() else _encoding_of_names(spark)
     try:
+        if names is not None:
+            _require_whole_words(names)
         yield spark
     except Exception as error:
-        if names is not None:
+        if names is not None and not isinstance(error, MachineError):
             _blame_the_locale(error, names)
         raise
     finally:
@@ -223,6 +225,24 @@ def _encoding_of_names(spark: SparkSession) -> str | None:
     return None if same else of_jvm
 
 
+def _require_whole_words(encoding: str) -> None:
+    """Refuses words that spark-submit's JVM has passed on with question marks for each byte of a letter beyond ASCII.
+
+    Raises:
+        MachineError: a table would be sought, or written, under another name than the one that was given.
+    """
+    broken = [word for word in sys.argv[1:] if "??" in word] if "PYSPARK_GATEWAY_PORT" in os.environ else []
+    if broken:
+        raise MachineError(f"the argument {broken[0]} has lost its letters beyond ASCII{_of_the_locale(encoding)}")
+
+
+def _of_the_locale(encoding: str) -> str:
+    return (
+        f" (Spark's JVM reads and writes names of files as {encoding}: set LC_ALL=C.UTF-8 where it is started; "
+        f"{said(os.environ, 'LC_ALL')})"
+    )
+
+
 def _blame_the_locale(error: Exception, encoding: str) -> None:
     """Says so where a name with letters that the JVM's locale does not know may be why the job failed.
 
@@ -231,10 +251,7 @@ def _blame_the_locale(error: Exception, encoding: str) -> None:
     """
     words = str(error) if isinstance(error, UserError) else why_it_failed(error) or ""
     if not words.isascii():
-        raise MachineError(
-            f"{words} (Spark's JVM reads and writes names of files as {encoding}: set LC_ALL=C.UTF-8 where it is "
-            f"started; {said(os.environ, 'LC_ALL')})"
-        ) from error
+        raise MachineError(f"{words}{_of_the_locale(encoding)}") from error
 
 
 def _resolve_jars(_: object) -> int:

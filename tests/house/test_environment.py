@@ -143,6 +143,7 @@ def test_a_java_that_is_missing_or_another_is_named(tmp_path: Path) -> None:
         ),
         ("SparkException: Master must either be yarn", {}, "there is no Spark master 'lokal[2]': --spark.master is"),
         ("Could not parse Master URL: 'lokal[2]'", {}, "there is no Spark master 'lokal[2]'"),
+        ("Cannot call methods on a stopped SparkContext.", {}, "no Spark master answers at 'lokal[2]': start it"),
         ("System memory 104857600 must be at least 471859200.", {}, "a driver heap of 100m is too small"),
         (
             "java.io.IOException: Failed to create a temp directory (under /dev/null/x) after 10 attempts!",
@@ -159,7 +160,7 @@ def test_a_java_that_is_missing_or_another_is_named(tmp_path: Path) -> None:
         (
             ": java.lang.IllegalArgumentException: spark.driver.port should be int, but was abc\n\tat org.apache",
             {"SPARK_CONF_DIR": "/conf"},
-            "spark.driver.port should be int, but was abc: look at what its settings come from: SPARK_CONF_DIR is",
+            "spark.driver.port should be int, but was abc: correct the setting behind it, in spark-defaults.conf or a",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,26 +52,29 @@ def test_a_job_in_the_posix_locale_takes_accents_and_a_folder_with_modules_of_so
 
 
 def test_under_spark_submit_the_locale_of_a_jvm_that_cannot_read_a_name_is_told(folder: Path) -> None:
-    submit = str(Path(_find_spark_home()) / "bin" / "spark-submit")
-    packages = (
-        "--packages",
-        DELTA_PACKAGE,
-        "--driver-memory",
-        "1g",
-        "--conf",
-        f"spark.pyspark.python={sys.executable}",
-    )
-    delta = (
-        "--conf", "spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension",
-        "--conf", "spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    )  # fmt: skip
-    environ = {"LC_ALL": "C", "PYSPARK_PYTHON": sys.executable}
-    ended = run(folder, submit, *packages, *delta, str(JOBS / "allocate.py"), *WORDS, **environ)
-    assert ended.returncode == 2
-    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
-    assert "é/scores.csv" in line
-    assert "as ANSI_X3.4-1968: set LC_ALL=C.UTF-8 where it is started; LC_ALL is 'C')" in line
-    assert not (folder / "sortie_é").exists()
+    """It hands Python a word with question marks; a name in a settings file is whole, and Spark cannot use it."""
+    (folder / "conf.yaml").write_text("allocate: {expected_revenue: é/scores.csv, output: aus}", encoding="utf-8")
+    for table in ("funds.csv", "demands.csv"):
+        shutil.copy(folder / "é" / table, folder)
+    rest = ("--report=aus-report", "--funds=funds.csv", "--demands=demands.csv", "--config=conf.yaml")
+    for words, said in ((WORDS, "the argument --expected-revenue=??/scores.csv has lost"), (rest, "é/scores.csv")):
+        submit = str(Path(_find_spark_home()) / "bin" / "spark-submit")
+        conf = {
+            "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+            "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        }
+        settings = (word for name, value in conf.items() for word in ("--conf", f"{name}={value}"))
+        script = str(JOBS / "allocate.py")
+        ended = run(
+            folder, submit, "--packages", DELTA_PACKAGE, *settings, script, *words,
+            LC_ALL="C", PYSPARK_PYTHON=sys.executable,
+        )  # fmt: skip
+        assert ended.returncode == 2
+        # spark-submit sends all that Python says to its own standard output.
+        (line,) = [line for line in ended.stdout.splitlines() if line.startswith("error: ")]
+        assert said in line
+        assert line.endswith("as ANSI_X3.4-1968: set LC_ALL=C.UTF-8 where it is started; LC_ALL is 'C')")
+        assert [path.name for path in folder.iterdir() if path.name.startswith(("sortie", "rapport", "aus"))] == []
 
 
 def test_a_home_that_cannot_be_written_is_named(folder: Path) -> None:
