@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from ptofa_spark.errors import DEBUG, UserError
+from ptofa_spark.errors import DEBUG, ConfigError, UserError
 from ptofa_spark.failures import why_it_failed
 from ptofa_spark.redaction import without_secrets
 
@@ -30,8 +31,12 @@ def run_as_job(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
         The exit code: 0, 2 for a `UserError`, 3 for a failure of machine, cluster or files, 70 for a bug of ours, and
         128 and the signal's number after Ctrl-C (130) or SIGTERM (143).
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As stderr is: what a terminal cannot show is shown by its number, and costs no result.
+        sys.stdout.reconfigure(errors="backslashreplace")
     with _signals_noted() as came:
         try:
+            _require_words(sys.argv[1:] if argv is None else argv)
             return main(argv)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost: whatever is left ends as one line
             signals = came()
@@ -40,6 +45,19 @@ def run_as_job(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
             if signal.SIGINT in signals or isinstance(error, KeyboardInterrupt):
                 return _ends(f"interrupted; {_WHOLE}", 128 + signal.SIGINT)
             return _ends(*_line_and_code(error))
+
+
+def _require_words(argv: Sequence[str]) -> None:
+    """Refuses an argument that Python could not read: Spark would be handed halves of letters."""
+    for word in argv:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            shown = word.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            raise ConfigError(
+                f"the argument {shown} is not in {sys.getfilesystemencoding()}, in which arguments are read: rename "
+                "the file, or set LC_ALL to the locale that its name is written in (C.UTF-8 for most)"
+            ) from error
 
 
 def _line_and_code(error: Exception) -> tuple[str, int]:

@@ -3,34 +3,78 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import psutil
 from pyspark import SparkContext
 
+from ptofa_spark.environment import jvm_options, of_a_start, said, what_java_lacks
 from ptofa_spark.errors import MachineError
+from ptofa_spark.failures import first_words
 
-# What the JVM or Spark's launcher prints, and what it means. Looked for in this order.
+# What the JVM, Spark's launcher or Spark's start says, and what it means, in the order of looking. {0} is what it names
+# in its group, {master} and {memory} are the settings, the others variables that may be behind it.
 _CAUSES = (
     (
-        ("UNRESOLVED DEPENDENCIES", "unresolved dependency", "Server access error", "UnknownHostException"),
+        r"FileNotFoundException: (\S*)/cache/resolved-",
+        "Spark cannot write to {0}, where it keeps Delta Lake's JARs ({home}): set HOME to a folder that can be "
+        "written, or name another by PYSPARK_SUBMIT_ARGS='--conf spark.jars.ivy=/a/folder pyspark-shell'",
+    ),
+    (
+        r"UnknownHostException: ([\w.-]+): \1(?:: |\b)",
+        "this machine's name {0} has no address: add it to /etc/hosts, or set SPARK_LOCAL_IP=127.0.0.1",
+    ),
+    (
+        r"UNRESOLVED DEPENDENCIES|unresolved dependency|Server access error|UnknownHostException",
         "Delta Lake's JARs could not be fetched from Maven Central: the first run needs the network (behind a proxy, "
         "name a mirror in spark.jars.ivySettings)",
     ),
     (
-        ("insufficient memory", "Could not reserve enough space", "Cannot allocate memory", "Invalid maximum heap"),
+        r"insufficient memory|Could not reserve enough space|Cannot allocate memory|Invalid maximum heap",
         "the JVM could not get its memory: free some, or give a smaller --spark.driver-memory",
     ),
     (
-        ("UnsupportedClassVersionError", "class file version", "Unrecognized option"),
-        "this Java is too old for Spark 4: install Java 17 and set JAVA_HOME to it",
+        r"Too small maximum heap|System memory \d+ must be at least \d+",
+        "a driver heap of {memory} is too small for Spark: give --spark.driver-memory 1g or more",
     ),
     (
-        ("JAVA_HOME", "java: command not found", "java: not found", "No such file or directory"),
-        "no Java was found: install Java 17, or set JAVA_HOME to it",
+        r"(?m)^(.*)\nError: Could not create the Java Virtual Machine",
+        "Java refuses an option that it is given ({0}): correct it in the variable that has it: {options}",
+    ),
+    (
+        r"Master must either be|Could not parse Master URL|Invalid master URL|Asked to run locally with 0 threads",
+        "there is no Spark master {master}: --spark.master is local[2], local[*], yarn, spark://HOST:PORT or k8s://URL",
+    ),
+    (
+        r"All masters are unresponsive|Cannot call methods on a stopped SparkContext",
+        "no Spark master answers at {master}: start it, or correct --spark.master",
+    ),
+    (
+        r"Failed to create a temp directory \(under (.*?)\) after",
+        "Spark cannot write to {0}, its folder for temporary files: correct spark.local.dir or java.io.tmpdir where "
+        "they are set, or name another by JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=/a/folder ({set})",
+    ),
+    (
+        r"No usable temporary directory",
+        "there is no folder for temporary files: set TMPDIR to one that can be written ({tmp})",
+    ),
+    (
+        r"Failed to create (?:any )?local dir(?: in (\S+?))?[.\s]",
+        "Spark cannot write its own files to {0}: set SPARK_LOCAL_DIRS (or spark.local.dir) to a folder that can be "
+        "written ({local})",
+    ),
+    (
+        r"Error: Unrecognized option: (\S+)",
+        "spark-submit has no option {0}: correct it where it is given: {set}",
+    ),
+    (
+        r"(?:Cannot assign requested address|BindException)[^\n]*",
+        "Spark cannot listen at the address or port that it was told ({0}): unset SPARK_LOCAL_IP and "
+        "spark.driver.bindAddress, or correct them ({address})",
     ),
 )
 
@@ -101,10 +145,48 @@ def no_jvm_left_behind() -> Iterator[None]:
         raise
 
 
-def why_it_did_not_start(printed: str, driver_memory: str | None) -> MachineError:
-    """The error for a JVM that ended before it answered; printed: its output."""
+@contextmanager
+def variables_of_the_jvm(added: Mapping[str, str]) -> Iterator[None]:
+    """The environment of the processes that the body starts; afterwards this process's own is what it was."""
+    before = {name: os.environ.get(name) for name in added}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def why_it_did_not_start(
+    printed: str, master: str | None, driver_memory: str | None, environ: Mapping[str, str] = os.environ
+) -> MachineError:
+    """The error for a start of Spark that failed; printed: the output of a JVM that ended, or a trace of one."""
+    java = what_java_lacks(environ)
+    if java is not None:
+        return MachineError(f"Spark did not start: {java}")
     for signs, cause in _CAUSES:
-        if any(sign in printed for sign in signs):
-            return MachineError(f"Spark did not start: {cause}")
-    last = printed.strip().splitlines()[-1:] or ["the JVM printed nothing"]
-    return MachineError(f"Spark did not start (driver heap {driver_memory or '1g'}): {last[0].strip()}")
+        found = re.search(signs, printed)
+        if found:
+            named = next((group for group in found.groups() if group), found[0])
+            return MachineError(
+                "Spark did not start: "
+                + cause.format(
+                    named,
+                    master=repr(master) if master else "the address that it was given",
+                    memory=driver_memory or "1g",
+                    options=jvm_options(environ),
+                    set=of_a_start(environ) or "no variable of Spark's is set",
+                    home=said(environ, "HOME"),
+                    tmp=said(environ, "TMPDIR"),
+                    local=said(environ, "SPARK_LOCAL_DIRS"),
+                    address=said(environ, "SPARK_LOCAL_IP"),
+                )
+            )
+    words = first_words(printed) or "the JVM printed nothing"
+    return MachineError(
+        f"Spark did not start (driver heap {driver_memory or '1g'}): {words}: correct the setting behind it, in "
+        f"spark-defaults.conf or a variable ({of_a_start(environ) or 'none that Spark reads is set'})"
+    )

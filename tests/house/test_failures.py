@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,49 @@ def test_whose_memory_ran_out_is_told_apart(whose: str) -> None:
     """More heap for the JVM would take from Python the memory that it lacks."""
     for error in MEMORY[whose]:
         assert (why_it_failed(error) or "").startswith(whose)
+
+
+OF_WORKERS = {
+    'java.io.IOException: Cannot run program "/nope/python": error=2, No such file or directory': "no /nope/python on",
+    WORKER.format(
+        error="pyspark.errors.exceptions.base.PySparkRuntimeError: [PYTHON_VERSION_MISMATCH] Python in worker has "
+        "different version: 3.12 than that in driver: 3.11, PySpark cannot run with different minor versions."
+    ): "the Python workers run Python 3.12, the job runs 3.",
+    WORKER.format(error="ModuleNotFoundError: No module named 'numpy'"): "the Python of the workers lacks numpy",
+}
+
+
+@pytest.mark.parametrize("trace", OF_WORKERS)
+def test_a_python_that_cannot_run_the_workers_is_named_with_its_variable(
+    trace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSPARK_PYTHON", "/opt/python")
+    said = why_it_failed(PythonException(trace)) or ""
+    assert OF_WORKERS[trace] in said
+    assert "(PYSPARK_PYTHON is '/opt/python')" in said
+
+
+def test_a_module_that_hides_pythons_own_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = "pandas has no attribute '_pandas_datetime_CAPI' (most likely due to a circular import)"
+    assert why_it_failed(AttributeError(hidden)) is None
+    (tmp_path / "calendar.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for error in (AttributeError(hidden), PythonException(WORKER.format(error=f"AttributeError: {hidden}"))):
+        assert (why_it_failed(error) or "").startswith(f"{tmp_path}/calendar.py hides the module calendar that Python")
+
+
+def test_the_last_resort_shows_what_was_raised_and_no_head_of_a_trace() -> None:
+    raised = "ZeroDivisionError: division by zero"
+    trace = WORKER.format(error=raised)
+    chained = WORKER.format(error="KeyError: 1") + "\nDuring handling of the above exception:\n\n" + trace
+    for text in (
+        trace,
+        chained,
+        f"org.apache.spark.SparkException: aborted\n\tat org.apache.A\nCaused by: org.P: {trace}\n\tat org.apache.B",
+    ):
+        assert why_it_failed(PythonException(text)) == f"Spark failed: {raised}; --debug shows its trace"
+    of_jvm = "o1.x\n: java.lang.A: first\n\tat org.apache.B\nCaused by: java.lang.C: last\n\tat org.apache.D"
+    assert why_it_failed(PythonException(of_jvm)) == "Spark failed: java.lang.C: last; --debug shows its trace"
 
 
 def test_a_bug_has_no_cause_to_be_named() -> None:

@@ -90,7 +90,8 @@ def test_a_machine_without_java_gets_one_line() -> None:
     )
     assert done.returncode == 2
     assert (
-        done.stderr.strip() == "error: Spark did not start: no Java was found: install Java 17, or set JAVA_HOME to it"
+        done.stderr.strip() == "error: Spark did not start: no Java was found: JAVA_HOME is '/nowhere', which has no "
+        "bin/java: install Java 17, or set JAVA_HOME to it"
     )
     assert done.stdout == ""
 

@@ -1,0 +1,97 @@
+"""A job as a container, a notebook server's shell or a stranger's folder lets it run: it ends well, or in one line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pyspark.find_spark_home import _find_spark_home
+
+from ptofa_spark.session import DELTA_PACKAGE
+from tests.run_job import JOBS
+
+WORDS = (
+    "--expected-revenue=é/scores.csv", "--funds=é/funds.csv", "--demands=é/demands.csv", "--method=ha",
+    "--output=sortie_é", "--report=rapport_é", "--driver-users=1",
+)  # fmt: skip
+SESSION = ("--spark.master=local[2]", "--spark.driver-memory=1g", "--spark.shuffle-partitions=2")
+# The POSIX locale, in which a container runs; PySpark's driver is a notebook server, as many a shell has it.
+CONTAINER = {"LC_ALL": "C", "PYSPARK_DRIVER_PYTHON": "jupyter-nowhere"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tables = tmp_path / "é"
+    tables.mkdir()
+    rows = [f"{user},{1 + user % 2},{fund},{user}" for user in range(6) for fund in "ab" if fund == "a" or user % 2]
+    (tables / "scores.csv").write_text("\n".join(["user_id,risk_tolerance,fund_id,expected_revenue", *rows, ""]))
+    (tables / "funds.csv").write_text("fund_id,risk_level\na,1\nb,2\n")
+    (tables / "demands.csv").write_text("campaign_id,fund_id,demand\nété,a,3\nété,b,3\n")
+    return tmp_path
+
+
+def run(folder: Path, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=folder, env=os.environ | environ, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+def test_a_job_in_the_posix_locale_takes_accents_and_a_folder_with_modules_of_somebodys_own(folder: Path) -> None:
+    """Spark's path, whose Python workers would import the calendar and the numpy that lie where the job stands."""
+    for module in ("calendar", "numpy", "types"):
+        (folder / f"{module}.py").write_text("raise RuntimeError('not the one that Python means')\n")
+    ended = run(folder, sys.executable, str(JOBS / "allocate.py"), *WORDS, *SESSION, **CONTAINER)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert "6 of 6 users served" in ended.stdout
+    assert (folder / "sortie_é" / "_delta_log").is_dir()
+    assert (folder / "rapport_é" / "allocation.json").is_file()
+
+
+def test_under_spark_submit_the_locale_of_a_jvm_that_cannot_read_a_name_is_told(folder: Path) -> None:
+    """It hands Python a word with question marks; a name in a settings file is whole, and Spark cannot use it."""
+    (folder / "conf.yaml").write_text("allocate: {expected_revenue: é/scores.csv, output: aus}", encoding="utf-8")
+    for table in ("funds.csv", "demands.csv"):
+        shutil.copy(folder / "é" / table, folder)
+    rest = ("--report=aus-report", "--funds=funds.csv", "--demands=demands.csv", "--config=conf.yaml")
+    for words, said in ((WORDS, "the argument --expected-revenue=??/scores.csv has lost"), (rest, "é/scores.csv")):
+        submit = str(Path(_find_spark_home()) / "bin" / "spark-submit")
+        conf = {
+            "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+            "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        }
+        settings = (word for name, value in conf.items() for word in ("--conf", f"{name}={value}"))
+        script = str(JOBS / "allocate.py")
+        ended = run(
+            folder, submit, "--packages", DELTA_PACKAGE, *settings, script, *words,
+            LC_ALL="C", PYSPARK_PYTHON=sys.executable,
+        )  # fmt: skip
+        assert ended.returncode == 2
+        # spark-submit sends all that Python says to its own standard output.
+        (line,) = [line for line in ended.stdout.splitlines() if line.startswith("error: ")]
+        assert said in line
+        assert line.endswith("as ANSI_X3.4-1968: set LC_ALL=C.UTF-8 where it is started; LC_ALL is 'C')")
+        assert [path.name for path in folder.iterdir() if path.name.startswith(("sortie", "rapport", "aus"))] == []
+
+
+def test_a_home_that_cannot_be_written_is_named(folder: Path) -> None:
+    ended = run(
+        folder, sys.executable, str(JOBS / "allocate.py"), *WORDS, *SESSION, JAVA_TOOL_OPTIONS="-Duser.home=/dev/null/x"
+    )
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()[-1:]
+    assert line.startswith("error: Spark did not start: Spark cannot write to /dev/null/x/.ivy2.5.2, where it keeps")
+    assert "HOME is" in line
+
+
+def test_letters_that_a_terminal_or_python_cannot_show_cost_no_result_and_no_trace(folder: Path) -> None:
+    said = "from ptofa_spark.job import run_as_job; import sys; sys.exit(run_as_job(lambda _: print('基金') or 0, []))"
+    ended = run(folder, sys.executable, "-c", said, PYTHONIOENCODING="ascii")
+    assert (ended.returncode, ended.stdout) == (0, "\\u57fa\\u91d1\n")
+    latin = [os.fsencode(sys.executable), os.fsencode(JOBS / "audit.py"), b"--funds", b"\xe9.csv"]
+    refused = subprocess.run(latin, cwd=folder, env=os.environ | {"LC_ALL": "C"}, capture_output=True, check=False)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(b"error: the argument \\xe9.csv is not in utf-8")
