@@ -165,10 +165,14 @@ def _reason(text: str, name: TableName, frame: DataFrame) -> str:
 
 
 def _broken_rule(text: str) -> str | None:
-    """What Delta says of the row that breaks a constraint, as one line; None for any other error."""
+    """What Delta says of the row that breaks a rule of the table, as one line; None for any other error."""
     start = max(text.find(sign) for sign in _BROKEN)
-    if start < 0:
+    # Delta holds the rows to `replaceWhere` as to a constraint that is named EXPRESSION(...).
+    if start < 0 or text[start:].split("]", 1)[1].lstrip().startswith("CHECK constraint EXPRESSION("):
         return None
     lines = [line.strip() for line in text[start:].splitlines()]
-    end = next((place for place, line in enumerate(lines) if line.startswith(("at ", "... "))), len(lines))
+    end = next(
+        (place for place, line in enumerate(lines) if line.startswith(("at ", "... ")) or "Exception: [" in line),
+        len(lines),
+    )
     return " ".join(lines[:end])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyspark
 import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
@@ -196,7 +198,8 @@ def test_a_report_is_a_folder_of_the_drivers_disk(campaign: dict[str, str]) -> N
 @pytest.mark.long
 def test_two_sessions_share_a_table_by_a_metastore(campaign: dict[str, str], tmp_path: Path) -> None:
     """Hive's embedded metastore: the second session finds the first one's table, and replaces its rows."""
-    submit = Path(sys.executable).with_name("spark-submit")
+    spark_home = Path(pyspark.__file__).parent
+    given = {"SPARK_HOME": str(spark_home), "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(JOBS.parent)}
     settings = {
         "spark.sql.catalogImplementation": "hive",
         "spark.sql.warehouse.dir": tmp_path / "tables",
@@ -207,10 +210,10 @@ def test_two_sessions_share_a_table_by_a_metastore(campaign: dict[str, str], tmp
     }
     conf = [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
     words = [f"--{name.replace('_', '-')}={value}" for name, value in campaign.items()]
-    for table in ("allocation", "allocation"):
+    for _ in range(2):
         ended = subprocess.run(
-            [submit, "--master", "local[2]", *conf, JOBS / "allocate.py", *words, f"--output=default.{table}"],
-            capture_output=True, text=True, check=False, cwd=tmp_path,
+            [spark_home / "bin" / "spark-submit", "--master", "local[2]", *conf, JOBS / "allocate.py", *words, "--output=default.allocation"],
+            capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | given,
         )  # fmt: skip
         assert ended.returncode == 0, ended.stderr[-2_000:]
     log = tmp_path / "tables" / "allocation" / "_delta_log"
