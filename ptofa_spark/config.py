@@ -154,7 +154,7 @@ def _in_words(problem: Any, where: str, allowed: str) -> str:
         return f"{where}: unknown key {key!r}; allowed: {allowed}"
     if problem["type"] == "missing":
         return f"{where}: {key!r} is required (--{key.replace('_', '-')} VALUE, or the config file)"
-    return f"{where}: {key} = {problem['input']!r}: {problem['msg']}"
+    return f"{where}: {key} = {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def _add_options(parser: argparse.ArgumentParser, settings_class: type[Settings], prefix: str) -> None:

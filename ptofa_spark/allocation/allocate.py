@@ -29,7 +29,7 @@ from ptofa_spark.allocation.summary import AllocationSummary, FundSummary, Marke
 from ptofa_spark.tables.commits import claim
 from ptofa_spark.tables.names import sql_string
 from ptofa_spark.tables.pinned import PinnedTables
-from ptofa_spark.tables.schemas import EXPOSURES
+from ptofa_spark.tables.schemas import ALLOCATION, EXPOSURES
 from ptofa_spark.tables.writing import write_table
 
 
@@ -47,7 +47,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         tables = PinnedTables(spark, csv=settings.csv_form()).pin(*sources)
         with seconds.of("read"):
             campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
-            claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}")
+            claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}", ALLOCATION)
             given, read = read_scores(tables, settings.expected_revenue, campaign, funds)
             exposures = tables.read(log, EXPOSURES) if log else None
             marked = marked_scores(given, funds, settings.max_classes, settings.marked_pairs)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ptofa_spark.local_folder import LocalPath
 from ptofa_spark.tables.csv_settings import CsvSettings
 
 DemandMode = Literal["exact", "at-most", "partial", "scale"]
@@ -28,7 +29,7 @@ class AllocateSettings(CsvSettings):
     funds: str = Field(description="table of funds: fund_id, risk_level")
     demands: str = Field(description="table of demands: campaign_id, fund_id, demand")
     output: str = Field(description="Delta table to write: campaign_id, user_id, slot, fund_id, expected_revenue")
-    report: str = Field(description="directory for allocation.json, or infeasible.json, and the allocation plan")
+    report: LocalPath = Field(description="directory for allocation.json, or infeasible.json, and the allocation plan")
     campaign_id: str | None = Field(
         None, description="campaign to allocate; may be left out if the demands hold one only"
     )
@@ -55,7 +56,9 @@ class AllocateSettings(CsvSettings):
         "not-eligible: negative ones are pairs that must not be allocated",
     )
     seed: int = Field(7, description="seed of the sample that prices come from, and of exact's tie-breaking")
-    prices: str | None = Field(None, description="exact: prices.json of an earlier run, or its report, to start from")
+    prices: LocalPath | None = Field(
+        None, description="exact: prices.json of an earlier run, or its report, to start from"
+    )
     priority: str | None = Field(
         None, description="manual: funds in order of priority, comma-separated; a name with a comma in double quotes"
     )

@@ -41,6 +41,7 @@ from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, DEMANDS, FUND_FEATURES, FUNDS, TRUTH, USER_FEATURES
 from ptofa_spark.tables.snapshots import of_snapshot
+from ptofa_spark.tables.targets import require_targets
 from ptofa_spark.tables.writing import write_table
 from ptofa_spark.training.artifact import read_artifact
 from ptofa_spark.training.finished import is_trained
@@ -92,12 +93,18 @@ def table_1(spark: SparkSession, settings: EvaluateSettings, train_section: dict
     for model in models:
         require_model(model)
     runs: list[Run] = []
-    for warehouse in (settings.table1_warehouses or settings.warehouse).split(","):
+    warehouses = (settings.table1_warehouses or settings.warehouse).split(",")
+    for warehouse in warehouses:
+        require_targets(spark, warehouse, _WRITTEN)
+    for warehouse in warehouses:
         for run in _Bench(spark, warehouse, settings, train_section).runs(models):
             runs.append(run)
             # After each training: hours of it are not lost with the next one.
             _write(runs, settings)
     return table_1_page(runs)
+
+
+_WRITTEN = ("table_1_scores", "table_1_allocation")
 
 
 class _Bench:

@@ -38,6 +38,7 @@ from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.reading import read_table, table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, DEMANDS, TRUTH, USER_FEATURES
 from ptofa_spark.tables.snapshots import of_snapshot
+from ptofa_spark.tables.targets import require_targets
 from ptofa_spark.tables.writing import write_table
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
@@ -45,6 +46,8 @@ from ptofa_spark.whole_file import write_json, write_whole
 
 JSON = "table_2.json"
 _EXACT = "exact"
+_KINDS = ("scores", "true_scores", "demands", "allocation", "optimum")
+_WRITTEN = tuple(f"campaign_{kind}" for kind in _KINDS)
 
 
 def table_2(spark: SparkSession, settings: EvaluateSettings, train_section: dict[str, Any]) -> str:
@@ -81,6 +84,7 @@ class _Campaign:
         truth = self._table("truth")
         if not table_exists(spark, truth):
             raise TableError(f"table {truth} is not there: only a simulated platform has outcomes to draw")
+        require_targets(spark, settings.warehouse, _WRITTEN)
         tables = PinnedTables(spark)
         self._truth = tables.read(truth, TRUTH)
         users = self._table("user_features")

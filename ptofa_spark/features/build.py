@@ -13,7 +13,13 @@ from ptofa_spark.errors import TableError
 from ptofa_spark.features.examples import examples
 from ptofa_spark.features.fund import fund_features, fund_types
 from ptofa_spark.features.history import History
-from ptofa_spark.features.quarantine import RowCounts, count_key_faults, count_own_faults, write_quarantine
+from ptofa_spark.features.quarantine import (
+    RowCounts,
+    count_key_faults,
+    count_own_faults,
+    quarantine_table,
+    write_quarantine,
+)
 from ptofa_spark.features.raw import Raw, read_raw
 from ptofa_spark.features.records import user_records
 from ptofa_spark.features.settings import BuildFeaturesSettings
@@ -22,10 +28,13 @@ from ptofa_spark.progress import stage
 from ptofa_spark.splits import TEST, user_split
 from ptofa_spark.tables.commits import sources_of
 from ptofa_spark.tables.names import in_warehouse
+from ptofa_spark.tables.schemas import EXAMPLES, FUND_FEATURES, RAW_TABLES, USER_FEATURES
 from ptofa_spark.tables.snapshots import SNAPSHOT_DATE, snapshot_predicate
+from ptofa_spark.tables.targets import require_columns, require_target, require_targets
 from ptofa_spark.tables.writing import write_table
 
 logger = logging.getLogger(__name__)
+_WRITTEN = {"user_features": USER_FEATURES, "fund_features": FUND_FEATURES, "examples": EXAMPLES}
 
 
 def build_features(spark: SparkSession, settings: BuildFeaturesSettings) -> None:
@@ -39,6 +48,7 @@ def build_features(spark: SparkSession, settings: BuildFeaturesSettings) -> None
             from, or only one campaign's where campaigns are the split.
     """
     with stage("build_features", split_by=settings.split_by) as report:
+        _require_targets(spark, settings.warehouse)
         raw = _read(spark, settings)
         with stage("count_rows"):
             counts = count_own_faults(raw)
@@ -57,6 +67,14 @@ def build_features(spark: SparkSession, settings: BuildFeaturesSettings) -> None
         finally:
             records.unpersist()
         report.counts |= {"snapshot": raw.snapshot_date, "target": raw.target, "tested": tested or "users"}
+
+
+def _require_targets(spark: SparkSession, warehouse: str) -> None:
+    require_targets(spark, warehouse, map(quarantine_table, RAW_TABLES))
+    for name, schema in _WRITTEN.items():
+        place = in_warehouse(warehouse, name)
+        if require_target(spark, place):
+            require_columns(spark, place, schema)
 
 
 def _read(spark: SparkSession, settings: BuildFeaturesSettings) -> Raw:

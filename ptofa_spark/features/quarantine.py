@@ -79,13 +79,18 @@ def count_key_faults(records: DataFrame, counts: RowCounts) -> None:
         counts.faults[_TABLES[row["kind"]]][row["reason"]] += row["rows"]
 
 
+def quarantine_table(name: str) -> str:
+    """The table that keeps the bad rows of a raw table."""
+    return f"{name}_quarantine"
+
+
 def write_quarantine(raw: Raw, records: DataFrame, counts: RowCounts, warehouse: str) -> None:
     """Writes the bad rows of each table, as they were, in place of those of an earlier build of the same snapshot.
 
     Columns: snapshot_date, run_id, reason, and the raw table's, but for maps and variants (see `raw`).
     """
     for name, faults in counts.faults.items():
-        place = in_warehouse(warehouse, f"{name}_quarantine")
+        place = in_warehouse(warehouse, quarantine_table(name))
         if not faults and not table_exists(records.sparkSession, place):
             continue
         bad = raw.frames[name].where(F.col(FAULT).isNotNull())

@@ -11,6 +11,8 @@ from ptofa_spark.ingest.own_tables import load_own_tables
 from ptofa_spark.ingest.raw_tables import RawTables, require_no_truth, write_raw_tables
 from ptofa_spark.ingest.settings import IngestSettings
 from ptofa_spark.progress import stage
+from ptofa_spark.tables.schemas import RAW_TABLES
+from ptofa_spark.tables.targets import require_targets
 
 
 def ingest(spark: SparkSession, settings: IngestSettings) -> None:
@@ -22,6 +24,7 @@ def ingest(spark: SparkSession, settings: IngestSettings) -> None:
     """
     with stage("ingest", dataset=settings.dataset):
         require_no_truth(spark, settings.warehouse)
+        require_targets(spark, settings.warehouse, RAW_TABLES)
         write_raw_tables(_load(spark, settings), settings.warehouse)
 
 

@@ -23,12 +23,15 @@ from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.simulator.platform import generate_platform
 from ptofa_spark.simulator.settings import GeneratePlatformSettings
 from ptofa_spark.tables.names import in_warehouse
+from ptofa_spark.tables.targets import require_targets
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
 
 S = TypeVar("S", bound=Settings)
 _SCHEME = re.compile(r"[A-Za-z][\w+.-]*:/")
 METHODS = ("manual", "ha", "exact")
+# What the later stages write; looked at before the first one begins.
+_WRITTEN = ("user_features", "fund_features", "examples", "scores", *(f"allocation_{method}" for method in METHODS))
 # What a data set leaves no choice in; with own tables the config file's sections decide. Real logs of one campaign, or
 # of targeted ones, are split by user, and their demands are made for the users who test.
 _BY_USER = {"build_features": {"split_by": "user"}, "score": {"audience": "test"}}
@@ -51,6 +54,7 @@ def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: d
         UserError: what any stage refuses; the stages before it stay written.
     """
     plan = _Plan(settings, sections)
+    require_targets(spark, settings.warehouse, _WRITTEN)
     if settings.dataset == "synthetic":
         users = {} if settings.users is None else {"users": settings.users}
         generate_platform(spark, plan.of("generate_platform", GeneratePlatformSettings, **users))

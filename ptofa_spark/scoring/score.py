@@ -20,7 +20,7 @@ from ptofa_spark.splits import TEST
 from ptofa_spark.tables.commits import Claim, TableVersion, claim
 from ptofa_spark.tables.names import in_warehouse, quoted, sql_string
 from ptofa_spark.tables.pinned import PinnedTables
-from ptofa_spark.tables.schemas import FUND_FEATURES, USER_FEATURES
+from ptofa_spark.tables.schemas import COMPACT_SCORES, FUND_FEATURES, USER_FEATURES
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.tables.writing import write_table
 from ptofa_spark.training.artifact import Artifact, read_artifact, unpack
@@ -48,7 +48,7 @@ def score(spark: SparkSession, settings: ScoreSettings) -> str:
         funds = tables.read(fund_table, FUND_FEATURES, keep_extra=True)
         funds = of_snapshot(funds, fund_table, settings.snapshot_date).where(F.col("campaign_id") == campaign)
         output = settings.output or in_warehouse(settings.warehouse, "scores")
-        claimed = claim(spark, output, f"campaign_id = {sql_string(campaign)}")
+        claimed = claim(spark, output, f"campaign_id = {sql_string(campaign)}", COMPACT_SCORES)
         _write(scored_users(users, funds, artifact), claimed, tables.versions)
         report.counts |= {"campaign": campaign, "output": output}
     return campaign

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from ptofa_spark.config import Settings
+from ptofa_spark.local_folder import LocalPath
 
 
 class ScoreSettings(Settings):
@@ -17,7 +18,7 @@ class ScoreSettings(Settings):
 
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
     snapshot_date: date | None = Field(None, description="snapshot of the feature tables to read; the newest if empty")
-    model_dir: str = Field("model", min_length=1, description="folder that train wrote")
+    model_dir: LocalPath = Field("model", min_length=1, description="folder that train wrote")
     audience: Literal["all", "test"] = Field(
         "all", description="users to score: all, or those of the test split (for campaigns that have exposures)"
     )

@@ -18,7 +18,18 @@ from ptofa_spark.simulator.settings import GeneratePlatformSettings
 from ptofa_spark.simulator.world import World, make_world
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table
-from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, FUND_ID, FUNDS, TRANSACTIONS, TRUTH, USERS
+from ptofa_spark.tables.schemas import (
+    CAMPAIGNS,
+    DEMANDS,
+    EXPOSURES,
+    FUND_ID,
+    FUNDS,
+    RAW_TABLES,
+    TRANSACTIONS,
+    TRUTH,
+    USERS,
+)
+from ptofa_spark.tables.targets import require_targets
 from ptofa_spark.tables.writing import write_table
 
 Kernel = Callable[[World, Ints], Iterator[pa.RecordBatch]]
@@ -64,6 +75,7 @@ def generate_platform(spark: SparkSession, settings: GeneratePlatformSettings) -
         TableError: the warehouse holds something else where a table belongs.
     """
     with stage("generate_platform", users=settings.users, scenario=settings.scenario) as report:
+        require_targets(spark, settings.warehouse, (*RAW_TABLES, "truth"))
         world = make_world(settings)
         ids = user_ids(spark, settings.users)
         for name, frame in platform_tables(world, ids).items():

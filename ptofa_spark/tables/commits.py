@@ -15,10 +15,12 @@ from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.progress import RUN_ID
 from ptofa_spark.tables.names import TableName
+from ptofa_spark.tables.targets import require_same_rows, require_target
 
 _ABSENT = -1
 # Operations of Delta's upkeep: they move rows between files, or files away.
@@ -42,10 +44,23 @@ class Claim:
     version: int
 
 
-def claim(spark: SparkSession, argument: str, rows: str) -> Claim:
-    """Notes, when a run begins, which rows it will replace and the version that it saw."""
-    newest = delta_version(spark, argument).version if _is_delta(spark, argument) else None
-    return Claim(argument, rows, _ABSENT if newest is None else newest)
+def claim(spark: SparkSession, argument: str, rows: str, schema: StructType | None = None) -> Claim:
+    """Notes, when a run begins, which rows it will replace and the version that it saw.
+
+    Args:
+        spark: the session.
+        argument: catalog name or path/URI of the table.
+        rows: SQL predicate of the rows to replace.
+        schema: the columns of the rows that the run will write, all of them, to refuse a table that cannot take them.
+
+    Raises:
+        TableError: as `require_target` and `require_same_rows`.
+    """
+    if not require_target(spark, argument):
+        return Claim(argument, rows, _ABSENT)
+    if schema is not None:
+        require_same_rows(spark, argument, schema)
+    return Claim(argument, rows, _newest_version(spark, argument))
 
 
 def require_unwritten(spark: SparkSession, claimed: Claim) -> None:
@@ -109,8 +124,12 @@ def delta_version(spark: SparkSession, argument: str) -> TableVersion:
     """The newest version of a Delta table, to pin it for a run; None as version where it is not Delta."""
     if not _is_delta(spark, argument):
         return TableVersion(argument, None)
+    return TableVersion(argument, _newest_version(spark, argument))
+
+
+def _newest_version(spark: SparkSession, argument: str) -> int:
     history = _delta_table(spark, argument).history(1)
-    return TableVersion(argument, int(history.select("version").collect()[0][0]))
+    return int(history.select("version").collect()[0][0])
 
 
 def sources_of(spark: SparkSession, argument: str, version: int) -> dict[str, int | None]:

@@ -9,6 +9,14 @@ from pathlib import Path
 from ptofa_spark.errors import TableError
 
 _CATALOG_NAME = re.compile(r"[^\W\d][\w-]*(\.[^\W\d][\w-]*){1,2}")
+# Endings of files that people name: `allocation.csv` is such a file, not the table `csv` of a schema `allocation`.
+_FILE_ENDINGS = frozenset(
+    re.findall(
+        r"\w+",
+        "7z arrow avro bz2 csv dat db feather gz ipc json jsonl log lz4 ndjson npy npz ods "
+        "orc parquet pickle pkl pq psv sqlite tab tar tgz tsv txt xls xlsm xlsx xml xz yaml yml zip zst",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -20,17 +28,20 @@ class TableName:
 
     @classmethod
     def parse(cls, text: str) -> TableName:
-        """Two or three dotted words that are no file are a catalog name; everything else is a path.
+        """Two or three dotted words that are no file, nor end as one, are a catalog name; everything else is a path.
 
         Raises:
             TableError: the text is empty.
 
         >>> TableName.parse("main.sales.users").sql(), TableName.parse("warehouse/users").in_catalog
         ('`main`.`sales`.`users`', False)
+        >>> TableName.parse("allocation.csv").in_catalog, TableName.parse("spring.scores.parquet").in_catalog
+        (False, False)
         """
         if not text.strip():
             raise TableError("a table argument is empty: give a catalog name (catalog.schema.table) or a path")
-        return cls(text, bool(_CATALOG_NAME.fullmatch(text)) and not Path(text).exists())
+        dotted = bool(_CATALOG_NAME.fullmatch(text)) and not file_ending(text)
+        return cls(text, dotted and not Path(text).exists())
 
     def sql(self) -> str:
         """A catalog name as it stands in SQL, each part quoted: `a`.`b`. A path is opened by path, never by SQL."""
@@ -40,13 +51,23 @@ class TableName:
         return self.text
 
 
+def file_ending(text: str) -> str:
+    """The ending by which a path or URI names a file of a known kind, such as `csv`; empty where it names none.
+
+    >>> file_ending("out/allocation.CSV"), file_ending("main.ptofa.allocation"), file_ending("csv")
+    ('csv', '', '')
+    """
+    stem, dot, ending = text.rstrip("/").rsplit("/", 1)[-1].rpartition(".")
+    return ending.lower() if stem and dot and ending.lower() in _FILE_ENDINGS else ""
+
+
 def in_warehouse(warehouse: str, table: str) -> str:
     """The table argument of a table of the warehouse, which is a directory, a URI or a `catalog.schema`.
 
     >>> in_warehouse("warehouse", "users"), in_warehouse("main.sales", "users")
     ('warehouse/users', 'main.sales.users')
     """
-    if _CATALOG_NAME.fullmatch(warehouse + ".t") and "/" not in warehouse and "." in warehouse:
+    if _CATALOG_NAME.fullmatch(warehouse + ".t") and "." in warehouse and not Path(warehouse).exists():
         return f"{warehouse}.{table}"
     return f"{warehouse.rstrip('/')}/{table}"
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from time import sleep
 
 import delta.exceptions
-from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]  # has no stubs
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException, PySparkException, UnsupportedOperationException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.commits import Claim, TableVersion, commit_metadata, require_alone, require_unwritten
 from ptofa_spark.tables.domains import constraints
-from ptofa_spark.tables.names import TableName
+from ptofa_spark.tables.names import TableName, quoted
+from ptofa_spark.tables.targets import other_types, require_target
 
 # Petastorm opens the table's Parquet files itself and knows nothing of Delta's log: a row deleted by a vector would
 # come back to life, and a column renamed by mapping would be missing. Both stay off on every table.
@@ -32,10 +33,18 @@ _CONFLICTS = (
     "DELTA_PROTOCOL_CHANGED",
     "DELTA_PATH_EXISTS",
     "DELTA_TABLE_ALREADY_EXISTS",
+    "TABLE_OR_VIEW_ALREADY_EXISTS",
+    # Another run's first files: the catalog knows the table only when that run has committed.
+    "DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION",
     "io.delta.exceptions",
     *delta.exceptions.__all__,
 )
-_ATTEMPTS = 5
+# Seconds before each attempt; another run's first write of a table may take its time.
+_PAUSES = (0, 0, 2, 8, 20)
+# What a row breaks that Delta does not take. Where rows are replaced this stands in the cause of another error.
+_BROKEN = ("[DELTA_VIOLATE_CONSTRAINT_WITH_VALUES]", "[DELTA_NOT_NULL_CONSTRAINT_VIOLATED]")
+# The commit that creates or replaces a table of the catalog takes no option `userMetadata`, only the session's.
+_USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 def write_table(
@@ -61,18 +70,23 @@ def write_table(
         fed: whether Petastorm reads the table, whose row groups are small then.
 
     Raises:
-        TableError: the place holds something that is no Delta table, or a table with another schema, or a row breaks a
-            constraint, or another run has written the same rows since they were claimed.
+        TableError: the place holds something that is no Delta table (`require_target`), or a table with another schema,
+            or a row breaks a constraint, or another run has written the same rows since they were claimed.
     """
     name = TableName.parse(argument)
     claimed = replace_where if isinstance(replace_where, Claim) else None
     rows = replace_where.rows if isinstance(replace_where, Claim) else replace_where
     metadata = commit_metadata(built_from, rows)
-    for _ in range(_ATTEMPTS):
+    session = small_row_groups(len(frame.columns)) if fed else {}
+    if name.in_catalog:
+        session[_USER_METADATA] = metadata
+    for pause in _PAUSES:
+        sleep(pause)
+        there = require_target(frame.sparkSession, argument)
         if claimed is not None:
             require_unwritten(frame.sparkSession, claimed)
         writer = frame.write.format("delta").partitionBy(*partition_by).option("userMetadata", metadata)
-        if rows is not None and _exists(frame.sparkSession, name):
+        if rows is not None and there:
             writer = writer.mode("overwrite").option("replaceWhere", rows).option("mergeSchema", True)
         else:
             # A claimed table that another run creates meanwhile must not be overwritten as a whole.
@@ -80,8 +94,8 @@ def write_table(
             writer = writer.options(**_of_a_new_table(kind))
             if claimed is None:
                 writer = writer.option("overwriteSchema", True)
-        with in_session(frame.sparkSession, small_row_groups(len(frame.columns)) if fed else {}):
-            saved = _saved(writer, name)
+        with in_session(frame.sparkSession, session):
+            saved = _saved(writer, name, frame)
         if saved:
             if claimed is not None:
                 require_alone(frame.sparkSession, claimed)
@@ -121,7 +135,7 @@ def _of_a_new_table(kind: str | None) -> dict[str, str]:
     return TABLE_PROPERTIES | {f"delta.constraints.{key}": rule for key, rule in checks.items()}
 
 
-def _saved(writer: DataFrameWriter, name: TableName) -> bool:
+def _saved(writer: DataFrameWriter, name: TableName, frame: DataFrame) -> bool:
     """Whether the rows are in the table; False if another run's commit came between."""
     try:
         if name.in_catalog:
@@ -131,25 +145,34 @@ def _saved(writer: DataFrameWriter, name: TableName) -> bool:
     except (PySparkException, Py4JJavaError) as error:
         if any(sign in f"{type(error).__name__}: {error}" for sign in _CONFLICTS):
             return False
-        if isinstance(error, AnalysisException):
-            reason = str(error).split("\n", 1)[0]
-            raise TableError(f"table {name} cannot be written: {reason}; name another place") from error
-        broken = _broken_constraint(str(error))
-        if broken is None:
-            raise
-        raise TableError(f"table {name} is not written: {broken}: correct the rows") from error
+        broken = _broken_rule(f"{error}\n{getattr(error, '_stackTrace', '')}")
+        if broken is not None:
+            raise TableError(f"table {name} is not written: {broken}: correct the rows, or the table's rule") from error
+        if isinstance(error, AnalysisException | UnsupportedOperationException):
+            raise TableError(f"table {name} cannot be written: {_reason(str(error), name, frame)}") from error
+        raise
     return True
 
 
-def _exists(spark: SparkSession, name: TableName) -> bool:
-    return spark.catalog.tableExists(name.sql()) if name.in_catalog else DeltaTable.isDeltaTable(spark, name.text)
+def _reason(text: str, name: TableName, frame: DataFrame) -> str:
+    """What Delta says, in one line that names the table and the types of its columns, which Delta leaves out."""
+    if "[DELTA_FAILED_TO_MERGE_FIELDS]" in text:
+        differing = other_types(frame.sparkSession, name.text, frame.schema)
+        if differing is not None:
+            return f"{differing}: alter that table, or write to another"
+    in_sql = name.sql() if name.in_catalog else f"delta.{quoted(name.text)}"
+    return text.split("\n", 1)[0].replace("ALTER TABLE null", f"ALTER TABLE {in_sql}")
 
 
-def _broken_constraint(text: str) -> str | None:
-    """What Delta says of the row that breaks a constraint, as one line; None for any other error."""
-    start = text.find("[DELTA_VIOLATE_CONSTRAINT_WITH_VALUES]")
-    if start < 0:
+def _broken_rule(text: str) -> str | None:
+    """What Delta says of the row that breaks a rule of the table, as one line; None for any other error."""
+    start = max(text.find(sign) for sign in _BROKEN)
+    # Delta holds the rows to `replaceWhere` as to a constraint that is named EXPRESSION(...).
+    if start < 0 or text[start:].split("]", 1)[1].lstrip().startswith("CHECK constraint EXPRESSION("):
         return None
     lines = [line.strip() for line in text[start:].splitlines()]
-    end = next((place for place, line in enumerate(lines) if line.startswith("at ")), len(lines))
+    end = next(
+        (place for place, line in enumerate(lines) if line.startswith(("at ", "... ")) or "Exception: [" in line),
+        len(lines),
+    )
     return " ".join(lines[:end])
