@@ -210,11 +210,16 @@ def test_two_sessions_share_a_table_by_a_metastore(campaign: dict[str, str], tmp
     }
     conf = [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
     words = [f"--{name.replace('_', '-')}={value}" for name, value in campaign.items()]
+    submit = [spark_home / "bin" / "spark-submit", "--master", "local[2]"]
     for _ in range(2):
         ended = subprocess.run(
-            [spark_home / "bin" / "spark-submit", "--master", "local[2]", *conf, JOBS / "allocate.py", *words, "--output=default.allocation"],
-            capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | given,
-        )  # fmt: skip
+            [*submit, *conf, JOBS / "allocate.py", *words, "--output=default.allocation"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=os.environ | given,
+        )
         assert ended.returncode == 0, ended.stderr[-2_000:]
     log = tmp_path / "tables" / "allocation" / "_delta_log"
     assert len(list(log.glob("*.json"))) == 2
