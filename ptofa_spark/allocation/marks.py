@@ -49,9 +49,9 @@ from ptofa_spark.allocation.spectrum import Spectrum
 # Up to here the solver's unit, 2^-44 of the spread, stays below 2^-30 of the largest revenue; and no revenues of a
 # continuous distribution leave such a stretch empty.
 GAP = 1e4
-# Negative numbers are no marks where a smaller share of the pairs is ordinary; positive ones are none where they are
-# more than the ordinary ones, since they may be the money that it is about.
-_LEAST_ORDINARY = 0.1
+# Negative numbers are no marks where a smaller share of the pairs is ordinary; positive ones are none where they are a
+# larger share of the pairs, since they may be the money that it is about.
+_SHARE = 0.1
 # Marks of one tier may be multiples of a step up to this one.
 _MULTIPLES = 64
 # A tier without such a step is drawn together until its largest mark is this often its smallest.
@@ -181,7 +181,7 @@ def find_marks(found: Spectrum, funds: int) -> Marks | None:
         beyond = np.maximum(np.abs(found.least), np.abs(found.most)) >= above[0]
         pushed = int(found.pairs[beyond & (found.least > 0)].sum())
         ordinary = found.pairs[~beyond].sum()
-        if ordinary < _LEAST_ORDINARY * total or pushed > ordinary:
+        if ordinary < _SHARE * total or pushed > _SHARE * total:
             continue
         marks = _marks(found, beyond, funds, gap)
         if marks is not None:
