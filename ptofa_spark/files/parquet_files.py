@@ -7,8 +7,8 @@ another type as damage.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]  # has no stubs
@@ -22,6 +22,7 @@ from ptofa_spark.files.plain_names import plainly_named
 
 _READERS = 16
 _REPETITION = re.compile(r"^(required|optional) ")
+_NAME = re.compile(r" \([A-Z]| \{| = [0-9]|;")  # what may follow a column's name
 _PLAIN = re.compile(r" \(INTEGER\((32|64),true\)\)")  # what some writers say of their whole numbers and others do not
 
 
@@ -40,46 +41,70 @@ def read_parquet(spark: SparkSession, place: Place) -> DataFrame:
     if odd is not None and keys:
         raise TableError(f"file {odd.name}: Spark cannot read it by this name: rename it without a colon")
     paths = plainly_named(spark, dict.fromkeys(place.files, "parquet")) if odd else [file.uri for file in place.files]
-    _require_same_columns(spark, place, paths)
+    model = _require_same_columns(spark, place, paths)
     reader = spark.read.options(**AS_A_NAME)
     try:
-        if not keys:
+        if not keys and model == 0:
             return reader.parquet(*(paths if odd or place.one_file else [place.root]))
-        own = reader.parquet(paths[0]).schema
+        own = reader.parquet(paths[model]).schema
         fields = [field for field in own if field.name not in keys]
         texts = [StructField(key, StringType()) for key in keys]
-        return reader.schema(StructType([*fields, *texts])).parquet(place.root)
+        return reader.schema(StructType([*fields, *texts])).parquet(*(paths if odd else [place.root]))
     except PySparkException as error:
         raise TableError(f"table {place.argument} cannot be read: {_cause(error)}") from error
 
 
-def _require_same_columns(spark: SparkSession, place: Place, paths: list[str]) -> None:
-    """paths: of the place's files, as Spark opens them."""
+def _require_same_columns(spark: SparkSession, place: Place, paths: list[str]) -> int:
+    """Holds the files to each other; returns the number of the one whose types are the table's.
 
-    def one(file: DataFile, path: str) -> Mapping[str, str]:
-        return _columns(spark, place, file, path)
+    A file without a row has no values: its writer could not know their types.
+
+    Args:
+        spark: the session.
+        place: where the files are.
+        paths: of them, as Spark opens them.
+
+    Raises:
+        TableError: a file is damaged, or two differ in their columns or types.
+    """
+
+    def one(file: DataFile, path: str) -> _Footer:
+        return _footer(spark, place, file, path)
 
     with ThreadPoolExecutor(_READERS) as pool:
-        columns = list(pool.map(one, place.files, paths))
-    first, others = columns[0], zip(place.files[1:], columns[1:], strict=True)
-    for file, found in others:
+        footers = list(pool.map(one, place.files, paths))
+    model = next((number for number, footer in enumerate(footers) if footer.rows), 0)
+    first, named = _columns(footers[model].schema), place.files[model].name
+    for file, footer in zip(place.files, footers, strict=True):
+        if footer.schema == footers[model].schema:
+            continue
+        found = _columns(footer.schema)
         for name in sorted(first.keys() | found.keys()):
             one_type, other_type = first.get(name), found.get(name)
             if one_type is None or other_type is None:
-                lacks, has = (file, place.files[0]) if other_type is None else (place.files[0], file)
+                lacks, has = (file.name, named) if other_type is None else (named, file.name)
                 raise TableError(
-                    f"table {place.argument}: the file {lacks.name} lacks the column {name}, which {has.name} has: "
+                    f"table {place.argument}: the file {lacks} lacks the column {name}, which {has} has: "
                     "write all files with the same columns"
                 )
-            if one_type != other_type:
+            if one_type != other_type and footer.rows:
                 raise TableError(
                     f"table {place.argument}: column {name} has the type {other_type} in {file.name} and {one_type} in "
-                    f"{place.files[0].name}: write all files with the same types"
+                    f"{named}: write all files with the same types"
                 )
+    return model
 
 
-def _columns(spark: SparkSession, place: Place, file: DataFile, opened: str) -> dict[str, str]:
-    """The type of each column, as its footer says it. opened: the file's path, as Spark opens it."""
+@dataclass(frozen=True)
+class _Footer:
+    """What a footer says. schema: as Parquet prints it; rows: of the file."""
+
+    schema: str
+    rows: int
+
+
+def _footer(spark: SparkSession, place: Place, file: DataFile, opened: str) -> _Footer:
+    """The footer of a file; opened: its path, as Spark opens it."""
     jvm: Any = spark._jvm
     path, _ = hadoop_path(spark, opened)
     configuration = spark._jsc.hadoopConfiguration()
@@ -93,10 +118,25 @@ def _columns(spark: SparkSession, place: Place, file: DataFile, opened: str) -> 
             "write it again"
         ) from error
     try:
-        fields = reader.getFileMetaData().getSchema().getFields()
-        return {str(field.getName()): _type(str(field.toString())) for field in fields}
+        return _Footer(str(reader.getFileMetaData().getSchema().toString()), int(reader.getRecordCount()))
     finally:
         reader.close()
+
+
+def _columns(schema: str) -> dict[str, str]:
+    r"""The type of each column of a schema as Parquet prints it.
+
+    >>> _columns("message m {\n  optional int64 a b;\n  optional group e (LIST) {\n    x;\n  }\n}")
+    {'a b': 'int64', 'e': 'group e (LIST) { x; }'}
+    """
+    fields: list[str] = []
+    for line in schema.splitlines()[1:-1]:
+        if line.startswith("  ") and line[2:3] not in (" ", "}"):
+            fields.append(line.strip())
+        else:
+            fields[-1] += " " + line.strip()
+    named = (_NAME.split(_REPETITION.sub("", field).partition(" ")[2])[0] for field in fields)
+    return {name: _type(field.rstrip(";")) for name, field in zip(named, fields, strict=True)}
 
 
 def _type(field: str) -> str:

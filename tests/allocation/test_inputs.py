@@ -83,7 +83,7 @@ def test_only_the_campaigns_rows_of_long_scores_count(spark: SparkSession, tmp_p
     assert (read.pairs_without_demand, read.without_demand) == (1, {"z": 1})
     found = profile(scores, TWO, 10)
     assert found.scored.tolist() == [1, 1]
-    used = inputs_used(read, TWO, found.classes, found.scored)
+    used = inputs_used(read, TWO, found.classes, found.scored, 0)
     assert (used.users, used.users_used, used.pairs_used, used.pairs_without_score) == (2, 2, 2, 1)
     assert used.line() == (
         "read 7 rows: 2 pairs of 2 users used, left out 3 row(s) of other campaigns, 1 pair(s) of funds without a "

@@ -114,6 +114,10 @@ def test_parquet_files_that_differ_are_named(spark: SparkSession, tmp_path: Path
     assert "2.parquet lacks the column demand, which" in said({"campaign_id": ["c"], "fund_id": ["a"]})
     assert "1.parquet lacks the column city" in said({**whole, "city": ["x"]})
     assert "column demand has the type double in" in said({**whole, "demand": [1.0]})
+    nothing = pa.table({name: pa.array([], pa.null()) for name in whole})
+    pq.write_table(nothing, tmp_path / "0.parquet")
+    pq.write_table(pa.table(whole), tmp_path / "2.parquet")
+    assert rows(spark, tmp_path) == [("c", "a", 1)] * 2, "a file without a row decides no type"
     (tmp_path / "2.parquet").write_bytes((tmp_path / "1.parquet").read_bytes()[:100])
     with pytest.raises(TableError, match=r"2\.parquet is cut off or damaged"):
         rows(spark, tmp_path)
