@@ -495,7 +495,7 @@ def _parquet(table: pa.Table) -> bytes:
 def parquet_of_other_types(export: Export, rng: np.random.Generator) -> Export:
     name = _any(rng)
     table = _typed(export, name)
-    made = (pa.float64(), pa.int8(), pa.decimal128(20, 2))[int(rng.integers(3))]
+    made = (pa.float64(), pa.int8(), pa.decimal128(30, 2))[int(rng.integers(3))]
     changed = {
         column: cells.cast(made) if column in ("risk_tolerance", "risk_level", "demand") else cells
         for column, cells in zip(table.column_names, table.columns, strict=True)
