@@ -202,6 +202,8 @@ def test_two_sessions_share_a_table_by_a_metastore(campaign: dict[str, str], tmp
     given = {"SPARK_HOME": str(spark_home), "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(JOBS.parent)}
     settings = {
         "spark.sql.catalogImplementation": "hive",
+        "spark.sql.shuffle.partitions": 2,
+        "spark.databricks.delta.snapshotPartitions": 2,
         "spark.sql.warehouse.dir": tmp_path / "tables",
         "spark.jars.packages": "io.delta:delta-spark_2.13:4.0.1",
         "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={tmp_path}/metastore;create=true",
@@ -211,8 +213,9 @@ def test_two_sessions_share_a_table_by_a_metastore(campaign: dict[str, str], tmp
     conf = [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
     words = [f"--{name.replace('_', '-')}={value}" for name, value in campaign.items()]
     for _ in range(2):
+        job = [JOBS / "allocate.py", *words, "--output=default.allocation"]
         ended = subprocess.run(
-            [spark_home / "bin" / "spark-submit", "--master", "local[2]", *conf, JOBS / "allocate.py", *words, "--output=default.allocation"],
+            [spark_home / "bin" / "spark-submit", "--master", "local[2]", *conf, *job],
             capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | given,
         )  # fmt: skip
         assert ended.returncode == 0, ended.stderr[-2_000:]

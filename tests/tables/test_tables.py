@@ -109,9 +109,9 @@ def test_a_lossy_type_and_an_absent_table_are_named(spark: SparkSession, tmp_pat
     assert not table_exists(spark, str(tmp_path / "none"))
     with pytest.raises(TableError, match=f"{tmp_path}/none does not exist"):
         read_table(spark, str(tmp_path / "none"), DEMANDS)
-    with pytest.raises(TableError, match="no table nowhere.demands in the catalog, and no such file or folder"):
+    with pytest.raises(TableError, match=r"no table nowhere\.demands in the catalog, and no such file or folder"):
         read_table(spark, "nowhere.demands", DEMANDS)
-    with pytest.raises(TableError, match="table nowhere.csv does not exist or is empty"):
+    with pytest.raises(TableError, match=r"table nowhere\.csv does not exist or is empty"):
         read_table(spark, "nowhere.csv", DEMANDS)
 
 
