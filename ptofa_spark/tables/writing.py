@@ -171,8 +171,5 @@ def _broken_rule(text: str) -> str | None:
     if start < 0 or text[start:].split("]", 1)[1].lstrip().startswith("CHECK constraint EXPRESSION("):
         return None
     lines = [line.strip() for line in text[start:].splitlines()]
-    end = next(
-        (place for place, line in enumerate(lines) if line.startswith(("at ", "... ")) or "Exception: [" in line),
-        len(lines),
-    )
-    return " ".join(lines[:end])
+    ends = [place for place, line in enumerate(lines) if line.startswith(("at ", "... ")) or "Exception: [" in line]
+    return " ".join(lines[: ends[0] if ends else len(lines)])

@@ -202,6 +202,8 @@ def test_two_sessions_share_a_table_by_a_metastore(campaign: dict[str, str], tmp
     given = {"SPARK_HOME": str(spark_home), "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(JOBS.parent)}
     settings = {
         "spark.sql.catalogImplementation": "hive",
+        "spark.sql.shuffle.partitions": 2,
+        "spark.databricks.delta.snapshotPartitions": 2,
         "spark.sql.warehouse.dir": tmp_path / "tables",
         "spark.jars.packages": "io.delta:delta-spark_2.13:4.0.1",
         "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={tmp_path}/metastore;create=true",
@@ -212,6 +214,7 @@ def test_two_sessions_share_a_table_by_a_metastore(campaign: dict[str, str], tmp
     words = [f"--{name.replace('_', '-')}={value}" for name, value in campaign.items()]
     submit = [spark_home / "bin" / "spark-submit", "--master", "local[2]"]
     for _ in range(2):
+        job = [JOBS / "allocate.py", *words, "--output=default.allocation"]
         ended = subprocess.run(
             [*submit, *conf, JOBS / "allocate.py", *words, "--output=default.allocation"],
             capture_output=True,
