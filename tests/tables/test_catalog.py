@@ -214,7 +214,6 @@ def test_two_sessions_share_a_table_by_a_metastore(campaign: dict[str, str], tmp
     words = [f"--{name.replace('_', '-')}={value}" for name, value in campaign.items()]
     submit = [spark_home / "bin" / "spark-submit", "--master", "local[2]"]
     for _ in range(2):
-        job = [JOBS / "allocate.py", *words, "--output=default.allocation"]
         ended = subprocess.run(
             [*submit, *conf, JOBS / "allocate.py", *words, "--output=default.allocation"],
             capture_output=True,
