@@ -10,7 +10,6 @@ from pyspark.sql.types import StructType
 from ptofa_spark.files.csv_header import CsvForm
 from ptofa_spark.tables.commits import TableVersion, delta_version
 from ptofa_spark.tables.reading import AS_FOUND, read_columns, read_table
-from ptofa_spark.tables.schemas import KNOWN_COLUMNS
 
 
 class PinnedTables:
@@ -59,4 +58,4 @@ class PinnedTables:
 
     def columns(self, argument: str) -> list[str]:
         """The names of its columns at its version, to tell apart the forms that a table may have."""
-        return read_columns(self._spark, argument, KNOWN_COLUMNS, self.version(argument), self._csv)
+        return read_columns(self._spark, argument, self.version(argument), self._csv)

@@ -25,6 +25,7 @@ from ptofa_spark.files.parquet_files import read_parquet
 from ptofa_spark.files.places import exists, find_files, formats, hadoop_path
 from ptofa_spark.tables.conversions import Conversion, conversion
 from ptofa_spark.tables.names import TableName, quoted
+from ptofa_spark.tables.schemas import KNOWN_COLUMNS
 
 logger = logging.getLogger(__name__)
 
@@ -74,21 +75,20 @@ def read_table(
     return _from_typed(opened, argument, schema, keep_extra, allow_null)
 
 
-def read_columns(
-    spark: SparkSession, argument: str, known: Collection[str], version: int | None = None, csv: CsvForm = AS_FOUND
-) -> list[str]:
+def read_columns(spark: SparkSession, argument: str, version: int | None = None, csv: CsvForm = AS_FOUND) -> list[str]:
     """The names of a table's columns, to tell apart the forms that a table may have.
+
+    A name that differs from one of a contract by case or outer spaces alone counts as that.
 
     Args:
         spark: the session.
         argument: the table.
-        known: names that a column may have; one that differs from them by case or outer spaces counts as it.
         version: Delta version; the newest if None.
         csv: what the user says of CSV files.
     """
-    opened = _open(spark, TableName.parse(argument), known, version, csv)
+    opened = _open(spark, TableName.parse(argument), KNOWN_COLUMNS, version, csv)
     names = opened.groups[0].names if isinstance(opened, CsvFiles) else opened.frame.columns
-    matched = _matched(argument, names, sorted(known))
+    matched = _matched(argument, names, sorted(KNOWN_COLUMNS))
     other = [name for place, name in enumerate(names) if place not in matched.position.values()]
     return [*matched.position, *other]
 

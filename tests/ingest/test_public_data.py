@@ -79,7 +79,7 @@ def test_a_missing_hillstrom_file_is_one_line_and_writes_nothing(
     words = ["--dataset", "hillstrom", "--warehouse", str(tmp_path / "w")]
     code, line = run_job("ingest", *words, "--source", str(tmp_path / "none.csv"), capsys=capsys)
     assert code == 2
-    assert f"table {tmp_path}/none.csv cannot be read" in line
+    assert f"table {tmp_path}/none.csv does not exist" in line
     code, line = run_job("ingest", *words, capsys=capsys)
     assert (code, line) == (
         2,
