@@ -16,15 +16,6 @@ import pyarrow.compute as pc
 from ptofa_spark.files.moments import days, moments
 
 Kind = Literal["string", "long", "int", "double", "boolean", "date", "timestamp"]
-ARROW: dict[Kind, pa.DataType] = {
-    "string": pa.string(),
-    "long": pa.int64(),
-    "int": pa.int32(),
-    "double": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", "UTC"),
-}
 _TRUE = pa.array(["true", "t", "yes", "y", "1", "1.0"])
 _FALSE = pa.array(["false", "f", "no", "n", "0", "0.0"])
 _WHOLE = r"^[+-]?[0-9]+(\.0*)?$"

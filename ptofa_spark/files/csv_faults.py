@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import TableError, way_out
-from ptofa_spark.files.csv_rows import Fault, Layout, check, first_fault, shown
+from ptofa_spark.files.csv_rows import Fault, Layout, first_fault, first_line, shown
 from ptofa_spark.files.formats import Format
 from ptofa_spark.files.kinds import type_of_kind
 from ptofa_spark.files.places import DataFile, lines_of
@@ -37,7 +36,7 @@ def first_comma(spark: SparkSession, table: str, files: Files, *, mixed: bool) -
     for file, packed, layout in sorted(files, key=lambda each: each[0].name):
         number = 1
         for lines in lines_of(spark, file, packed):
-            place = _first(lines, lambda part, of=layout: bool(_commas(part, of)))  # type: ignore[misc]
+            place = first_line(lines, layout, lambda report: report.commas + report.unsure > 0)
             if place is not None:
                 where = f"table {table}: line {number + place} of {file.name}, {shown(lines[place])!r}"
                 if mixed:
@@ -51,25 +50,6 @@ def first_comma(spark: SparkSession, table: str, files: Files, *, mixed: bool) -
                 )
             number += len(lines)
     return TableError(f"table {table}: a file has changed while it was read: run again when its writer is done")
-
-
-def _commas(lines: list[bytes], layout: Layout) -> int:
-    found = check(pa.array(lines, pa.binary()), layout)
-    return found.commas + found.unsure
-
-
-def _first(lines: list[bytes], holds: Callable[[list[bytes]], bool]) -> int | None:
-    """The first line for which it holds; by bisection, since it holds of lines if it does of one of them."""
-    if not holds(lines):
-        return None
-    low, high = 0, len(lines) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if holds(lines[low : middle + 1]):
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 def _in_words(table: str, file: str, number: int, line: bytes, fault: Fault) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from ptofa_spark.files.column_names import folded
 
 SEPARATORS = (",", ";", "\t", "|")
-SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 # What a spreadsheet writes above the header to name the separator.
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[^"])"?')
 _LINE_END = re.compile(rb"\r\n|\n|\r")

@@ -7,6 +7,7 @@ chunk: so a file may be cut into chunks anywhere, and the first bad line is foun
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
 
@@ -149,17 +150,28 @@ def texts(lines: pa.Array, layout: Layout, column: str) -> pa.Array:
 
 def first_fault(lines: list[bytes], layout: Layout) -> tuple[int, Fault] | None:
     """The first bad line, its place in the list and what is wrong with it; None if all lines are good."""
-    if check(pa.array(lines, pa.binary()), layout).fault is None:
+    place = first_line(lines, layout, lambda report: report.fault is not None)
+    if place is None:
         return None
+    fault = check(pa.array(lines[place : place + 1], pa.binary()), layout).fault
+    return (place, fault) if fault is not None else None
+
+
+def first_line(lines: list[bytes], layout: Layout, holds: Callable[[Report], bool]) -> int | None:
+    """The place of the first line whose report it holds of, None if there is none.
+
+    By bisection: it must hold of the report of many lines if and only if it holds of one of them.
+    """
     low, high = 0, len(lines) - 1
+    if not holds(check(pa.array(lines, pa.binary()), layout)):
+        return None
     while low < high:
         middle = (low + high) // 2
-        if check(pa.array(lines[low : middle + 1], pa.binary()), layout).fault is None:
-            low = middle + 1
-        else:
+        if holds(check(pa.array(lines[low : middle + 1], pa.binary()), layout)):
             high = middle
-    fault = check(pa.array(lines[low : low + 1], pa.binary()), layout).fault
-    return (low, fault) if fault is not None else None
+        else:
+            low = middle + 1
+    return low
 
 
 def shown(line: bytes) -> str:

@@ -11,7 +11,7 @@ from pyspark.sql.types import StructField, StructType
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.files.cells import Kind
-from ptofa_spark.files.column_names import Matched, match_columns
+from ptofa_spark.files.column_names import match_columns
 from ptofa_spark.files.csv_faults import Files, first_comma, first_faulty_line
 from ptofa_spark.files.csv_files import CsvFiles, HeaderGroup
 from ptofa_spark.files.csv_header import CsvForm
@@ -52,11 +52,6 @@ def read_csv(spark: SparkSession, files: CsvFiles, schema: StructType, others: S
     fields = [StructField(field.name, field.dataType) for field in schema]
     fields += [StructField(name, type_of_kind(kinds[name])) for name in others]
     return CsvRows(lines.frame(layouts, StructType(fields)), report)
-
-
-def matched_in(group: HeaderGroup, wanted: Sequence[str]) -> Matched:
-    """Where the wanted columns stand in the files of a group; a partition's come after the header's."""
-    return match_columns(group.names, wanted)
 
 
 def _layout(group: HeaderGroup, schema: StructType, others: Sequence[str], form: CsvForm) -> Layout:
