@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote
 
@@ -49,4 +51,22 @@ def _of_file_uri(rest: str) -> str:
         raise ValueError("its %-codes are not UTF-8: give the path itself") from error
 
 
+def to_be_written(path: str) -> str:
+    """The path, if a folder is there or one can be made.
+
+    Raises:
+        ValueError: it is a file or lies below one, or the folder that it lies in cannot be written.
+    """
+    there = Path(path).absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise ValueError(f"{there} is a file: name a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"the folder {there} cannot be written by this user: name another")
+    return path
+
+
 LocalPath = Annotated[str, AfterValidator(local_path)]
+# Of results: checked before the work that they are the results of.
+LocalFolder = Annotated[LocalPath, AfterValidator(to_be_written)]

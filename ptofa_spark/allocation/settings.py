@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ptofa_spark.local_folder import LocalPath
+from ptofa_spark.local_folder import LocalFolder, LocalPath
 from ptofa_spark.tables.csv_settings import CsvSettings
 
 DemandMode = Literal["exact", "at-most", "partial", "scale"]
@@ -29,7 +29,9 @@ class AllocateSettings(CsvSettings):
     funds: str = Field(description="table of funds: fund_id, risk_level")
     demands: str = Field(description="table of demands: campaign_id, fund_id, demand")
     output: str = Field(description="Delta table to write: campaign_id, user_id, slot, fund_id, expected_revenue")
-    report: LocalPath = Field(description="directory for allocation.json, or infeasible.json, and the allocation plan")
+    report: LocalFolder = Field(
+        description="directory for allocation.json, or infeasible.json, and the allocation plan"
+    )
     campaign_id: str | None = Field(
         None, description="campaign to allocate; may be left out if the demands hold one only"
     )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ptofa_spark.allocation.settings import MOST_SLOTS, DemandMode, MarkedPairs
 from ptofa_spark.config import Settings
-from ptofa_spark.local_folder import LocalPath
+from ptofa_spark.local_folder import LocalFolder, LocalPath
 from ptofa_spark.tables.csv_settings import CsvSettings
 
 
@@ -18,7 +18,7 @@ class EvaluateSettings(Settings):
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
     snapshot_date: date | None = Field(None, description="snapshot of the feature tables to read; the newest if empty")
     model_dir: LocalPath = Field("warehouse/model", min_length=1, description="folder of the trained model")
-    report: LocalPath = Field("reports", min_length=1, description="directory for report.html and evaluation.json")
+    report: LocalFolder = Field("reports", min_length=1, description="directory for report.html and evaluation.json")
     allocations: str = Field("manual,ha", pattern=r"^\w+(,\w+)*$", description="names of the allocations to compare")
     bootstrap: int = Field(1_000, ge=100, le=100_000, description="resamples of an allocation's interval")
     metric_bootstrap: int = Field(200, ge=20, le=100_000, description="resamples of a predictor's intervals")
@@ -54,7 +54,7 @@ class WhatIfSettings(CsvSettings):
     expected_revenue: str = Field(description="table of scores, in either form that allocate reads")
     funds: str = Field(description="table of funds: fund_id, risk_level")
     demands: str = Field(description="table of demands: campaign_id, fund_id, demand")
-    report: LocalPath = Field(description="directory for what_if.json")
+    report: LocalFolder = Field(description="directory for what_if.json")
     campaign_id: str | None = Field(
         None, description="campaign to look at; may be left out if the demands hold one only"
     )

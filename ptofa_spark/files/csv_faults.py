@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import TableError, way_out
-from ptofa_spark.files.csv_rows import Fault, Layout, first_fault, first_line, shown
+from ptofa_spark.files.csv_layout import Layout
+from ptofa_spark.files.csv_report import Fault
+from ptofa_spark.files.csv_rows import first_fault, first_line, shown
 from ptofa_spark.files.formats import Format
 from ptofa_spark.files.kinds import type_of_kind
 from ptofa_spark.files.places import DataFile, lines_of

@@ -13,7 +13,9 @@ from pyspark.sql.types import LongType, StringType, StructField, StructType
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.files.csv_files import HeaderGroup
-from ptofa_spark.files.csv_rows import Layout, Report, check, merged, read, texts
+from ptofa_spark.files.csv_layout import Layout
+from ptofa_spark.files.csv_report import Report, merged
+from ptofa_spark.files.csv_rows import check, read, texts
 from ptofa_spark.files.places import AS_A_NAME, all_bytes
 from ptofa_spark.files.plain_names import plainly_named
 

@@ -6,99 +6,21 @@ chunk: so a file may be cut into chunks anywhere, and the first bad line is foun
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from ptofa_spark.files.cells import Kind, Typed, kind_of, probably, text_of_whole, typed, wider
+from ptofa_spark.files.cells import kind_of, probably, text_of_whole, typed
+from ptofa_spark.files.csv_layout import Field, Layout
+from ptofa_spark.files.csv_report import Fault, Report, with_column
 from ptofa_spark.files.formats import looks_like
 
 _SHOWN = 120  # characters of a bad row
 _END = "\x02"  # a cell of the line that ends each chunk: an unclosed quote before it swallows it
-
-
-@dataclass(frozen=True)
-class Field:
-    """A column to be read. place: its number in the file, or None of a partition folder's, whose text is `constant`.
-
-    required: whether it may hold no empty cell; kind: None for an attribute whose kind the cells are to tell.
-    """
-
-    name: str
-    kind: Kind | None
-    place: int | None
-    required: bool = False
-    constant: str | None = None
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the files of one header are read.
-
-    separator, width: of a row, in cells; above: lines that are no rows; decimal: the decimal mark, None as long as it
-    is to be found; fields: the columns to read, in the order of the result.
-    """
-
-    separator: str
-    width: int
-    above: tuple[bytes, ...]
-    decimal: str | None
-    fields: tuple[Field, ...]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with a line.
-
-    why: of the row as a whole, in words; or, of one cell, what it probably is, "" if nothing is known. column, cell: of
-    that cell, None where it is the row.
-    """
-
-    why: str
-    column: Field | None = None
-    cell: str = ""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a chunk holds.
-
-    rows: of data; blank: lines of nothing but separators; above: lines that repeat what stands above the rows; nulls:
-    empty cells of required columns; rewritten, naive: by column, and points, commas, unsure in all: see `Typed`;
-    kinds: of the attributes; fault: of the first bad line, or None.
-    """
-
-    rows: int = 0
-    blank: int = 0
-    above: int = 0
-    nulls: dict[str, int] = field(default_factory=dict)
-    rewritten: dict[str, int] = field(default_factory=dict)
-    naive: dict[str, int] = field(default_factory=dict)
-    points: int = 0
-    commas: int = 0
-    unsure: int = 0
-    kinds: dict[str, Kind | None] = field(default_factory=dict)
-    fault: Fault | None = None
-
-    def to_json(self) -> str:
-        """As a worker hands it to the driver."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def of_json(cls, text: str) -> Report:
-        """What `to_json` wrote; of a fault, that there is one."""
-        found = json.loads(text)
-        return cls(**{**found, "fault": None if found["fault"] is None else Fault(found["fault"]["why"])})
-
-
-def merged(reports: list[Report]) -> Report:
-    """The report of several chunks together; the fault is one of theirs."""
-    return reduce(_both, reports, Report())
 
 
 def check(lines: pa.Array, layout: Layout) -> Report:
@@ -122,7 +44,7 @@ def check(lines: pa.Array, layout: Layout) -> Report:
         if values.bad is not None:
             cell = text[values.bad].as_py()
             return replace(found, fault=Fault(probably(cell, column.kind), column, cell))
-        found = _with(found, column, values)
+        found = with_column(found, column, values)
     return found
 
 
@@ -317,39 +239,3 @@ def _cells(table: pa.Table, column: Field) -> pa.Array:
         return pa.array([column.constant], pa.string()).take(pa.array([0] * table.num_rows, pa.int64()))
     chunks = table.column(str(column.place)).chunks
     return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks or [pa.array([], pa.string())])
-
-
-def _with(found: Report, column: Field, values: Typed) -> Report:
-    def more(counts: dict[str, int], count: int) -> dict[str, int]:
-        return {**counts, column.name: count} if count else counts
-
-    nulls = values.values.null_count if column.required else 0
-    return replace(
-        found,
-        nulls=more(found.nulls, nulls),
-        rewritten=more(found.rewritten, values.rewritten),
-        naive=more(found.naive, values.naive),
-        points=found.points + values.points,
-        commas=found.commas + values.commas,
-        unsure=found.unsure + values.unsure,
-    )
-
-
-def _both(one: Report, other: Report) -> Report:
-    def added(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:
-        return {key: left.get(key, 0) + right.get(key, 0) for key in {**left, **right}}
-
-    names = {**one.kinds, **other.kinds}
-    return Report(
-        rows=one.rows + other.rows,
-        blank=one.blank + other.blank,
-        above=one.above + other.above,
-        nulls=added(one.nulls, other.nulls),
-        rewritten=added(one.rewritten, other.rewritten),
-        naive=added(one.naive, other.naive),
-        points=one.points + other.points,
-        commas=one.commas + other.commas,
-        unsure=one.unsure + other.unsure,
-        kinds={name: wider(one.kinds.get(name), other.kinds.get(name)) for name in names},
-        fault=one.fault or other.fault,
-    )

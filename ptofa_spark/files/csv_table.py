@@ -15,8 +15,9 @@ from ptofa_spark.files.column_names import match_columns
 from ptofa_spark.files.csv_faults import Files, first_comma, first_faulty_line
 from ptofa_spark.files.csv_files import CsvFiles, HeaderGroup
 from ptofa_spark.files.csv_header import CsvForm
+from ptofa_spark.files.csv_layout import Field, Layout
 from ptofa_spark.files.csv_lines import Lines, open_lines
-from ptofa_spark.files.csv_rows import Field, Layout, Report
+from ptofa_spark.files.csv_report import Report
 from ptofa_spark.files.kinds import kind_of_type, type_of_kind
 
 

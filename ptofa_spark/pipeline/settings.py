@@ -7,15 +7,15 @@ from typing import Literal
 from pydantic import Field
 
 from ptofa_spark.config import Settings
-from ptofa_spark.local_folder import LocalPath
+from ptofa_spark.local_folder import LocalFolder
 
 
 class RunPipelineSettings(Settings):
     """Settings of `run_pipeline`."""
 
     warehouse: str = Field("warehouse", description="directory, URI or catalog.schema of the tables")
-    report: LocalPath = Field("reports", description="directory for the reports")
-    model_dir: LocalPath | None = Field(
+    report: LocalFolder = Field("reports", description="directory for the reports")
+    model_dir: LocalFolder | None = Field(
         None,
         description="folder of the model; if empty, model in the warehouse if that is a folder, else in the report",
     )

@@ -33,7 +33,8 @@ _FLOATS: tuple[type[DataType], ...] = (FloatType, DoubleType)
 # Above it a double skips whole numbers: two ids would be one.
 _EXACT = 2.0**53
 _WHOLE = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
-_CHAR = "__CHAR_VARCHAR_TYPE_STRING"
+# Where Spark keeps the type of a CHAR or VARCHAR column, which is a string otherwise: in the column's metadata.
+DECLARED_TYPE = "__CHAR_VARCHAR_TYPE_STRING"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def conversion(column: Column, found: StructField, wanted: DataType, *, as_text:
         numbers = isinstance(element, DoubleType) and isinstance(of, (*_INTEGERS, *_FLOATS, DecimalType))
         return Conversion(column.cast(wanted)) if numbers or type(of) is type(element) else None
     if isinstance(wanted, StringType) and isinstance(kind, StringType):
-        if str(found.metadata.get(_CHAR, "")).startswith("char"):
+        if str(found.metadata.get(DECLARED_TYPE, "")).startswith("char"):
             return Conversion(F.rtrim(column), notice="CHAR: its padding blanks are left out")
         return Conversion(column)
     if type(kind) is type(wanted):

@@ -17,7 +17,7 @@ from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError, 
 from ptofa_spark.files.column_names import Matched, match_columns
 from ptofa_spark.files.csv_files import CsvFiles, open_csv
 from ptofa_spark.files.csv_header import CsvForm
-from ptofa_spark.files.csv_rows import Report
+from ptofa_spark.files.csv_report import Report
 from ptofa_spark.files.csv_table import read_csv
 from ptofa_spark.files.formats import Foreign
 from ptofa_spark.files.kinds import kind_of_type

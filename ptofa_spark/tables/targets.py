@@ -16,11 +16,11 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql.types import StructField, StructType
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.files.places import hadoop_path
+from ptofa_spark.tables.conversions import DECLARED_TYPE
 from ptofa_spark.tables.names import TableName, file_ending, in_warehouse, quoted, sql_string
 
 _APPEND_ONLY = "delta.appendOnly"
-# Where Spark's reader keeps the type of a CHAR or VARCHAR column, which is a string otherwise.
-_DECLARED = "__CHAR_VARCHAR_TYPE_STRING"
 _DEFAULT = "CURRENT_DEFAULT"
 _SESSION_CATALOG = "spark_catalog"
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
@@ -98,7 +98,7 @@ def _require_columns(name: TableName, there: StructType, schema: StructType) -> 
         field for field in there if _is_char(field) and field.name.lower() in {each.lower() for each in schema.names}
     ]
     if padded:
-        kind = padded[0].metadata[_DECLARED]
+        kind = padded[0].metadata[DECLARED_TYPE]
         raise TableError(
             f"table {name}: column {padded[0].name} is {kind}, which fills values up with blanks: make it a STRING, or "
             "write to another table"
@@ -120,7 +120,7 @@ def _other_types(there: StructType, schema: StructType) -> list[str]:
 
 
 def _is_char(field: StructField) -> bool:
-    return str(field.metadata.get(_DECLARED, "")).startswith("char(")
+    return str(field.metadata.get(DECLARED_TYPE, "")).startswith("char(")
 
 
 def _schema(spark: SparkSession, argument: str) -> StructType:
@@ -170,7 +170,7 @@ def _require_free(spark: SparkSession, name: TableName, schema_folder: str) -> N
     if not schema_folder or catalog != _SESSION_CATALOG:
         return
     folder = f"{schema_folder.rstrip('/')}/{parts[-1].lower()}"
-    place, file_system = _hadoop(spark, folder)
+    place, file_system = hadoop_path(spark, folder)
     if not file_system.exists(place) or not len(file_system.listStatus(place)):
         return
     known = f"CREATE TABLE {name.sql()} USING delta LOCATION {sql_string(folder).replace(_SLASH, '/')}"
@@ -202,9 +202,9 @@ def _at_path(spark: SparkSession, name: TableName) -> Row | None:
             f"table {name} would be no {ending} file: what is written is a Delta table, which is a folder: name a "
             "folder, or a table of the catalog"
         )
-    place, file_system = _hadoop(spark, name.text)
+    place, file_system = hadoop_path(spark, name.text)
     _require_folder(name, place, file_system)
-    log, _ = _hadoop(spark, f"{name.text.rstrip('/')}/_delta_log")
+    log, _ = hadoop_path(spark, f"{name.text.rstrip('/')}/_delta_log")
     if not file_system.exists(place) or file_system.exists(log):
         return None
     files = file_system.listFiles(place, True)
@@ -227,13 +227,6 @@ def _require_folder(name: TableName, place: Any, file_system: Any) -> None:
         raise TableError(
             f"table {name}: {way.toUri().getPath()} is a file, and a Delta table is a folder: write to another place"
         )
-
-
-def _hadoop(spark: SparkSession, path: str) -> tuple[Any, Any]:
-    """The path and its file system, as Hadoop has them: local, HDFS or an object store alike."""
-    jvm: Any = spark._jvm
-    place = jvm.org.apache.hadoop.fs.Path(path)
-    return place, place.getFileSystem(spark._jsc.hadoopConfiguration())
 
 
 def _first_line(error: AnalysisException) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from ptofa_spark.local_folder import LocalPath
+from ptofa_spark.local_folder import LocalFolder
 from ptofa_spark.models.settings import ModelSettings
 
 NUMBERS = r"^[0-9.e-]+(,[0-9.e-]+)*$"
@@ -20,7 +20,7 @@ class TrainSettings(ModelSettings):
 
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
     snapshot_date: date | None = Field(None, description="snapshot of the feature tables to read; the newest if empty")
-    model_dir: LocalPath = Field("model", min_length=1, description="folder to write the trained model to")
+    model_dir: LocalFolder = Field("model", min_length=1, description="folder to write the trained model to")
     model: str = Field(
         "ptofa", description="model by name: ptofa, ziln, mtl_mse, mmoe, shared_bottom, esmm, dnn_c or dnn_r"
     )

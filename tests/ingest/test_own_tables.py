@@ -72,10 +72,15 @@ def test_the_same_tables_come_from_every_format(spark: SparkSession, tmp_path: P
 def test_the_ingested_tables_are_the_given_ones(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """In a folder and in a schema of the catalog, at the first write and at the second."""
     source = write(spark, raw_tables(), tmp_path / "raw", "parquet")
-    code, _ = run_job("ingest", "--source", source, "--warehouse", str(tmp_path / "w"), capsys=capsys)
-    assert code == 0
+    spark.sql(f"CREATE SCHEMA ptofa_ingest LOCATION '{tmp_path}/tables'")
+    for warehouse in (str(tmp_path / "w"), "spark_catalog.ptofa_ingest"):
+        for _ in range(2):
+            code, line = run_job("ingest", "--source", source, "--warehouse", warehouse, capsys=capsys)
+            assert code == 0, line
     assert_as_given({name: spark.read.format("delta").load(str(tmp_path / "w" / name)) for name in RAW_TABLES})
+    assert_as_given({name: spark.table(f"ptofa_ingest.{name}") for name in RAW_TABLES})
 
 
 def assert_as_given(tables: dict[str, DataFrame]) -> None:

@@ -19,6 +19,7 @@ from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.config import validated
 from ptofa_spark.errors import ConfigError, TableError
+from ptofa_spark.tables import commits
 from ptofa_spark.tables.commits import claim, require_alone
 from ptofa_spark.tables.schemas import ALLOCATION
 from ptofa_spark.tables.targets import require_target
@@ -87,6 +88,21 @@ def test_another_runs_first_write_of_a_catalog_table_is_told_from_ones_own(spark
     assert rows_of(spark, f"{SCHEMA}.raced") == ROWS
     with pytest.raises(TableError, match="at the same moment"):
         require_alone(spark, claimed)
+
+
+def test_two_first_writes_of_other_campaigns_both_land(
+    spark: SparkSession, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first saw no table; when it writes, the other run's is there, with rows of another campaign."""
+    autumn = [("autumn", *row[1:]) for row in ROWS]
+    for output in (f"{SCHEMA}.both", str(tmp_path / "both")):
+        claimed = claim(spark, output, SPRING, ALLOCATION)
+        with monkeypatch.context() as other:
+            other.setattr(commits, "RUN_ID", "another")
+            theirs = claim(spark, output, "campaign_id = 'autumn'", ALLOCATION)
+            write_table(spark.createDataFrame(autumn, ALLOCATION), output, replace_where=theirs)
+        write_table(spark.createDataFrame(ROWS, ALLOCATION), output, replace_where=claimed)
+        assert rows_of(spark, output) == [*autumn, *ROWS]
 
 
 def test_what_is_no_delta_table_is_refused_before_any_work_and_stays_as_it_was(
@@ -193,6 +209,21 @@ def test_a_report_is_a_folder_of_the_drivers_disk(campaign: dict[str, str]) -> N
     for uri in ("s3://b/r", "hdfs://h/r", "dbfs:/r", "file://host/r", "file:r", "file:///%ff"):
         with pytest.raises(ConfigError, match=r"^allocate: report = .*give"):
             validated(AllocateSettings, given | {"report": uri}, "allocate")
+
+
+def test_a_report_that_cannot_be_a_folder_is_refused_before_any_work(
+    campaign: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("x")
+    given = campaign | {"output": "out"}
+    for report in ("file", "file/below", "file/below/that"):
+        with pytest.raises(ConfigError, match=r"^allocate: report = .*/file is a file: name a folder"):
+            validated(AllocateSettings, given | {"report": str(tmp_path / report)}, "allocate")
+    (tmp_path / "closed").mkdir()
+    monkeypatch.setattr(os, "access", lambda folder, _: folder.name != "closed")  # the superuser may write anywhere
+    with pytest.raises(ConfigError, match=r"^allocate: report = .*/closed cannot be written by this user"):
+        validated(AllocateSettings, given | {"report": str(tmp_path / "closed" / "new")}, "allocate")
+    assert validated(AllocateSettings, given | {"report": str(tmp_path / "a" / "b")}, "allocate").report
 
 
 @pytest.mark.long
