@@ -19,7 +19,7 @@ LOCKS := requirements-build.lock requirements.lock
 # Named after the locks' content: the same locks install nothing again, other locks install anew.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test test-long coverage bench bench-full bench-allocate bench-features bench-train bench-score bench-pipeline \
+.PHONY: help demo test test-long same coverage bench bench-full bench-allocate bench-features bench-train bench-score bench-pipeline \
   lint format docs package install audit lock clean check-machine
 
 help: ## print this help
@@ -35,6 +35,9 @@ test: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests (TESTS=path for som
 
 test-long: check-machine $(INSTALLED) $(ARCHIVE) ## run the tests that take long: many faults, much mutated input, a cluster; some hours
 	@$(PY) -m pytest -n $(WORKERS) -m long $(TESTS)
+
+same: $(INSTALLED) ## prove that a refactoring changes no result: make same BASE=<commit>; a quarter of an hour
+	@PYTHONPATH=. $(PY) -m tests.same.same '$(BASE)' $(if $(ONLY),--only '$(ONLY)')
 
 coverage: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests and print the lines of ptofa_spark that none ran, Spark's workers included
 	@mkdir -p build

@@ -1,0 +1,83 @@
+"""Proves that a refactoring changes no result: `make same BASE=<commit>`.
+
+Checks the commit out beside the working tree, runs the same small campaigns through both (`small_runs`), at the same
+time, and names every difference by file, row and column (`differences`). The exit code is 0 if there is none, 1 if
+there is one, 2 if it could not be told. What a commit leaves is kept under build/same and not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.same.differences import differences
+
+ROOT = Path(__file__).parents[2]
+RUNS = Path(__file__).with_name("small_runs.py")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Compares the working tree with a commit; the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", 1)[0])
+    parser.add_argument("base", help="commit, branch or tag to compare the working tree with")
+    parser.add_argument("--only", default="", help="only runs whose name has this in it")
+    asked = parser.parse_args(argv)
+    commit = _commit(asked.base)
+    if commit is None:
+        print(f"error: {asked.base!r} is no commit of this repository: make same BASE=<commit>", file=sys.stderr)
+        return 2
+    work = ROOT / "build" / "same"
+    now, before = work / "now", work / f"{commit[:12]}-{_key(asked.only)}"
+    started = [_start(ROOT, now, asked.only)]
+    if not (before / "exit_codes.json").is_file():
+        tree = work / "tree"
+        _check_out(commit, tree)
+        started.append(_start(tree, before, asked.only))
+    failed = [run for run in started if run.wait() != 0]
+    if failed:
+        logs = " and ".join(str(run.args[3]) + ".log" for run in failed)  # type: ignore[index]
+        print(f"error: the runs did not end: {logs} says why", file=sys.stderr)
+        return 2
+    found = differences(before, now)
+    print(*found, sep="\n", end="\n" if found else "")
+    told = f"{len(found)} differences from" if found else "every table, plan, summary and weight is that of"
+    print(f"{told} {asked.base} ({commit[:12]})")
+    return 1 if found else 0
+
+
+def _commit(name: str) -> str | None:
+    asked = ["git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"]
+    said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    return said.stdout.strip() or None
+
+
+def _key(only: str) -> str:
+    """What the runs depend on beside the tree."""
+    return hashlib.sha256(RUNS.read_bytes() + only.encode()).hexdigest()[:12]
+
+
+def _check_out(commit: str, tree: Path) -> None:
+    """The commit's files, without a second checkout that git would know of."""
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir(parents=True)
+    packed = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
+    subprocess.run(["tar", "-x"], cwd=tree, input=packed.stdout, check=True)
+
+
+def _start(tree: Path, folder: Path, only: str) -> subprocess.Popen[bytes]:
+    """One tree's runs, in a process and a folder of their own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    environment = os.environ | {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+    words = [sys.executable, str(RUNS), str(tree), str(folder), only]
+    with Path(f"{folder}.log").open("wb") as log:
+        return subprocess.Popen(words, env=environment, stdout=log, stderr=log)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
