@@ -160,7 +160,7 @@ $(INSTALLED): | check-machine
 	       fail "packages could not be installed: the first run needs the package index and 12 GB of free disk"; }; \
 	$$pip install --no-build-isolation --no-deps --editable . >>$(LOG) 2>&1 || fail "the project could not be installed"; \
 	echo "resolving Delta Lake's JARs from Maven Central, once"; \
-	$(PY) -m ptofa_spark.session >>$(LOG) 2>&1 || { tail -n 1 $(LOG) >&2; exit 2; }
+	$(PY) -m ptofa_spark.running.session >>$(LOG) 2>&1 || { tail -n 1 $(LOG) >&2; exit 2; }
 	@touch $@
 
 $(ARCHIVE): $(INSTALLED)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from ptofa_spark.config import parse_job
 from ptofa_spark.features.build import build_features
 from ptofa_spark.features.settings import BuildFeaturesSettings
-from ptofa_spark.job import EXIT_OK, run_as_job
-from ptofa_spark.progress import log_to_stderr
-from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.running.job import EXIT_OK, run_as_job
+from ptofa_spark.running.progress import log_to_stderr
+from ptofa_spark.running.session import SparkSettings, spark_session
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,14 +12,14 @@ import sys
 from collections.abc import Sequence
 
 from ptofa_spark.config import parse_pipeline
-from ptofa_spark.evaluation.contents import terminal_table
 from ptofa_spark.evaluation.evaluate import evaluate
+from ptofa_spark.evaluation.report.contents import terminal_table
 from ptofa_spark.evaluation.settings import EvaluateSettings
-from ptofa_spark.evaluation.table_1 import table_1
-from ptofa_spark.evaluation.table_2 import table_2
-from ptofa_spark.job import EXIT_OK, run_as_job
-from ptofa_spark.progress import log_to_stderr
-from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.evaluation.table_1.table_1 import table_1
+from ptofa_spark.evaluation.table_2.table_2 import table_2
+from ptofa_spark.running.job import EXIT_OK, run_as_job
+from ptofa_spark.running.progress import log_to_stderr
+from ptofa_spark.running.session import SparkSettings, spark_session
 
 
 def main(argv: Sequence[str] | None = None) -> int:

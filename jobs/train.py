@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from ptofa_spark.config import parse_job
-from ptofa_spark.job import EXIT_OK, run_as_job
-from ptofa_spark.progress import log_to_stderr
-from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.running.job import EXIT_OK, run_as_job
+from ptofa_spark.running.progress import log_to_stderr
+from ptofa_spark.running.session import SparkSettings, spark_session
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
 

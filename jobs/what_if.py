@@ -9,13 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from ptofa_spark.allocation.what_if.settings import WhatIfSettings
+from ptofa_spark.allocation.what_if.text import outlook_table
+from ptofa_spark.allocation.what_if.what_if import what_if
 from ptofa_spark.config import parse_job
-from ptofa_spark.evaluation.settings import WhatIfSettings
-from ptofa_spark.evaluation.what_if import what_if
-from ptofa_spark.evaluation.what_if_text import outlook_table
-from ptofa_spark.job import EXIT_OK, run_as_job
-from ptofa_spark.progress import log_to_stderr
-from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.running.job import EXIT_OK, run_as_job
+from ptofa_spark.running.progress import log_to_stderr
+from ptofa_spark.running.session import SparkSettings, spark_session
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@
 
 from pyspark.sql import functions as F
 
-from ptofa_spark.evaluation.oracle import true_revenue
+from ptofa_spark.evaluation.truth.oracle import true_revenue
 from ptofa_spark.pipeline.notebook import Notebook
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_columns, read_table, table_exists

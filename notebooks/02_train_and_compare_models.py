@@ -8,7 +8,7 @@
 # COMMAND ----------
 
 from ptofa_spark.evaluation.settings import EvaluateSettings
-from ptofa_spark.evaluation.table_1 import table_1
+from ptofa_spark.evaluation.table_1.table_1 import table_1
 from ptofa_spark.pipeline.notebook import Notebook
 from ptofa_spark.training.settings import TrainSettings
 

@@ -8,9 +8,9 @@
 
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
+from ptofa_spark.allocation.what_if.text import outlook_table
+from ptofa_spark.allocation.what_if.what_if import what_if
 from ptofa_spark.evaluation.settings import WhatIfSettings
-from ptofa_spark.evaluation.what_if import what_if
-from ptofa_spark.evaluation.what_if_text import outlook_table
 from ptofa_spark.pipeline.notebook import Notebook
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
-from ptofa_spark.evaluation.paper_tables import FIGURE_4
+from ptofa_spark.evaluation.report.paper_tables import FIGURE_4
 from ptofa_spark.evaluation.settings import EvaluateSettings
-from ptofa_spark.evaluation.table_1_text import TABLE_1
-from ptofa_spark.evaluation.table_2 import table_2
+from ptofa_spark.evaluation.table_1.text import TABLE_1
+from ptofa_spark.evaluation.table_2.table_2 import table_2
 from ptofa_spark.pipeline.notebook import Notebook
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table

@@ -1,6 +1,6 @@
 """PTOFA on Spark: predict each user's expected revenue for each fund, then allocate the funds (arXiv 2503.03165)."""
 
-from ptofa_spark.worker_overhead import in_spark_worker, spare_the_next_tasks
+from ptofa_spark.running.workers import in_spark_worker, spare_the_next_tasks
 
 __version__ = "0.1.0"
 

@@ -15,7 +15,7 @@ from importlib.resources import files
 from ptofa_spark import __version__
 from ptofa_spark.config import SECTIONS
 from ptofa_spark.errors import ConfigError
-from ptofa_spark.job import EXIT_OK, run_as_job
+from ptofa_spark.running.job import EXIT_OK, run_as_job
 
 JOBS = tuple(section for section in SECTIONS if section != "spark")
 _DEMO = "the whole pipeline on a synthetic platform, as `make demo` runs it."

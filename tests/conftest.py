@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from ptofa_spark.session import SparkSettings, start_session
+from ptofa_spark.running.session import SparkSettings, start_session
 from tests.jvm.options import java_options
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")

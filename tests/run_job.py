@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from ptofa_spark.job import run_as_job
+from ptofa_spark.running.job import run_as_job
 
 JOBS = Path(__file__).parent.parent / "jobs"
 

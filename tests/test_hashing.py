@@ -1,7 +1,7 @@
 import numpy as np
 from scipy import stats
 
-from ptofa_spark.hashing import bits, normal, stream, uniform
+from ptofa_spark.reproducible.hashing import bits, normal, stream, uniform
 
 _MASK = (1 << 64) - 1
 

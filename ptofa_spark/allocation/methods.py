@@ -7,28 +7,34 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 
-from ptofa_spark.allocation.certificate import Certificate, certify
-from ptofa_spark.allocation.choice_rule import ChoiceRule, choice_rule
-from ptofa_spark.allocation.exact import PriceStart, exact_allocation, whole_allocation
-from ptofa_spark.allocation.feasibility import is_feasible
-from ptofa_spark.allocation.heuristic import heuristic_allocation
-from ptofa_spark.allocation.integer_program import integer_program_allocation
-from ptofa_spark.allocation.literal import literal_allocation
-from ptofa_spark.allocation.manual import manual_allocation
-from ptofa_spark.allocation.marked_pairs import a_marked_pair
-from ptofa_spark.allocation.marks import Clip, Marks
-from ptofa_spark.allocation.passes import Passes
-from ptofa_spark.allocation.prices_file import read_prices
-from ptofa_spark.allocation.priority import fund_priority, log_for_priority
-from ptofa_spark.allocation.problem import AllocationProblem, Floats, Ints
-from ptofa_spark.allocation.sample import sampled_users
-from ptofa_spark.allocation.sample_prices import price_sample
+from ptofa_spark.allocation.baselines.integer_program import Assigned, integer_program_allocation
+from ptofa_spark.allocation.baselines.manual import Take, manual_allocation
+from ptofa_spark.allocation.baselines.priority import fund_priority, log_for_priority
+from ptofa_spark.allocation.certificate.bound import Certificate, certify
+from ptofa_spark.allocation.exact.price_loop import PriceStart, exact_allocation, whole_allocation
+from ptofa_spark.allocation.exact.priced import Priced
+from ptofa_spark.allocation.exact.prices_file import read_prices
+from ptofa_spark.allocation.exact.sample_prices import price_sample
+from ptofa_spark.allocation.heuristic.literal import literal_allocation
+from ptofa_spark.allocation.heuristic.phase import Phase
+from ptofa_spark.allocation.heuristic.phase_loop import heuristic_allocation
+from ptofa_spark.allocation.plan.steps import Step
+from ptofa_spark.allocation.problem.choice_rule import ChoiceRule, choice_rule
+from ptofa_spark.allocation.problem.feasibility import is_feasible
+from ptofa_spark.allocation.problem.problem import AllocationProblem
+from ptofa_spark.allocation.scores.marked_pairs import a_marked_pair
+from ptofa_spark.allocation.scores.marks import Clip, Marks
+from ptofa_spark.allocation.scores.sample import sampled_users
+from ptofa_spark.allocation.scores.score_table import ScoreTable
 from ptofa_spark.allocation.settings import AllocateSettings
-from ptofa_spark.allocation.steps import Step
+from ptofa_spark.arrays import Floats, Ints
 from ptofa_spark.errors import TableError, UserError
-from ptofa_spark.exact_sums import grid_exponents
+from ptofa_spark.reproducible.exact_sums import grid_exponents
 
 logger = logging.getLogger(__name__)
+
+# What a plan may hold, to read one.
+STEPS: tuple[type[Step], ...] = (Phase, Take, Priced, Assigned)
 
 # OR-Tools' min-cost flow of 10 M users x 8 funds took 7.8 GB.
 _BYTES_A_PAIR = 100
@@ -59,7 +65,7 @@ def keeps_every_demand(settings: AllocateSettings) -> bool:
 
 def certificate(
     problem: AllocationProblem,
-    passes: Passes,
+    score_table: ScoreTable,
     solved: Solved,
     largest: Floats,
     settings: AllocateSettings,
@@ -71,7 +77,7 @@ def certificate(
 
     Args:
         problem: the problem.
-        passes: the score table.
+        score_table: the score table.
         solved: what the method found.
         largest: (funds,), largest |E| of an eligible pair, money.
         settings: what was asked for.
@@ -82,14 +88,14 @@ def certificate(
     rule = choice_rule(problem)
     prices = solved.prices
     if prices is None:
-        seen = passes if marks is None else passes.clipped(marks.clip)
+        seen = score_table if marks is None else score_table.clipped(marks.clip)
         prices = price_sample(rule, seen, settings.seed, settings.max_core_pairs).prices
-    return certify(rule, passes, solved.steps, prices, float(largest.max(initial=0.0)), marks, solved.clip)
+    return certify(rule, score_table, solved.steps, prices, float(largest.max(initial=0.0)), marks, solved.clip)
 
 
 def solve(
     problem: AllocationProblem,
-    passes: Passes,
+    score_table: ScoreTable,
     largest: Floats,
     settings: AllocateSettings,
     exposures: DataFrame | None = None,
@@ -99,7 +105,7 @@ def solve(
 
     Args:
         problem: a problem that is feasible if the method keeps every demand.
-        passes: the score table.
+        score_table: the score table.
         largest: (funds,), largest |E| of an eligible pair, money.
         settings: what is asked for.
         exposures: the log that `log_for_priority` names.
@@ -111,33 +117,33 @@ def solve(
     _require_size(problem, settings)
     if marks is not None and _adds_up_revenues(settings):
         raise TableError(
-            f"table {settings.expected_revenue}: {a_marked_pair(passes, marks, problem.funds.ids)}, and method "
+            f"table {settings.expected_revenue}: {a_marked_pair(score_table, marks, problem.funds.ids)}, and method "
             f"{settings.method} adds them up: {_WAYS_OUT}, or --method exact"
         )
     grid = grid_exponents(largest, problem.users)
     if settings.method == "manual":
-        order = fund_priority(problem.funds, passes, grid, settings, exposures)
-        return Solved("manual", manual_allocation(problem, passes, order, settings.max_sweep_rows))
+        order = fund_priority(problem.funds, score_table, grid, settings, exposures)
+        return Solved("manual", manual_allocation(problem, score_table, order, settings.max_sweep_rows))
     if settings.method == "ha":
         sweep = literal_allocation if settings.ha_variant == "literal" else heuristic_allocation
-        phases, alpha = sweep(problem, passes, grid, settings.max_sweep_rows)
+        phases, alpha = sweep(problem, score_table, grid, settings.max_sweep_rows)
         return Solved("ha", phases, alpha)
     if settings.method == "ip":
-        users = sampled_users(passes, 1.0, seed=0)
+        users = sampled_users(score_table, 1.0, seed=0)
         return Solved("ip", (integer_program_allocation(problem, users, settings.ip_seconds),))
-    return _optimum(choice_rule(problem), problem, passes, grid, settings, marks)
+    return _optimum(choice_rule(problem), problem, score_table, grid, settings, marks)
 
 
 def _optimum(
     rule: ChoiceRule,
     problem: AllocationProblem,
-    passes: Passes,
+    score_table: ScoreTable,
     grid: Ints,
     settings: AllocateSettings,
     marks: Marks | None,
 ) -> Solved:
     clip = None if marks is None else marks.clip
-    seen = passes if clip is None else passes.clipped(clip)
+    seen = score_table if clip is None else score_table.clipped(clip)
     if settings.method == "mincostflow":
         whole = whole_allocation(rule, seen)
         return Solved("mincostflow", (whole.step,) if whole.step else (), prices=whole.prices, clip=clip)
@@ -148,11 +154,11 @@ def _optimum(
     if marks is not None:
         raise TableError(
             f"the optimum was not reached in {found.rounds} rounds, and HA cannot allocate instead: table "
-            f"{settings.expected_revenue}: {a_marked_pair(passes, marks, problem.funds.ids)}: {_WAYS_OUT}, or raise "
-            "--max-core-pairs or --max-rounds"
+            f"{settings.expected_revenue}: {a_marked_pair(score_table, marks, problem.funds.ids)}: {_WAYS_OUT}, or "
+            "raise --max-core-pairs or --max-rounds"
         )
     logger.warning("the optimum was not reached in %d rounds: HA allocates, with its gap certified", found.rounds)
-    phases, alpha = heuristic_allocation(problem, passes, grid, settings.max_sweep_rows)
+    phases, alpha = heuristic_allocation(problem, score_table, grid, settings.max_sweep_rows)
     return Solved("ha", phases, alpha, found.prices)
 
 

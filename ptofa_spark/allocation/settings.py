@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ptofa_spark.local_folder import LocalFolder, LocalPath
+from ptofa_spark.running.local_folder import LocalFolder, LocalPath
 from ptofa_spark.tables.csv_settings import CsvSettings
 
 DemandMode = Literal["exact", "at-most", "partial", "scale"]

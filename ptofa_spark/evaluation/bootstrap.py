@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ptofa_spark.arrays import Floats
+
 _PERCENTILES = (2.5, 97.5)
 # Weights that are held at once: a quarter of a GiB.
 _HELD = 2**25

@@ -10,24 +10,25 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from ptofa_spark.allocation.summary import AllocationSummary
+from ptofa_spark.allocation.certificate.summary import AllocationSummary
 from ptofa_spark.errors import UserError
-from ptofa_spark.evaluation.calibration import calibration
-from ptofa_spark.evaluation.contents import report_figures, report_tables
-from ptofa_spark.evaluation.intervals import metric_intervals
-from ptofa_spark.evaluation.logged_users import logged_users
-from ptofa_spark.evaluation.metrics import by_fund, metrics, yardsticks
-from ptofa_spark.evaluation.off_policy import off_policy
-from ptofa_spark.evaluation.paper_tables import paper_figure, paper_tables
-from ptofa_spark.evaluation.predictions import TestSet, test_set
-from ptofa_spark.evaluation.report import REPORT_HTML, Heading, render
-from ptofa_spark.evaluation.results import AllocationEvaluation, Evaluation
+from ptofa_spark.evaluation.logged.logged_users import logged_users
+from ptofa_spark.evaluation.logged.off_policy import off_policy
+from ptofa_spark.evaluation.predictions.calibration import calibration
+from ptofa_spark.evaluation.predictions.intervals import metric_intervals
+from ptofa_spark.evaluation.predictions.metrics import by_fund, metrics, yardsticks
+from ptofa_spark.evaluation.predictions.predictions import TestSet, test_set
+from ptofa_spark.evaluation.report.contents import report_figures, report_tables
+from ptofa_spark.evaluation.report.paper_tables import paper_figure, paper_tables
+from ptofa_spark.evaluation.report.report import REPORT_HTML, Heading, render
+from ptofa_spark.evaluation.report.results import AllocationEvaluation, Evaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
-from ptofa_spark.evaluation.table_1_text import TABLE_1
-from ptofa_spark.evaluation.table_2_text import TABLE_2
-from ptofa_spark.evaluation.true_worth import true_worth
-from ptofa_spark.progress import stage
-from ptofa_spark.splits import TEST
+from ptofa_spark.evaluation.table_1.text import TABLE_1
+from ptofa_spark.evaluation.table_2.text import TABLE_2
+from ptofa_spark.evaluation.truth.true_worth import true_worth
+from ptofa_spark.reproducible.splits import TEST
+from ptofa_spark.running.progress import stage
+from ptofa_spark.running.whole_file import write_json, write_whole
 from ptofa_spark.tables.campaigns import of_campaign
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.pinned import PinnedTables
@@ -35,7 +36,6 @@ from ptofa_spark.tables.reading import table_exists
 from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, EXAMPLES, TRUTH
 from ptofa_spark.tables.snapshots import of_snapshot
 from ptofa_spark.training.artifact import read_artifact
-from ptofa_spark.whole_file import write_json, write_whole
 
 EVALUATION_JSON = "evaluation.json"
 

@@ -24,8 +24,8 @@ from ptofa_spark.features.raw import Raw, read_raw
 from ptofa_spark.features.records import user_records
 from ptofa_spark.features.settings import BuildFeaturesSettings
 from ptofa_spark.features.user import user_features
-from ptofa_spark.progress import stage
-from ptofa_spark.splits import TEST, user_split
+from ptofa_spark.reproducible.splits import TEST, user_split
+from ptofa_spark.running.progress import stage
 from ptofa_spark.tables.commits import sources_of
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.schemas import EXAMPLES, FUND_FEATURES, RAW_TABLES, USER_FEATURES

@@ -6,10 +6,10 @@ import numpy as np
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from ptofa_spark.exact_sums import grid_exponents, off_grid, sum_on_grid
 from ptofa_spark.features.columns import feature_names, is_categorical
 from ptofa_spark.features.encoders import Encoders, Scale
-from ptofa_spark.splits import TRAIN
+from ptofa_spark.reproducible.exact_sums import grid_exponents, off_grid, sum_on_grid
+from ptofa_spark.reproducible.splits import TRAIN
 from ptofa_spark.tables.names import quoted
 
 MAX_WORDS = 10_000

@@ -11,14 +11,12 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import StructType
 
+from ptofa_spark.arrays import Bools, Floats, Ints
 from ptofa_spark.features.raw import Raw
 from ptofa_spark.features.records import EXPOSURE, PURCHASE, USER, Chunk, record_batch
 from ptofa_spark.features.windows import (
     DAY,
-    Bools,
     Bought,
-    Floats,
-    Ints,
     Moments,
     Shown,
     times_bought,

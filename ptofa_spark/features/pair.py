@@ -8,12 +8,12 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
+from ptofa_spark.arrays import Floats
+
 T = TypeVar("T")
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

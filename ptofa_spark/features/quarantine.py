@@ -15,7 +15,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from ptofa_spark.errors import TableError
 from ptofa_spark.features.raw import FAULT, Raw
 from ptofa_spark.features.records import EXPOSURE, PURCHASE, USER, Chunk, map_users, name_of, record_batch
-from ptofa_spark.progress import RUN_ID
+from ptofa_spark.running.progress import RUN_ID
 from ptofa_spark.tables.names import in_warehouse, quoted
 from ptofa_spark.tables.reading import table_exists
 from ptofa_spark.tables.schemas import EXPOSURES, TRANSACTIONS

@@ -18,8 +18,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import ArrayType, DataType, StructType
 
+from ptofa_spark.arrays import Bools, Ints
 from ptofa_spark.features.raw import CONFLICTING, DOUBLED, Raw
-from ptofa_spark.features.windows import Bools, Ints
 from ptofa_spark.tables.names import quoted
 
 # Kinds of records, in the order in which a user's stand.

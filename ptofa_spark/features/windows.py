@@ -9,11 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from ptofa_spark.arrays import Bools, Floats, Ints
 
 WINDOW_DAYS = (7, 30, 90, 365)
 DAY = 86_400

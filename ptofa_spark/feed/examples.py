@@ -14,7 +14,7 @@ from ptofa_spark.feed.batches import LABELS, Rows, ahead, cut, shuffled
 from ptofa_spark.feed.blocks import Batch
 from ptofa_spark.feed.encoding import FeatureEncoding
 from ptofa_spark.feed.petastorm_reader import WHOLE, RowGroupTransform, Shard, read_row_groups
-from ptofa_spark.splits import TRAIN, VALIDATION
+from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
 
 # Rows of a batch where nothing is learnt: few enough to stay in the processor's cache.
 _EVALUATION_ROWS = 8_192

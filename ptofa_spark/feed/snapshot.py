@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.splits import TRAIN, VALIDATION
+from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
 from ptofa_spark.tables.commits import TableVersion, delta_version
 from ptofa_spark.tables.names import TableName
 from ptofa_spark.tables.reading import read_table

@@ -21,8 +21,8 @@ from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, 
 
 from ptofa_spark.errors import MachineError
 from ptofa_spark.ingest.raw_tables import RawTables, count_test_users
+from ptofa_spark.reproducible.whole_shares import largest_remainder
 from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, FUNDS, TRANSACTIONS, USERS
-from ptofa_spark.whole_shares import largest_remainder
 
 logger = logging.getLogger(__name__)
 

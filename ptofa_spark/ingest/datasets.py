@@ -10,7 +10,7 @@ from ptofa_spark.ingest.hillstrom import load_hillstrom
 from ptofa_spark.ingest.own_tables import load_own_tables
 from ptofa_spark.ingest.raw_tables import RawTables, require_no_truth, write_raw_tables
 from ptofa_spark.ingest.settings import IngestSettings
-from ptofa_spark.progress import stage
+from ptofa_spark.running.progress import stage
 from ptofa_spark.tables.schemas import RAW_TABLES
 from ptofa_spark.tables.targets import require_targets
 

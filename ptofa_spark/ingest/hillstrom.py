@@ -22,8 +22,8 @@ from ptofa_spark.errors import MissingColumnError, TableError
 from ptofa_spark.files.formats import Foreign
 from ptofa_spark.files.places import all_bytes, find_files, formats
 from ptofa_spark.ingest.raw_tables import RawTables, count_test_users
+from ptofa_spark.reproducible.whole_shares import largest_remainder
 from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, FUNDS, TRANSACTIONS, USERS
-from ptofa_spark.whole_shares import largest_remainder
 
 logger = logging.getLogger(__name__)
 

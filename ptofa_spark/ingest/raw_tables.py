@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import ConfigError, TableError
-from ptofa_spark.progress import stage
-from ptofa_spark.splits import TEST, user_split
+from ptofa_spark.reproducible.splits import TEST, user_split
+from ptofa_spark.running.progress import stage
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import table_exists
 from ptofa_spark.tables.writing import write_table

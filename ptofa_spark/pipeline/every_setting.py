@@ -11,13 +11,14 @@ import textwrap
 import yaml
 
 from ptofa_spark.allocation.settings import AllocateSettings, AuditSettings
+from ptofa_spark.allocation.what_if.settings import WhatIfSettings
 from ptofa_spark.config import SHARED_KEYS, Settings
-from ptofa_spark.evaluation.settings import EvaluateSettings, WhatIfSettings
+from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.features.settings import BuildFeaturesSettings
 from ptofa_spark.ingest.settings import IngestSettings
 from ptofa_spark.pipeline.settings import RunPipelineSettings
+from ptofa_spark.running.session import SparkSettings
 from ptofa_spark.scoring.settings import ScoreSettings
-from ptofa_spark.session import SparkSettings
 from ptofa_spark.simulator.settings import GeneratePlatformSettings
 from ptofa_spark.training.settings import TrainSettings
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from ptofa_spark.session import SparkSettings, start_session
+from ptofa_spark.running.session import SparkSettings, start_session
 
 _ROWS = 20
 

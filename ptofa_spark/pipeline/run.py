@@ -11,7 +11,7 @@ from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.config import Settings, validated
 from ptofa_spark.evaluation.evaluate import evaluate
-from ptofa_spark.evaluation.results import Evaluation
+from ptofa_spark.evaluation.report.results import Evaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.features.build import build_features
 from ptofa_spark.features.settings import BuildFeaturesSettings

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from ptofa_spark.config import Settings
-from ptofa_spark.local_folder import LocalFolder
+from ptofa_spark.running.local_folder import LocalFolder
 
 
 class RunPipelineSettings(Settings):

@@ -10,13 +10,13 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.errors import MissingColumnError, TableError
 from ptofa_spark.features.pair import PAIR_FEATURES, CampaignPairs
-from ptofa_spark.progress import stage
+from ptofa_spark.reproducible.splits import TEST
+from ptofa_spark.running.progress import stage
 from ptofa_spark.scoring.compact import compact
 from ptofa_spark.scoring.finite import finite_or_fail, is_not_finite_failure, not_finite_error
 from ptofa_spark.scoring.scorer import CampaignFunds
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.scoring.udf import expected_revenue_udf
-from ptofa_spark.splits import TEST
 from ptofa_spark.tables.commits import Claim, TableVersion, claim
 from ptofa_spark.tables.names import in_warehouse, quoted, sql_string
 from ptofa_spark.tables.pinned import PinnedTables

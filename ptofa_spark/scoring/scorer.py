@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
 
+from ptofa_spark.arrays import Floats
 from ptofa_spark.features.pair import CampaignPairs
 from ptofa_spark.feed.blocks import Block, Features
 from ptofa_spark.models.prediction import Prediction
 from ptofa_spark.training.artifact import Artifact, LoadedModel, unpack
-
-Floats = npt.NDArray[np.float64]
 
 # Pairs of one pass through the network: their activations stay in the processor's cache.
 _PAIRS_A_PASS = 8_192
@@ -55,7 +53,7 @@ def score_users(model: LoadedModel, funds: CampaignFunds, users: pd.DataFrame) -
     pairs = funds.pairs.features(users, encoding.pair.columns)
     pair = _reshaped(encoding.pair.block(pd.DataFrame(pairs, index=pd.RangeIndex(len(users) * count))), count)
     scores = np.empty((len(users), count))
-    for rows, whole in passes(len(users), max(1, _PAIRS_A_PASS // count)):
+    for rows, whole in score_table(len(users), max(1, _PAIRS_A_PASS // count)):
         prediction = _predict(model, Features(_taken(user, rows), fund, _taken(pair, rows)))
         scores[rows[:whole].numpy()] = prediction.expected_revenue[:whole].numpy()
     return scores
@@ -66,7 +64,7 @@ def predict_rows(model: LoadedModel, examples: pd.DataFrame) -> Prediction:
     encoding = model.encoding
     user, fund, pair = (block.block(examples) for block in (encoding.user, encoding.fund, encoding.pair))
     parts: dict[str, list[Tensor]] = {}
-    for rows, whole in passes(len(examples), _PAIRS_A_PASS):
+    for rows, whole in score_table(len(examples), _PAIRS_A_PASS):
         prediction = _predict(model, Features(_taken(user, rows), _taken(fund, rows), _taken(pair, rows)))
         for name, values in vars(prediction).items():
             if values is not None:
@@ -74,7 +72,7 @@ def predict_rows(model: LoadedModel, examples: pd.DataFrame) -> Prediction:
     return Prediction(**{name: torch.cat(values) for name, values in parts.items()})
 
 
-def passes(rows: int, size: int) -> Iterator[tuple[Tensor, int]]:
+def score_table(rows: int, size: int) -> Iterator[tuple[Tensor, int]]:
     """Row numbers in pieces of exactly `size`, the last filled up with its first row, and how many of each count.
 
     A matrix product of another shape may round its last bit otherwise. With one shape for every pass a row's score

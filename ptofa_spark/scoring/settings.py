@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from ptofa_spark.config import Settings
-from ptofa_spark.local_folder import LocalPath
+from ptofa_spark.running.local_folder import LocalPath
 
 
 class ScoreSettings(Settings):

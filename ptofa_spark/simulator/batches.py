@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from ptofa_spark.hashing import Ints
+from ptofa_spark.arrays import Ints
 from ptofa_spark.simulator.behaviour import make_purchases
 from ptofa_spark.simulator.exposures import outcomes, show
 from ptofa_spark.simulator.population import CITIES, DEVICES, GENDERS, make_people

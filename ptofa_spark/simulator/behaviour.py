@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ptofa_spark.hashing import Floats, Ints, normal, stream, uniform
+from ptofa_spark.arrays import Floats, Ints
+from ptofa_spark.reproducible.hashing import normal, stream, uniform
 from ptofa_spark.simulator.funds import TYPES, Funds
 from ptofa_spark.simulator.population import People
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ptofa_spark.hashing import Bools, Floats, Ints, normal, stream, uniform
+from ptofa_spark.arrays import Bools, Floats, Ints
+from ptofa_spark.reproducible.hashing import normal, stream, uniform
 
 
 @dataclass(frozen=True)

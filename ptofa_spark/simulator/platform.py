@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
-from ptofa_spark.hashing import Ints
-from ptofa_spark.progress import stage
+from ptofa_spark.arrays import Ints
+from ptofa_spark.running.progress import stage
 from ptofa_spark.simulator import batches
 from ptofa_spark.simulator.funds import TYPE_NAMES, WINDOWS
 from ptofa_spark.simulator.settings import GeneratePlatformSettings

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from ptofa_spark.hashing import Floats, normal, stream
+from ptofa_spark.arrays import Floats
+from ptofa_spark.reproducible.hashing import normal, stream
 from ptofa_spark.simulator.behaviour import counts_by_type, make_purchases
 from ptofa_spark.simulator.exposures import propensities
 from ptofa_spark.simulator.funds import TYPES, Funds

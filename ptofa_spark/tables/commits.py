@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.progress import RUN_ID
+from ptofa_spark.running.progress import RUN_ID
 from ptofa_spark.tables.names import TableName
 from ptofa_spark.tables.targets import require_same_rows, require_target
 

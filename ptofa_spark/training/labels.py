@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.models.heads import LabelMoments
-from ptofa_spark.splits import TRAIN, VALIDATION
+from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from ptofa_spark.local_folder import LocalFolder
 from ptofa_spark.models.settings import ModelSettings
+from ptofa_spark.running.local_folder import LocalFolder
 
 NUMBERS = r"^[0-9.e-]+(,[0-9.e-]+)*$"
 

@@ -9,7 +9,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from ptofa_spark.errors import MachineError, UserError
-from ptofa_spark.redaction import hidden, without_secrets
+from ptofa_spark.running.redaction import hidden, without_secrets
 from ptofa_spark.training.grid import Chosen
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.validation import ValidationMetrics

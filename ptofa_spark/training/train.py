@@ -14,9 +14,9 @@ from ptofa_spark.feed.examples import ExamplesFeed
 from ptofa_spark.feed.snapshot import Snapshot, files_digest, pin_snapshot, split_files
 from ptofa_spark.models.registry import build_model, require_model
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.progress import stage
-from ptofa_spark.redaction import hidden
-from ptofa_spark.splits import TRAIN, VALIDATION
+from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
+from ptofa_spark.running.progress import stage
+from ptofa_spark.running.redaction import hidden
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.training.artifact import pack, require_place, write_artifact
 from ptofa_spark.training.checkpoint import checkpoint_folder, checkpoint_name

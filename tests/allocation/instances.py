@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from ortools.graph.python import max_flow, min_cost_flow
 
-from ptofa_spark.allocation.eligibility import class_index, set_keys
-from ptofa_spark.allocation.problem import AllocationProblem, Classes, Funds, UserBatch
+from ptofa_spark.allocation.problem.eligibility import class_index, set_keys
+from ptofa_spark.allocation.problem.problem import AllocationProblem, Classes, Funds, UserBatch
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ptofa_spark.allocation.allocate import allocate
-from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
-from ptofa_spark.allocation.passes import ScorePasses
-from ptofa_spark.allocation.plan import AllocationPlan, allocation
-from ptofa_spark.allocation.profile import profile
+from ptofa_spark.allocation.certificate.summary import Violations
+from ptofa_spark.allocation.methods import STEPS
+from ptofa_spark.allocation.plan.plan import AllocationPlan, allocation
+from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
+from ptofa_spark.allocation.scores.score_table import SparkScoreTable
+from ptofa_spark.allocation.scores.user_classes import profile
 from ptofa_spark.allocation.settings import AllocateSettings
-from ptofa_spark.allocation.summary import Violations
 from ptofa_spark.tables.commits import delta_version, sources_of
 from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.schemas import ALLOCATION, EXPOSURES
@@ -75,12 +76,12 @@ def test_spark_and_driver_give_the_identical_plan_and_table_for_any_partitioning
 
 def test_replaying_the_saved_plan_gives_the_identical_table(campaign: Campaign) -> None:
     allocate(campaign.spark, AllocateSettings(**campaign.arguments(driver_users=0)))
-    plan = AllocationPlan.read(str(campaign.root / "report"))
+    plan = AllocationPlan.read(str(campaign.root / "report"), STEPS)
     tables = PinnedTables(campaign.spark)
     name, funds = read_campaign_funds(tables, *(str(campaign.root / t) for t in ("funds", "demands")), None)
     scores, _ = read_scores(tables, str(campaign.root / "pairs"), name, funds)
-    passes = ScorePasses(scores, funds.risk_levels, profile(scores, funds, 100).classes)
-    assert_same_table(allocation(plan, passes), campaign.allocation())
+    score_table = SparkScoreTable(scores, funds.risk_levels, profile(scores, funds, 100).classes)
+    assert_same_table(allocation(plan, score_table), campaign.allocation())
 
 
 def test_ha_is_near_the_optimum_of_or_tools_on_5000_users(spark: SparkSession, tmp_path: Path) -> None:

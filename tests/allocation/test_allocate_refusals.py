@@ -12,9 +12,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ptofa_spark.allocation.allocate import allocate
-from ptofa_spark.allocation.feasibility import explain
-from ptofa_spark.allocation.priority import fund_priority
-from ptofa_spark.allocation.problem import AllocationProblem, Classes, Funds
+from ptofa_spark.allocation.baselines.priority import fund_priority
+from ptofa_spark.allocation.problem.feasibility import explain
+from ptofa_spark.allocation.problem.problem import AllocationProblem, Classes, Funds
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.errors import ConfigError, UserError
 from tests.allocation.campaign import Campaign

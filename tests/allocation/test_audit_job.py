@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ptofa_spark.allocation.allocate import allocate
-from ptofa_spark.allocation.audit import audit
-from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
+from ptofa_spark.allocation.certificate.audit import audit
+from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.tables.pinned import PinnedTables
 from tests.allocation.campaign import LEVELS, Campaign

@@ -14,15 +14,17 @@ from ortools.graph.python import min_cost_flow
 from scipy.optimize import linprog
 from scipy.sparse import coo_matrix, vstack
 
-from ptofa_spark.allocation.certificate import certify
-from ptofa_spark.allocation.choice_rule import ChoiceRule, choice_rule
-from ptofa_spark.allocation.core import Core, solve_core
-from ptofa_spark.allocation.exact import ExactSolution, PriceStart, exact_allocation
-from ptofa_spark.allocation.nudge import NO_NUDGE
-from ptofa_spark.allocation.passes import DriverPasses
-from ptofa_spark.allocation.residual_prices import worst_cycle
-from ptofa_spark.allocation.step_json import step_from_json, step_to_json
-from ptofa_spark.allocation.steps import Assigned, replay
+from ptofa_spark.allocation.baselines.integer_program import Assigned
+from ptofa_spark.allocation.certificate.bound import certify
+from ptofa_spark.allocation.exact.core import Core, solve_core
+from ptofa_spark.allocation.exact.nudge import NO_NUDGE
+from ptofa_spark.allocation.exact.price_loop import ExactSolution, PriceStart, exact_allocation
+from ptofa_spark.allocation.exact.residual_prices import worst_cycle
+from ptofa_spark.allocation.methods import STEPS
+from ptofa_spark.allocation.plan.step_json import step_from_json, step_to_json
+from ptofa_spark.allocation.plan.steps import replay
+from ptofa_spark.allocation.problem.choice_rule import ChoiceRule, choice_rule
+from ptofa_spark.allocation.scores.score_table import DriverScoreTable
 from tests.allocation.instances import Instance, feasible_instance
 from tests.allocation.test_guarded_sweep import any_instance, assert_exact
 
@@ -35,8 +37,8 @@ def allocate_exactly(
 ) -> tuple[np.ndarray, ExactSolution, ChoiceRule]:
     problem = instance.problem(mode)
     users, rule = instance.users(problem), choice_rule(problem)
-    passes = DriverPasses(users, problem.classes)
-    found = exact_allocation(rule, passes, seed=1, max_core_pairs=pairs, warm=warm)
+    score_table = DriverScoreTable(users, problem.classes)
+    found = exact_allocation(rule, score_table, seed=1, max_core_pairs=pairs, warm=warm)
     assert found.step is not None
     return replay([found.step], users, instance.k), found, rule
 
@@ -81,11 +83,11 @@ def test_a_sample_and_a_core_end_there_too(instance: Instance, round_up: int) ->
     assume(instance.is_feasible())
     assume(len(instance.expected_revenue) >= 4)
     problem = instance.problem()
-    passes = DriverPasses(instance.users(problem), problem.classes)
-    found = exact_allocation(choice_rule(problem), passes, round_up, 3 * len(instance.demand))
+    score_table = DriverScoreTable(instance.users(problem), problem.classes)
+    found = exact_allocation(choice_rule(problem), score_table, round_up, 3 * len(instance.demand))
     if found.step is None:  # the rounds ran out, and it says so
         return
-    taken = replay([found.step], passes.users, instance.k)
+    taken = replay([found.step], score_table.users, instance.k)
     assert_exact(instance, taken)
     assert objective(instance, taken) == pytest.approx(linear_optimum(instance, "exact"), rel=1e-7, abs=1e-7)
 
@@ -181,7 +183,7 @@ def test_bad_prices_to_start_with_are_found_out() -> None:
         assert objective(instance, taken) == pytest.approx(instance.optimum(1e8), rel=1e-9)
 
 
-class CountedPasses(DriverPasses):
+class CountedPasses(DriverScoreTable):
     """The same passes, counted."""
 
     made = 0
@@ -194,16 +196,16 @@ class CountedPasses(DriverPasses):
 def test_prices_of_an_earlier_run_save_passes() -> None:
     instance = feasible_instance(np.random.default_rng(13), 20_000, LEVELS, 1)
     problem = instance.problem()
-    passes = CountedPasses(instance.users(problem), problem.classes)
+    score_table = CountedPasses(instance.users(problem), problem.classes)
     rule = choice_rule(problem)
     passes_made, objectives = [], []
     start = None
     for _ in range(2):
         CountedPasses.made = 0
-        found = exact_allocation(rule, passes, 1, 80_000, start)
+        found = exact_allocation(rule, score_table, 1, 80_000, start)
         assert found.step is not None
         passes_made.append(CountedPasses.made)
-        objectives.append(objective(instance, replay([found.step], passes.users, 1)))
+        objectives.append(objective(instance, replay([found.step], score_table.users, 1)))
         start = found.start
     assert passes_made == [2, 1]
     assert objectives[0] == pytest.approx(objectives[1], rel=1e-12)
@@ -216,15 +218,15 @@ def test_the_certificate_bounds_every_allocation_and_closes_at_the_optimum(mode:
     instance = replace(made, demand=made.demand + change)
     taken, found, rule = allocate_exactly(instance, 6_000, mode)
     problem = instance.problem(mode)
-    passes = DriverPasses(instance.users(problem), problem.classes)
+    score_table = DriverScoreTable(instance.users(problem), problem.classes)
     largest = float(np.nanmax(np.abs(instance.expected_revenue)))
     value, optimum = objective(instance, taken), linear_optimum(instance, mode)
     assert found.step is not None
-    closed = certify(rule, passes, [found.step], found.prices, largest)
+    closed = certify(rule, score_table, [found.step], found.prices, largest)
     assert optimum <= closed.upper_bound * (1 + 1e-12)
     assert closed.upper_bound == pytest.approx(value, rel=1e-9)
     assert closed.worst_cycle >= -1e-6
-    anywhere = certify(rule, passes, [found.step], found.prices + np.arange(rule.funds), largest)
+    anywhere = certify(rule, score_table, [found.step], found.prices + np.arange(rule.funds), largest)
     assert anywhere.upper_bound >= optimum * (1 - 1e-12)
 
 
@@ -232,12 +234,12 @@ def test_the_certificate_sees_an_exchange_that_would_gain() -> None:
     """Two users hold each other's better fund: exchanging gains 3 for two exposures."""
     instance = Instance(np.array([[5.0, 3.0], [4.0, 3.0]]), np.array([1, 1]), 1)
     problem = instance.problem()
-    passes, rule = DriverPasses(instance.users(problem), problem.classes), choice_rule(problem)
-    found = exact_allocation(rule, passes, 1, EVERYTHING)
+    score_table, rule = DriverScoreTable(instance.users(problem), problem.classes), choice_rule(problem)
+    found = exact_allocation(rule, score_table, 1, EVERYTHING)
     assert found.step is not None
     swapped = replace(found.step, undecided=np.array([0, 1]), columns=np.array([[1], [0]]))
-    good = certify(rule, passes, [found.step], found.prices, 5.0)
-    bad = certify(rule, passes, [swapped], found.prices, 5.0)
+    good = certify(rule, score_table, [found.step], found.prices, 5.0)
+    bad = certify(rule, score_table, [swapped], found.prices, 5.0)
     assert good.worst_cycle == pytest.approx(0.5)
     assert bad.worst_cycle == pytest.approx(-0.5)
     assert good.upper_bound == pytest.approx(8.0)
@@ -291,7 +293,7 @@ def test_a_plan_of_any_step_reads_back_as_it_was_written() -> None:
     some = replace(found.step, undecided=np.array([7, 9]), columns=np.array([[0, 1], [8, 9]]))
     assigned = Assigned(users.user_id, replay([found.step], users, 2))
     for step in (found.step, none_undecided, some, assigned):
-        read = step_from_json(json.loads(json.dumps(step_to_json(step))))
+        read = step_from_json(json.loads(json.dumps(step_to_json(step))), STEPS)
         np.testing.assert_array_equal(replay([read], users, 2), replay([step], users, 2))
     assert rule.funds == len(LEVELS) + 1
 
@@ -299,11 +301,11 @@ def test_a_plan_of_any_step_reads_back_as_it_was_written() -> None:
 def test_when_the_rounds_run_out_there_is_no_allocation_but_there_are_prices() -> None:
     instance = feasible_instance(np.random.default_rng(14), 20_000, LEVELS, 1)
     problem = instance.problem()
-    passes = DriverPasses(instance.users(problem), problem.classes)
+    score_table = DriverScoreTable(instance.users(problem), problem.classes)
     rule = choice_rule(problem)
-    found = exact_allocation(rule, passes, 1, SAMPLED, max_rounds=0)
+    found = exact_allocation(rule, score_table, 1, SAMPLED, max_rounds=0)
     assert found.step is None
-    bound = certify(rule, passes, [], found.prices, float(np.nanmax(instance.expected_revenue))).upper_bound
+    bound = certify(rule, score_table, [], found.prices, float(np.nanmax(instance.expected_revenue))).upper_bound
     assert instance.optimum(1e8) <= bound <= instance.optimum(1e8) * 1.001
 
 

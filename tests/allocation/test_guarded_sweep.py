@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptofa_spark.allocation.choice import heuristic_scores, preference
-from ptofa_spark.allocation.class_flow import class_network, saturating_flow
-from ptofa_spark.allocation.feasibility import explain
-from ptofa_spark.allocation.heuristic import heuristic_allocation
-from ptofa_spark.allocation.passes import DriverPasses
-from ptofa_spark.allocation.steps import replay
-from ptofa_spark.exact_sums import grid_exponents
+from ptofa_spark.allocation.heuristic.phase_loop import heuristic_allocation
+from ptofa_spark.allocation.plan.steps import replay
+from ptofa_spark.allocation.problem.choice import heuristic_scores, preference
+from ptofa_spark.allocation.problem.class_flow import class_network, saturating_flow
+from ptofa_spark.allocation.problem.feasibility import explain
+from ptofa_spark.allocation.scores.score_table import DriverScoreTable
+from ptofa_spark.reproducible.exact_sums import grid_exponents
 from tests.allocation.instances import Instance, feasible_instance
 
 
@@ -25,7 +25,7 @@ def allocate_on_driver(instance: Instance, mode: str = "exact", max_rows: int = 
     users = instance.users(problem)
     largest = np.nan_to_num(np.abs(instance.expected_revenue)).max(axis=0)
     grid = grid_exponents(largest, len(users.user_id))
-    phases, _ = heuristic_allocation(problem, DriverPasses(users, problem.classes), grid, max_rows)
+    phases, _ = heuristic_allocation(problem, DriverScoreTable(users, problem.classes), grid, max_rows)
     return replay(phases, users, instance.k)
 
 

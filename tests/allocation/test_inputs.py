@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores, users_by_fund
-from ptofa_spark.allocation.problem import Funds
-from ptofa_spark.allocation.profile import profile
-from ptofa_spark.allocation.scores_read import ScoresRead, inputs_used, require_scored
+from ptofa_spark.allocation.problem.problem import Funds
+from ptofa_spark.allocation.scores.account import ScoresRead, inputs_used, require_scored
+from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores, users_by_fund
+from ptofa_spark.allocation.scores.user_classes import profile
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.pinned import PinnedTables
 from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, FUNDS

@@ -8,10 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ptofa_spark.allocation.literal import literal_allocation
-from ptofa_spark.allocation.passes import DriverPasses
-from ptofa_spark.allocation.steps import replay
-from ptofa_spark.exact_sums import grid_exponents
+from ptofa_spark.allocation.heuristic.literal import literal_allocation
+from ptofa_spark.allocation.plan.steps import replay
+from ptofa_spark.allocation.scores.score_table import DriverScoreTable
+from ptofa_spark.reproducible.exact_sums import grid_exponents
 from tests.allocation.instances import Instance, feasible_instance
 
 
@@ -19,8 +19,8 @@ def allocate_literally(instance: Instance) -> np.ndarray:
     problem = instance.problem()
     users = instance.users(problem)
     largest = np.nan_to_num(np.abs(instance.expected_revenue)).max(axis=0)
-    passes = DriverPasses(users, problem.classes)
-    phases, _ = literal_allocation(problem, passes, grid_exponents(largest, len(users.user_id)), 7)
+    score_table = DriverScoreTable(users, problem.classes)
+    phases, _ = literal_allocation(problem, score_table, grid_exponents(largest, len(users.user_id)), 7)
     return replay(phases, users, instance.k)
 
 

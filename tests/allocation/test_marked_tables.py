@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
-from ptofa_spark.allocation.marks import find_marks
-from ptofa_spark.allocation.methods import certificate, solve
-from ptofa_spark.allocation.passes import DriverPasses, ScorePasses
-from ptofa_spark.allocation.plan import AllocationPlan, allocation
-from ptofa_spark.allocation.profile import profile
+from ptofa_spark.allocation.certificate.summary import AllocationSummary
+from ptofa_spark.allocation.methods import STEPS, certificate, solve
+from ptofa_spark.allocation.plan.plan import AllocationPlan, allocation
+from ptofa_spark.allocation.plan.steps import replay
+from ptofa_spark.allocation.scores.marks import find_marks
+from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
+from ptofa_spark.allocation.scores.score_table import DriverScoreTable, SparkScoreTable
+from ptofa_spark.allocation.scores.spectrum import spectrum
+from ptofa_spark.allocation.scores.user_classes import profile
 from ptofa_spark.allocation.settings import AllocateSettings
-from ptofa_spark.allocation.spectrum import spectrum
-from ptofa_spark.allocation.steps import replay
-from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.pinned import PinnedTables
 from tests.allocation.campaign import LEVELS, Campaign
@@ -60,7 +60,7 @@ def test_marked_pairs_are_left_out_by_exact_counted_and_null_if_asked_for(
     assert (told["lowest"], told["highest"]) == (-1e15, -1e9)
     assert told["ordinary_largest"] == np.nanmax(clean.expected_revenue)
     assert AllocationSummary.read(str(tmp_path / "report")).marked_pairs is not None
-    plan = AllocationPlan.read(str(tmp_path / "report"))
+    plan = AllocationPlan.read(str(tmp_path / "report"), STEPS)
     tables = PinnedTables(spark)
     name, funds = read_campaign_funds(tables, *(str(tmp_path / table) for table in ("funds", "demands")), None)
     scores, _ = read_scores(tables, str(tmp_path / "pairs"), name, funds)
@@ -69,7 +69,9 @@ def test_marked_pairs_are_left_out_by_exact_counted_and_null_if_asked_for(
     for each in ("bins", "pairs", "least", "most"):
         np.testing.assert_array_equal(getattr(found.spectrum, each), getattr(truth, each))
     assert plan.clip is not None
-    assert_same_table(allocation(plan, ScorePasses(scores, funds.risk_levels, found.classes)), campaign.allocation())
+    assert_same_table(
+        allocation(plan, SparkScoreTable(scores, funds.risk_levels, found.classes)), campaign.allocation()
+    )
 
     code, _ = run_job("allocate", *campaign.words(method="ha", marked_pairs="not-eligible"), capsys=capsys)
     summary = summary_of()
@@ -90,7 +92,7 @@ def test_methods_that_add_up_revenues_refuse_marked_pairs_and_name_one() -> None
     instance, _, marked = with_marks(made, [-1e15])
     problem = instance.problem()
     users = instance.users(problem)
-    passes = DriverPasses(users, problem.classes)
+    score_table = DriverScoreTable(users, problem.classes)
     marks = find_marks(spectrum(instance.expected_revenue), len(instance.demand) + 1)
     largest = np.nanmax(np.abs(instance.expected_revenue), axis=0)
     given = {"expected_revenue": "the scores", "funds": "f", "demands": "d", "output": "o", "report": "r", "k": 2}
@@ -100,12 +102,12 @@ def test_methods_that_add_up_revenues_refuse_marked_pairs_and_name_one() -> None
     for asked in ({"method": "ha"}, {"ha_variant": "literal"}, {"method": "ip"}, {"method": "manual"}, rounds):
         settings = AllocateSettings(**{"method": "exact" if asked == rounds else "ha"} | given | asked)
         with pytest.raises(TableError, match="use null for a pair that must not be, or --marked-pairs not-el") as said:
-            solve(problem, passes, largest, settings, None, marks)
+            solve(problem, score_table, largest, settings, None, marks)
         assert named in str(said.value)
     in_order = AllocateSettings(**given | {"method": "manual", "priority": "F003,F001"})
-    manual = solve(problem, passes, largest, in_order, None, marks)
+    manual = solve(problem, score_table, largest, in_order, None, marks)
     whole = feasible_instance(np.random.default_rng(21), 400, LEVELS, k=2)
-    bound = certificate(problem, passes, manual, largest, in_order, marks)
+    bound = certificate(problem, score_table, manual, largest, in_order, marks)
     assert manual.clip is None
     assert bound is not None
     held = replay(manual.steps, users, 2)

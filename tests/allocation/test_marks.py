@@ -9,14 +9,15 @@ from itertools import product
 import numpy as np
 import pytest
 
-from ptofa_spark.allocation.certificate import Certificate, certify
-from ptofa_spark.allocation.choice_rule import choice_rule
-from ptofa_spark.allocation.exact import exact_allocation
-from ptofa_spark.allocation.marks import Clip, Marks, find_marks
-from ptofa_spark.allocation.passes import DriverPasses
-from ptofa_spark.allocation.spectrum import spectrum
-from ptofa_spark.allocation.steps import Priced, replay
-from ptofa_spark.exact_sums import grid_exponents, off_grid, on_grid
+from ptofa_spark.allocation.certificate.bound import Certificate, certify
+from ptofa_spark.allocation.exact.price_loop import exact_allocation
+from ptofa_spark.allocation.exact.priced import Priced
+from ptofa_spark.allocation.plan.steps import replay
+from ptofa_spark.allocation.problem.choice_rule import choice_rule
+from ptofa_spark.allocation.scores.marks import Clip, Marks, find_marks
+from ptofa_spark.allocation.scores.score_table import DriverScoreTable
+from ptofa_spark.allocation.scores.spectrum import spectrum
+from ptofa_spark.reproducible.exact_sums import grid_exponents, off_grid, on_grid
 from tests.allocation.exact_flow import CENT, exact_optimum
 from tests.allocation.instances import Instance, feasible_instance
 from tests.allocation.test_guarded_sweep import assert_exact
@@ -33,14 +34,14 @@ def solve(
 ) -> tuple[np.ndarray, Certificate, Priced] | None:
     """What the job does, on kernels: who holds what, the certificate, and the step; None where the rounds ran out."""
     marks, problem = marks_of(instance), instance.problem(mode)
-    rule, passes = choice_rule(problem), DriverPasses(instance.users(problem), problem.classes)
-    seen = passes if marks is None else passes.clipped(marks.clip)
+    rule, score_table = choice_rule(problem), DriverScoreTable(instance.users(problem), problem.classes)
+    seen = score_table if marks is None else score_table.clipped(marks.clip)
     found = exact_allocation(rule, seen, seed, pairs)
     if found.step is None:
         return None
     clip = None if marks is None else marks.clip
     largest = float(np.nanmax(np.abs(instance.expected_revenue)))
-    proof = certify(rule, passes, [found.step], found.prices, largest, marks, clip)
+    proof = certify(rule, score_table, [found.step], found.prices, largest, marks, clip)
     (users,) = list(seen._batches())
     return replay([found.step], users, instance.k), proof, found.step
 
@@ -167,7 +168,7 @@ def test_what_an_allocation_lacks_is_bounded_beside_marks_whoever_made_it() -> N
             continue
         taken, proof, step = found
         optimum = exact_optimum(instance)
-        rule, passes = choice_rule(problem), DriverPasses(instance.users(problem), problem.classes)
+        rule, score_table = choice_rule(problem), DriverScoreTable(instance.users(problem), problem.classes)
         largest = float(np.nanmax(np.abs(instance.expected_revenue)))
         swapped = taken.copy()
         first, second = rng.choice(8, 2, replace=False)
@@ -176,7 +177,7 @@ def test_what_an_allocation_lacks_is_bounded_beside_marks_whoever_made_it() -> N
             continue
         wrong = replace(step, undecided=np.arange(8), columns=swapped)
         for at in (proof.prices, proof.prices + rng.normal(0, 5, len(proof.prices))):
-            said = certify(rule, passes, [wrong], at, largest, marks, marks.clip)
+            said = certify(rule, score_table, [wrong], at, largest, marks, marks.clip)
             lacking = (optimum - worth(instance, swapped)) * CENT
             assert said.absolute_gap >= lacking * (1 - 1e-12) - 1e-6, (kind, number)
             tight += said.absolute_gap <= lacking * (1 + 1e-9) + 1e-3

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 from ptofa_spark.allocation.allocate import allocate
+from ptofa_spark.allocation.certificate.summary import AllocationSummary
 from ptofa_spark.allocation.settings import AllocateSettings
-from ptofa_spark.allocation.summary import AllocationSummary
 from ptofa_spark.errors import UserError
-from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.running.session import SparkSettings, spark_session
 from tests.benchmarks.campaigns import write_campaign
 from tests.benchmarks.lines import ROOT, add_place, keep
 from tests.benchmarks.memory import PeakMemory

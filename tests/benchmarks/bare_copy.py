@@ -7,7 +7,7 @@ import time
 
 from pyspark.sql import functions as F
 
-from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.running.session import SparkSettings, spark_session
 
 if __name__ == "__main__":
     scores, output, k, cores, heap = sys.argv[1:]

@@ -13,7 +13,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.running.session import SparkSettings, spark_session
 
 _BYTES = 8
 _PARTS = 1_000

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from ptofa_spark.hashing import normal, stream, uniform
+from ptofa_spark.reproducible.hashing import normal, stream, uniform
 from ptofa_spark.tables.schemas import DEMANDS, FUNDS
 from ptofa_spark.tables.writing import write_table
 

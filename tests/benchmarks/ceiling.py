@@ -14,7 +14,7 @@ from unittest.mock import patch
 import numpy as np
 from scipy.special import expit
 
-from ptofa_spark.hashing import Bools, Floats, Ints
+from ptofa_spark.arrays import Bools, Floats, Ints
 from ptofa_spark.simulator import truth
 from ptofa_spark.simulator.exposures import propensities, show
 from ptofa_spark.simulator.population import make_people

@@ -17,10 +17,10 @@ import pandas as pd
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from ptofa_spark.arrays import Bools, Floats
 from ptofa_spark.features.pair import CampaignPairs
-from ptofa_spark.hashing import Bools, Floats
+from ptofa_spark.running.session import SparkSettings, spark_session
 from ptofa_spark.scoring.scorer import predict_rows
-from ptofa_spark.session import SparkSettings, spark_session
 from ptofa_spark.simulator.exposures import show
 from ptofa_spark.simulator.settings import GeneratePlatformSettings
 from ptofa_spark.simulator.world import make_world

@@ -22,8 +22,8 @@ import torch
 from ptofa_spark.feed.encoding import FeatureEncoding, fit_encoding
 from ptofa_spark.feed.examples import ExamplesFeed
 from ptofa_spark.feed.snapshot import petastorm_url, pin_snapshot
-from ptofa_spark.session import SparkSettings, spark_session
-from ptofa_spark.splits import TRAIN
+from ptofa_spark.reproducible.splits import TRAIN
+from ptofa_spark.running.session import SparkSettings, spark_session
 from ptofa_spark.tables.writing import in_session, small_row_groups
 from tests.benchmarks.lines import add_place, keep
 

@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 
 from ptofa_spark.feed.blocks import Block, Features
-from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.running.session import SparkSettings, spark_session
 from ptofa_spark.training.artifact import LoadedModel, read_artifact, unpack
 from tests.benchmarks.features import CORES, SPARK
 from tests.benchmarks.lines import ROOT, add_place, keep

@@ -20,11 +20,11 @@ from typing import Any
 
 import yaml
 
-from ptofa_spark.evaluation.metrics import Metrics
-from ptofa_spark.evaluation.table_1 import JSON, Run
-from ptofa_spark.evaluation.table_1_text import table_1_page
+from ptofa_spark.evaluation.predictions.metrics import Metrics
+from ptofa_spark.evaluation.table_1.table_1 import JSON, Run
+from ptofa_spark.evaluation.table_1.text import table_1_page
+from ptofa_spark.running.whole_file import write_whole
 from ptofa_spark.simulator.settings import SCENARIOS
-from ptofa_spark.whole_file import write_whole
 from tests.benchmarks.features import SPARK
 from tests.benchmarks.lines import ROOT, add_place, how, rows
 from tests.benchmarks.pipeline import WEEKS

@@ -20,8 +20,8 @@ from ptofa_spark.feed.examples import ExamplesFeed, encoded_rows
 from ptofa_spark.feed.snapshot import pin_snapshot, split_files
 from ptofa_spark.models.heads import LabelMoments
 from ptofa_spark.models.registry import build_model
-from ptofa_spark.session import SparkSettings, spark_session
-from ptofa_spark.splits import TRAIN
+from ptofa_spark.reproducible.splits import TRAIN
+from ptofa_spark.running.session import SparkSettings, spark_session
 from ptofa_spark.training.history import Epoch
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.trainer import fit, seeded_single_thread

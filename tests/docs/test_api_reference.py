@@ -38,10 +38,10 @@ def test_each_package_has_a_page(built: tuple[Path, str], package: Path) -> None
 @pytest.mark.parametrize(
     ("page", "name", "word"),
     [
-        ("allocation/heuristic.html", "heuristic_allocation", "algorithm"),
-        ("allocation/guard.html", "open_funds", "&gt;&gt;&gt; "),
-        ("allocation/exact.html", "exact_allocation", "CoreUnsolvedError"),
-        ("allocation/audit.html", "audit", "Holds an allocation against the scores"),
+        ("allocation/heuristic/phase_loop.html", "heuristic_allocation", "algorithm"),
+        ("allocation/problem/guard.html", "open_funds", "&gt;&gt;&gt; "),
+        ("allocation/exact/price_loop.html", "exact_allocation", "CoreUnsolvedError"),
+        ("allocation/certificate/audit.html", "audit", "Holds an allocation against the scores"),
         ("models/likelihoods.html", "entire_space_nll", "equation 6"),
         ("scoring/scorer.html", "score_users", "money per exposure, (users, funds)"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from ptofa_spark import __version__
 from ptofa_spark.pipeline.every_setting import SETTINGS
-from ptofa_spark.session import DELTA_PACKAGE
+from ptofa_spark.running.session import DELTA_PACKAGE
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])

@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ptofa_spark.evaluation.calibration import calibration, expected_calibration_error
-from ptofa_spark.evaluation.intervals import Ends, _Ordered, metric_intervals
-from ptofa_spark.evaluation.metrics import Outcomes, Predicted, by_fund, metrics, normalised_gini, yardsticks
+from ptofa_spark.evaluation.predictions.calibration import calibration, expected_calibration_error
+from ptofa_spark.evaluation.predictions.intervals import Ends, _Ordered, metric_intervals
+from ptofa_spark.evaluation.predictions.metrics import (
+    Outcomes,
+    Predicted,
+    by_fund,
+    metrics,
+    normalised_gini,
+    yardsticks,
+)
 
 
 def outcomes(seed: int = 0, size: int = 400) -> tuple[Outcomes, Predicted]:

@@ -9,9 +9,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.evaluation.logged_users import logged_users
-from ptofa_spark.evaluation.off_policy import LoggedUsers, off_policy
-from ptofa_spark.evaluation.true_worth import true_worth
+from ptofa_spark.evaluation.logged.logged_users import logged_users
+from ptofa_spark.evaluation.logged.off_policy import LoggedUsers, off_policy
+from ptofa_spark.evaluation.truth.true_worth import true_worth
 from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, TRUTH
 
 PROPENSITY = np.array([0.5, 0.3, 0.2])

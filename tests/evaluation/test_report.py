@@ -13,18 +13,18 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from ptofa_spark.allocation.summary import AllocationSummary, FundSummary, Violations
-from ptofa_spark.evaluation import predictions
-from ptofa_spark.evaluation.calibration import calibration
-from ptofa_spark.evaluation.contents import report_figures, report_tables
+from ptofa_spark.allocation.certificate.summary import AllocationSummary, FundSummary, Violations
 from ptofa_spark.evaluation.evaluate import _evaluation
-from ptofa_spark.evaluation.metrics import Outcomes, Predicted
-from ptofa_spark.evaluation.paper_tables import FIGURE_4, paper_figure, paper_tables
-from ptofa_spark.evaluation.report import Heading, Table, render
-from ptofa_spark.evaluation.results import AllocationEvaluation
+from ptofa_spark.evaluation.predictions import predictions
+from ptofa_spark.evaluation.predictions.calibration import calibration
+from ptofa_spark.evaluation.predictions.metrics import Outcomes, Predicted
+from ptofa_spark.evaluation.report.contents import report_figures, report_tables
+from ptofa_spark.evaluation.report.paper_tables import FIGURE_4, paper_figure, paper_tables
+from ptofa_spark.evaluation.report.report import Heading, Table, render
+from ptofa_spark.evaluation.report.results import AllocationEvaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
-from ptofa_spark.evaluation.text_table import text_table
-from ptofa_spark.whole_file import write_whole
+from ptofa_spark.running.text_table import text_table
+from ptofa_spark.running.whole_file import write_whole
 
 NASTY = "<script>alert('基金')</script>"
 

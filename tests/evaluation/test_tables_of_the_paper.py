@@ -12,17 +12,17 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from ptofa_spark.allocation.exact import ExactSolution, exact_allocation
-from ptofa_spark.allocation.summary import AllocationSummary, Violations
+from ptofa_spark.allocation.certificate.summary import AllocationSummary, Violations
+from ptofa_spark.allocation.exact.price_loop import ExactSolution, exact_allocation
 from ptofa_spark.errors import ConfigError, UserError
-from ptofa_spark.evaluation import predictions
-from ptofa_spark.evaluation.arms import parse_arms
-from ptofa_spark.evaluation.lifts import ArmOutcome, resampled
-from ptofa_spark.evaluation.regret import require_optimal
+from ptofa_spark.evaluation.logged.lifts import ArmOutcome, resampled
+from ptofa_spark.evaluation.predictions import predictions
 from ptofa_spark.evaluation.settings import EvaluateSettings
-from ptofa_spark.evaluation.simulated_outcomes import converted_exposures
-from ptofa_spark.evaluation.table_1 import table_1
-from ptofa_spark.evaluation.table_2 import table_2
+from ptofa_spark.evaluation.table_1.table_1 import table_1
+from ptofa_spark.evaluation.table_2.arms import parse_arms
+from ptofa_spark.evaluation.table_2.table_2 import table_2
+from ptofa_spark.evaluation.truth.regret import require_optimal
+from ptofa_spark.evaluation.truth.simulated_outcomes import converted_exposures
 from ptofa_spark.features.build import build_features
 from ptofa_spark.features.settings import BuildFeaturesSettings
 from ptofa_spark.simulator.platform import generate_platform
@@ -203,8 +203,8 @@ def test_an_arm_that_did_not_reach_the_optimum_has_no_regret_of_its_prediction(
     """Without a round, exact falls back to HA: its loss must not be booked on the prediction."""
 
     def without_a_round(*given: Any) -> ExactSolution:
-        rule, passes, seed, _, warm, _ = given
-        return exact_allocation(rule, passes, seed, 1_000, warm, max_rounds=0)  # fewer pairs than the campaign has
+        rule, score_table, seed, _, warm, _ = given
+        return exact_allocation(rule, score_table, seed, 1_000, warm, max_rounds=0)  # fewer pairs than the campaign has
 
     monkeypatch.setattr("ptofa_spark.allocation.methods.exact_allocation", without_a_round)
     given = {"warehouse": warehouse, "report": str(tmp_path), "campaign": True, "campaign_arms": "oracle+exact"}

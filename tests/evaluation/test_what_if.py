@@ -12,10 +12,10 @@ from pyspark.sql import SparkSession
 
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
+from ptofa_spark.allocation.what_if.changes import changed, read_changes
+from ptofa_spark.allocation.what_if.settings import WhatIfSettings
+from ptofa_spark.allocation.what_if.what_if import what_if
 from ptofa_spark.errors import ConfigError
-from ptofa_spark.evaluation.changes import changed, read_changes
-from ptofa_spark.evaluation.settings import WhatIfSettings
-from ptofa_spark.evaluation.what_if import what_if
 from tests.allocation.instances import Instance, feasible_instance
 from tests.run_job import run_job
 

@@ -50,7 +50,7 @@ def _runs(process: subprocess.Popen[str], java_class: str) -> bool:
 def test_a_start_that_failed_can_be_tried_again() -> None:
     """The JVM had answered: PySpark holds on to it, and it must still be there."""
     tried = """
-import ptofa_spark.session as session
+import ptofa_spark.running.session as session
 try:
     session.start_session(session.SparkSettings(master="no-such-master"))
 except Exception as error:

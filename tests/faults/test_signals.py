@@ -11,7 +11,7 @@ import pytest
 from py4j.java_gateway import GatewayClient  # type: ignore[import-untyped]  # has no stubs
 from pyspark.sql import SparkSession
 
-from ptofa_spark.job import run_as_job
+from ptofa_spark.running.job import run_as_job
 
 
 @pytest.mark.parametrize(("number", "said"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted")])

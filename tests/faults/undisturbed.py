@@ -10,7 +10,7 @@ import json
 import sys
 import time
 
-from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.running.session import SparkSettings, spark_session
 from tests.faults.stages import SIZE, STAGES
 from tests.run_job import job_module
 

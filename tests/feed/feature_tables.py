@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.features.pair import pair_columns
-from ptofa_spark.splits import user_split
+from ptofa_spark.reproducible.splits import user_split
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.schemas import EXAMPLES
 from ptofa_spark.tables.writing import write_table

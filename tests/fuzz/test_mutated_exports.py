@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
-from ptofa_spark.allocation.marked_pairs import marked_scores
-from ptofa_spark.allocation.scores_read import require_scored
+from ptofa_spark.allocation.scores.account import require_scored
+from ptofa_spark.allocation.scores.marked_pairs import marked_scores
+from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
 from ptofa_spark.errors import UserError
 from ptofa_spark.tables.pinned import PinnedTables
 from tests.fuzz.exports import KINDS, REFUSED, SAME, Export, clean

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ptofa_spark.config import SECTIONS, load_yaml, parse_pipeline
 from ptofa_spark.errors import ConfigError
 from ptofa_spark.pipeline.every_setting import SETTINGS
-from ptofa_spark.session import SparkSettings
+from ptofa_spark.running.session import SparkSettings
 
 NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([0, -1, 1, 2**63, 1e400, float("nan")]))
 SCALARS = st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=12), st.sampled_from(["4g", "local[2]", "ha"]))

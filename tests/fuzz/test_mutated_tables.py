@@ -12,8 +12,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from ptofa_spark.allocation.inputs import read_campaign_funds, read_scores
-from ptofa_spark.allocation.profile import profile
+from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
+from ptofa_spark.allocation.scores.user_classes import profile
 from ptofa_spark.errors import UserError
 from ptofa_spark.features.raw import read_raw
 from ptofa_spark.tables.pinned import PinnedTables

@@ -11,8 +11,9 @@ from pathlib import Path
 import pyspark
 import pytest
 
-from ptofa_spark import environment, jvm
-from ptofa_spark.environment import (
+from ptofa_spark.errors import MachineError
+from ptofa_spark.running import environment, jvm
+from ptofa_spark.running.environment import (
     hiding,
     of_the_jvm,
     require_local_dirs,
@@ -20,8 +21,7 @@ from ptofa_spark.environment import (
     require_worker_python,
     what_java_lacks,
 )
-from ptofa_spark.errors import MachineError
-from ptofa_spark.jvm import why_it_did_not_start
+from ptofa_spark.running.jvm import why_it_did_not_start
 
 SPARK = str(Path(pyspark.__file__).parent)
 # No folder can be made below a file, whoever asks: the tests may run as root.
@@ -184,7 +184,8 @@ def test_a_module_in_the_working_directory_that_hides_pythons_own_is_found(tmp_p
 
 
 ADDED = (
-    "import os; from ptofa_spark.environment import of_the_jvm; print(of_the_jvm(os.environ, '/spark').get('LC_ALL'))"
+    "import os; from ptofa_spark.running.environment import of_the_jvm; "
+    "print(of_the_jvm(os.environ, '/spark').get('LC_ALL'))"
 )
 
 

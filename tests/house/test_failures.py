@@ -10,7 +10,7 @@ import torch
 from numpy.exceptions import AxisError
 from pyspark.errors import PythonException
 
-from ptofa_spark.failures import why_it_failed
+from ptofa_spark.running.failures import why_it_failed
 
 
 def of_numpy() -> MemoryError:

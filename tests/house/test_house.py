@@ -81,7 +81,7 @@ def test_help_lists_every_setting_with_a_description(job: str) -> None:
 def test_a_machine_without_java_gets_one_line() -> None:
     environment = os.environ | {"JAVA_HOME": "/nowhere"}
     done = subprocess.run(
-        [sys.executable, "-m", "ptofa_spark.session"],
+        [sys.executable, "-m", "ptofa_spark.running.session"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.running.session import SparkSettings, spark_session
 
 
 def test_workers_run_the_interpreter_of_the_driver(spark: SparkSession) -> None:

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 ARCHIVES = """
 import importlib, os, sys, zipfile, zipimport
-import ptofa_spark.worker_overhead as overhead
+import ptofa_spark.running.workers as overhead
 
 archive = sys.argv[1]
 with zipfile.ZipFile(archive, "w") as made:
@@ -69,6 +69,6 @@ def test_workers_are_spared_from_their_second_task_on_and_the_driver_is_left_alo
     for _ in range(3):
         found = spark.range(10).repartition(4).mapInArrow(in_worker, schema).collect()
     assert sum(row["rows"] for row in found) == 10
-    assert {row["hook"] for row in found} == {"ptofa_spark.worker_overhead"}
+    assert {row["hook"] for row in found} == {"ptofa_spark.running.workers"}
     assert min(row["frozen"] for row in found) > 1_000
     assert importlib.invalidate_caches.__module__ == "importlib"

@@ -14,7 +14,7 @@ from ptofa_spark.errors import MissingColumnError, TableError
 from ptofa_spark.ingest.completejourney import load_completejourney
 from ptofa_spark.ingest.hillstrom import checked_rows, load_hillstrom
 from ptofa_spark.ingest.raw_tables import RawTables
-from ptofa_spark.whole_shares import largest_remainder
+from ptofa_spark.reproducible.whole_shares import largest_remainder
 from tests.run_job import run_job
 
 HILLSTROM = Path(os.environ.get("HILLSTROM_CSV", "../shared/data/hillstrom.csv"))

@@ -14,7 +14,7 @@ from pyspark import SparkContext
 
 from ptofa_spark.features.build import build_features
 from ptofa_spark.features.settings import BuildFeaturesSettings
-from ptofa_spark.session import SparkSettings, spark_session
+from ptofa_spark.running.session import SparkSettings, spark_session
 from ptofa_spark.simulator.platform import generate_platform
 from ptofa_spark.simulator.settings import GeneratePlatformSettings
 from tests.jvm.options import ARCHIVE, archiving_options

@@ -12,7 +12,7 @@ from ptofa_spark import __version__
 from ptofa_spark.cli import JOBS, main
 from ptofa_spark.config import load_yaml
 from ptofa_spark.errors import TableError
-from ptofa_spark.job import EXIT_OK
+from ptofa_spark.running.job import EXIT_OK
 from tests.run_job import JOBS as FOLDER
 
 MAINS = {path.stem for path in FOLDER.glob("*.py")}

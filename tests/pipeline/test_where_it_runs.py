@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyspark.find_spark_home import _find_spark_home
 
-from ptofa_spark.session import DELTA_PACKAGE
+from ptofa_spark.running.session import DELTA_PACKAGE
 from tests.run_job import JOBS
 
 WORDS = (
@@ -88,7 +88,10 @@ def test_a_home_that_cannot_be_written_is_named(folder: Path) -> None:
 
 
 def test_letters_that_a_terminal_or_python_cannot_show_cost_no_result_and_no_trace(folder: Path) -> None:
-    said = "from ptofa_spark.job import run_as_job; import sys; sys.exit(run_as_job(lambda _: print('基金') or 0, []))"
+    said = (
+        "from ptofa_spark.running.job import run_as_job; "
+        "import sys; sys.exit(run_as_job(lambda _: print('基金') or 0, []))"
+    )
     ended = run(folder, sys.executable, "-c", said, PYTHONIOENCODING="ascii")
     assert (ended.returncode, ended.stdout) == (0, "\\u57fa\\u91d1\n")
     latin = [os.fsencode(sys.executable), os.fsencode(JOBS / "audit.py"), b"--funds", b"\xe9.csv"]

@@ -200,7 +200,7 @@ def main(tree: Path, folder: Path, only: str = "") -> None:
     try:
         from ptofa_spark.running import session  # type: ignore[attr-defined,unused-ignore]
     except ImportError:
-        from ptofa_spark import session
+        from ptofa_spark.running import session
     settings = session.SparkSettings(master="local[1]", driver_memory="3g", shuffle_partitions=3)
     spark = session.start_session(settings)
     try:

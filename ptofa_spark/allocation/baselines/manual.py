@@ -1,0 +1,65 @@
+"""The manual strategy (paper, section 4.1): funds in order of priority, each takes its demand of the best free users.
+
+Nothing guards it: funds that come late may find too few users, and users may be left with free slots. Both are
+reported.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from ptofa_spark.allocation.heuristic.event_search import Search, Tally
+from ptofa_spark.allocation.plan.steps import FREE, Cut, Ranked
+from ptofa_spark.allocation.problem.problem import AllocationProblem, UserBatch
+from ptofa_spark.allocation.scores.score_table import ScoreTable
+from ptofa_spark.arrays import Ints
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Take:
+    """A step of the manual strategy: one fund, users by expected revenue, each with a free slot takes it."""
+
+    name: ClassVar[str] = "take"
+    fund: int
+    cut: Cut | None = None
+
+    def rank(self, batch: UserBatch, taken: Ints) -> Ranked:
+        """See `Step`."""
+        revenue = batch.expected_revenue[:, self.fund]
+        rows = np.flatnonzero((taken == FREE).any(axis=1) & ~np.isnan(revenue))
+        return Ranked(rows, revenue[rows], np.full((len(rows), 1), self.fund, dtype=np.int64))
+
+
+def manual_allocation(
+    problem: AllocationProblem, score_table: ScoreTable, priority: Ints, max_sweep_rows: int
+) -> tuple[Take, ...]:
+    """One step a fund, in order of priority.
+
+    Args:
+        problem: the problem; it need not be feasible.
+        score_table: the score table.
+        priority: (funds,), fund numbers, first served first.
+        max_sweep_rows: users that come to the driver at once, at most.
+    """
+    steps: list[Take] = []
+    for fund in priority:
+        demand = int(problem.funds.demand[fund])
+        if demand == 0:
+            continue
+        take = Take(int(fund))
+        found = Search(score_table, steps, take, problem.k, len(problem.funds), problem.users, max_sweep_rows).first(
+            lambda running, fund=fund, demand=demand: _filled_at(running, fund, demand)  # type: ignore[misc]
+        )
+        steps.append(take if found is None else replace(take, cut=Cut(found.value, found.user_id)))
+        logger.info("fund=%s demand=%d filled=%s", problem.funds.ids[fund], demand, found is not None)
+    return tuple(steps)
+
+
+def _filled_at(running: Tally, fund: int, demand: int) -> int:
+    return int(np.searchsorted(running.chosen[:, fund], demand, side="left"))

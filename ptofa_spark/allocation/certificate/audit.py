@@ -1,0 +1,212 @@
+"""Recomputes from the tables alone what an allocation promises; shares no code with the solvers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ptofa_spark.allocation.certificate.summary import Violations
+from ptofa_spark.allocation.problem.problem import Funds
+from ptofa_spark.allocation.settings import DemandMode
+from ptofa_spark.arrays import Floats, Ints
+from ptofa_spark.reproducible.exact_sums import grid_exponents, sum_on_grid
+
+_COUNTS = ("users", "served", "ineligible", "wrong", "doubled")
+# A few MB of both tables, which is what a task holds at once.
+_USERS_A_BUCKET = 20_000
+
+
+@dataclass(frozen=True)
+class FundAudit:
+    """What a fund got: exposures and expected revenue, money."""
+
+    delivered: int
+    expected_revenue: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the tables say.
+
+    users: users with a score; users_served: those with exactly K distinct funds; ordinary_objective: the objective
+    without marked pairs, money; wrong_rows: rows whose user has no score or whose expected revenue is not the score's;
+    doubled: pairs or slots that stand there more than once; marked: rows of marked pairs.
+    """
+
+    users: int
+    users_served: int
+    exposures: int
+    objective: float
+    ordinary_objective: float
+    violations: Violations
+    wrong_rows: int
+    doubled: int
+    marked: int
+    funds: dict[str, FundAudit]
+
+    def broken(self, demand: dict[str, int], mode: DemandMode) -> list[str]:
+        """Every promise that the allocation breaks, as the demand mode reads them; empty if it keeps them all.
+
+        Args:
+            demand: exposures by fund.
+            mode: at-most allows a fund less than its demand, partial a user fewer than K funds.
+        """
+        off = self.violations
+        over = sum(max(fund.delivered - demand.get(name, 0), 0) for name, fund in self.funds.items())
+        found = [
+            (off.c1 if mode != "partial" else 0, "user(s) without exactly K funds (C1)"),
+            (off.c2 if mode != "at-most" else over, "exposure(s) off the demands (C2)"),
+            (off.c3, "row(s) not eligible (C3)"),
+            (self.wrong_rows, "row(s) not in the scores"),
+            (self.doubled, "doubled row(s) or slots outside 1..K"),
+        ]
+        return [f"{count:,} {what}" for count, what in found if count]
+
+
+def audit(
+    allocation: DataFrame,
+    scores: DataFrame,
+    funds: Funds,
+    k: int,
+    about_users: int,
+    ordinary_largest: float = math.inf,
+) -> Audit:
+    """Holds an allocation against the scores it was made from: C1, C2, C3 and eq. 1 (paper, section 2), recounted.
+
+    Args:
+        allocation: ALLOCATION rows of one campaign.
+        scores: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`.
+        funds: the campaign's funds.
+        k: funds a user is to get.
+        about_users: how many users there are, roughly: it decides how the work is cut up, and nothing else.
+        ordinary_largest: money; rows of a larger |E| are marked pairs, and are added up apart.
+    """
+    parts = _by_user(allocation, scores, funds, k, about_users // _USERS_A_BUCKET + 1)
+    row = parts.agg(*[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in _COUNTS]).first()
+    assert row is not None  # an aggregate without groups is one row
+    per_fund, ordinary, marked, rows_marked = _by_fund(allocation, ordinary_largest)
+    demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
+    delivered = {fund: line.delivered for fund, line in per_fund.items()}
+    off_demand = sum(abs(delivered.get(fund, 0) - demand.get(fund, 0)) for fund in demand.keys() | delivered.keys())
+    return Audit(
+        users=row["users"],
+        users_served=row["served"],
+        exposures=sum(delivered.values()),
+        objective=math.fsum([*ordinary, *marked]),
+        ordinary_objective=math.fsum(ordinary),
+        violations=Violations(c1=row["users"] - row["served"], c2=off_demand, c3=row["ineligible"]),
+        wrong_rows=row["wrong"],
+        doubled=row["doubled"],
+        marked=rows_marked,
+        funds=per_fund,
+    )
+
+
+def _by_user(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int, buckets: int) -> DataFrame:
+    """Counts of _COUNTS, a row a bucket of users: both tables meet by a hash of the user, a bucket at a time."""
+    ids, levels = pa.array(funds.ids, pa.string()), funds.risk_levels
+
+    def counts(scored: pa.Table, held: pa.Table) -> pa.Table:
+        found = _count(
+            scored["user_id"].to_numpy(),
+            scored["risk_tolerance"].to_numpy(),
+            scored["expected_revenue"].combine_chunks().flatten().to_numpy(zero_copy_only=False),
+            levels,
+            k,
+            held["user_id"].to_numpy(),
+            held["slot"].to_numpy(),
+            pc.fill_null(pc.index_in(held["fund_id"], ids), -1).to_numpy(),
+            held["expected_revenue"].to_numpy(),
+        )
+        return pa.table({name: pa.array([count], pa.int64()) for name, count in zip(_COUNTS, found, strict=True)})
+
+    bucket = F.pmod(F.xxhash64("user_id"), F.lit(buckets)).alias("bucket")
+    left = scores.select(bucket, "user_id", "risk_tolerance", "expected_revenue").groupBy("bucket")
+    right = allocation.select(bucket, "user_id", "slot", "fund_id", "expected_revenue").groupBy("bucket")
+    return left.cogroup(right).applyInArrow(counts, ", ".join(f"{name} bigint" for name in _COUNTS))
+
+
+def _count(
+    users: Ints,
+    tolerance: Ints,
+    revenue: Floats,
+    levels: Ints,
+    k: int,
+    held_user: Ints,
+    slot: Ints,
+    fund: Ints,
+    held_revenue: Floats,
+) -> tuple[int, int, int, int, int]:
+    """The counts of one bucket: `users` to `revenue` are of the scores, `held_user` to `held_revenue` of the rows.
+
+    A doubled pair or slot counts once for each row that repeats it, and so does a slot outside 1..K.
+    """
+    order = np.argsort(users, kind="stable")
+    place = np.searchsorted(users[order], held_user)
+    known = place < len(users)
+    known[known] = users[order][place[known]] == held_user[known]
+    in_scores = known & (fund >= 0)
+    row = order[np.minimum(place, max(len(users) - 1, 0))] if len(users) else np.zeros(len(place), dtype=np.int64)
+    column = np.maximum(fund, 0)
+    score = np.full(len(held_user), np.nan)
+    score[in_scores] = revenue.reshape(-1, len(levels))[row[in_scores], column[in_scores]]
+    eligible = in_scores & ~np.isnan(score)
+    eligible[eligible] = tolerance[row[eligible]] >= levels[column[eligible]]
+    doubled = _repeats(held_user, fund) + _repeats(held_user, slot) + int(((slot < 1) | (slot > k)).sum())
+    # A user is served by exactly K rows of K different funds.
+    held = np.bincount(row[known], minlength=len(users))
+    pairs = np.unique(row[known] * (len(levels) + 1) + fund[known] + 1)
+    distinct = np.bincount(pairs // (len(levels) + 1), minlength=len(users))
+    served = int(((held == k) & (distinct == k)).sum())
+    wrong = int((score != held_revenue).sum())
+    return len(users), served, int((~eligible).sum()), wrong, doubled
+
+
+def _repeats(user: Ints, of: Ints) -> int:
+    """Rows that repeat another row's user and value."""
+    order = np.lexsort((of, user))
+    return int(((np.diff(user[order]) == 0) & (np.diff(of[order]) == 0)).sum())
+
+
+def _by_fund(
+    allocation: DataFrame, ordinary_largest: float
+) -> tuple[dict[str, FundAudit], list[float], list[float], int]:
+    """Sums that are exact in any order, so that the objective does not depend on the partitioning.
+
+    A row of NaN or infinite revenue adds nothing: it is one of the wrong rows. Marked pairs are added up apart, on a
+    grid of their own, which the ordinary ones would be lost on.
+
+    Returns:
+        What each fund got; the funds' ordinary money, and their money of marked pairs; rows of marked pairs.
+    """
+    revenue = F.col("expected_revenue")
+    revenue = F.when(F.abs(revenue) < math.inf, revenue).otherwise(0.0)
+    is_marked = F.abs(revenue) > ordinary_largest
+    parts = [F.when(~is_marked, revenue).otherwise(0.0), F.when(is_marked, revenue).otherwise(0.0)]
+    by_fund = allocation.groupBy("fund_id")
+    sizes = by_fund.agg(
+        F.count("*").alias("delivered"),
+        F.sum(is_marked.cast("bigint")).alias("marked"),
+        *[F.max(F.abs(part)).alias(f"largest_{place}") for place, part in enumerate(parts)],
+    ).collect()
+    if not sizes:
+        return {}, [], [], 0
+    rows = max(line["delivered"] for line in sizes)
+    largest = np.array([max(line[f"largest_{place}"] for line in sizes) for place in range(len(parts))])
+    grids = [int(grid) for grid in grid_exponents(largest, rows)]
+    units = [
+        sum_on_grid(part, grid).alias(f"units_{at}") for at, (part, grid) in enumerate(zip(parts, grids, strict=True))
+    ]
+    sums = by_fund.agg(*units).collect()
+    money = {
+        line["fund_id"]: [math.ldexp(line[f"units_{at}"], -grid) for at, grid in enumerate(grids)] for line in sums
+    }
+    ordinary, marked = ([money[line["fund_id"]][at] for line in sizes] for at in range(len(parts)))
+    funds = {line["fund_id"]: FundAudit(line["delivered"], math.fsum(money[line["fund_id"]])) for line in sizes}
+    return funds, ordinary, marked, sum(line["marked"] for line in sizes)

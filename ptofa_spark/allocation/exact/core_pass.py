@@ -1,0 +1,104 @@
+"""The pass that settles most users at given prices and brings the others to the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ptofa_spark.allocation.exact.core import Core
+from ptofa_spark.allocation.exact.nudge import Nudge
+from ptofa_spark.allocation.exact.price_room import held_funds, tempting, times_held
+from ptofa_spark.allocation.exact.sample_prices import nudged_values
+from ptofa_spark.allocation.problem.choice_rule import ChoiceRule
+from ptofa_spark.allocation.problem.problem import UserBatch
+from ptofa_spark.allocation.scores.arrow_lists import list_matrix, lists
+from ptofa_spark.allocation.scores.score_table import ScoreTable
+from ptofa_spark.arrays import Floats, Ints
+
+# One row of counts a partition, and one row a user of the core.
+_ROWS = pa.schema(
+    [
+        ("counts", pa.list_(pa.int64())),
+        ("user_id", pa.int64()),
+        ("class_index", pa.int64()),
+        ("revenue", pa.list_(pa.float64())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class CoreUsers:
+    """The undecided users, by user_id, and what the others take. taken_by_others: (funds,), exposures.
+
+    A pair of `users` that no prices of the room would bring about is NaN.
+    """
+
+    users: UserBatch
+    taken_by_others: Ints
+
+    def problem(self, rule: ChoiceRule, prices: Floats, nudge: Nudge) -> Core:
+        """The core to solve, at the current prices: (funds,), money."""
+        index = self.users.class_index
+        return Core(
+            values=nudged_values(rule, self.users, prices, nudge),
+            capacity=rule.free[index],
+            take=rule.take[index],
+            demand=rule.demand - self.taken_by_others - rule.settled[index].sum(axis=0),
+            nobody=-prices,
+            nobodies=rule.nobodies,
+        )
+
+
+def collect_core(rule: ChoiceRule, score_table: ScoreTable, prices: Floats, room: Floats, nudge: Nudge) -> CoreUsers:
+    """One pass over all users: what the decided users take, and the undecided themselves.
+
+    Args:
+        rule: the choices.
+        score_table: the score table.
+        prices: (funds,), money.
+        room: (funds, funds), money, see `price_room`.
+        nudge: what breaks ties.
+    """
+    table = score_table.collect(_settling(rule, prices, room, nudge), _ROWS)
+    is_user = table["user_id"].is_valid()
+    taken_by_others = list_matrix(table.filter(table["counts"].is_valid())["counts"]).sum(axis=0)
+    rows = table.filter(is_user).sort_by("user_id")
+    revenue = list_matrix(rows["revenue"]) if rows.num_rows else np.zeros((0, rule.real_funds))
+    users = UserBatch(rows["user_id"].to_numpy(), rows["class_index"].to_numpy(), revenue)
+    return CoreUsers(users, taken_by_others)
+
+
+def _settling(
+    rule: ChoiceRule, prices: Floats, room: Floats, nudge: Nudge
+) -> Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]:
+    def kernel(batches: Iterator[UserBatch]) -> Iterator[pa.RecordBatch]:
+        counts = np.zeros(rule.funds, dtype=np.int64)
+        for batch in batches:
+            values = nudged_values(rule, batch, prices, nudge)
+            chosen = rule.choose(values, batch.class_index)
+            held, may_take = held_funds(rule, chosen, batch.class_index)
+            tempted = tempting(values, held, may_take & ~np.isnan(values), room)
+            undecided = tempted.any(axis=1)
+            counts += times_held(rule, chosen[~undecided]).sum(axis=0)
+            rows = np.flatnonzero(undecided)
+            kept = tempted | (held > 0) | (rule.settled[batch.class_index] > 0)
+            revenue = np.where(kept[:, : rule.real_funds], batch.expected_revenue, np.nan)[rows]
+            yield pa.record_batch(
+                [
+                    pa.nulls(len(rows), _ROWS.field("counts").type),
+                    pa.array(batch.user_id[rows]),
+                    pa.array(batch.class_index[rows]),
+                    lists(revenue),
+                ],
+                schema=_ROWS,
+            )
+        yield pa.record_batch(
+            [pa.array([counts.tolist()], _ROWS.field("counts").type)]
+            + [pa.nulls(1, field.type) for field in list(_ROWS)[1:]],
+            schema=_ROWS,
+        )
+
+    return kernel

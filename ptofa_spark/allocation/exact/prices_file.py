@@ -1,0 +1,84 @@
+"""Fund prices between runs: `prices.json`, written by `exact` and read back by `--prices`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ptofa_spark.allocation.exact.nudge import Nudge
+from ptofa_spark.allocation.exact.price_loop import PriceStart
+from ptofa_spark.allocation.problem.problem import AllocationProblem
+from ptofa_spark.errors import UserError
+from ptofa_spark.running.whole_file import write_whole
+
+PRICES_JSON = "prices.json"
+
+
+class Prices(BaseModel):
+    """The file: a campaign's prices and their room, money, and the nudge that broke ties under them.
+
+    prices: one a fund, and in mode partial a last one for "nothing"; room[f][g]: how far the price of f may rise above
+    that of g before more users would exchange them than were looked at, null for any way.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    campaign_id: str
+    k: int
+    fund_ids: list[str]
+    prices: list[float]
+    room: list[list[float | None]]
+    nudge_size: float
+    nudge_seed: int
+
+
+def write_prices(directory: str, problem: AllocationProblem, start: PriceStart) -> None:
+    """Writes `directory/prices.json`; floats keep every bit."""
+    content = Prices(
+        campaign_id=problem.campaign_id,
+        k=problem.k,
+        fund_ids=list(problem.funds.ids),
+        prices=start.prices.tolist(),
+        room=[[float(width) if np.isfinite(width) else None for width in row] for row in start.room],
+        nudge_size=start.nudge.size,
+        nudge_seed=start.nudge.seed,
+    )
+    path = Path(directory) / PRICES_JSON
+    write_whole(path, content.model_dump_json(indent=1) + "\n")
+
+
+def remove_prices(directory: str) -> None:
+    """Removes the prices that an earlier run left: they are not those of the allocation that is reported now."""
+    (Path(directory) / PRICES_JSON).unlink(missing_ok=True)
+
+
+def read_prices(argument: str, problem: AllocationProblem, network_funds: int) -> PriceStart:
+    """Prices of an earlier run for this problem's funds; its campaign may be another one.
+
+    Args:
+        argument: the file, or the report directory that holds it.
+        problem: the problem.
+        network_funds: funds of the class network, with "nothing" in mode partial.
+
+    Raises:
+        UserError: there is no such file, it is no price file, or its funds are others.
+    """
+    path = Path(argument) / PRICES_JSON if Path(argument).is_dir() else Path(argument)
+    try:
+        found = Prices.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"prices {path} cannot be read ({error.strerror}): name the report of an exact run") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"prices {path}: {where}: {first['msg']}: name the prices.json of an exact run") from error
+    shape = (len(found.prices), len(found.room), *{len(row) for row in found.room})
+    if tuple(found.fund_ids) != problem.funds.ids or shape != (network_funds,) * 3:
+        raise UserError(
+            f"prices {path} are of other funds or another demand mode ({', '.join(found.fund_ids)}): "
+            "leave --prices out, or name a run like this one"
+        )
+    room = [[np.inf if width is None else width for width in row] for row in found.room]
+    return PriceStart(np.array(found.prices), np.array(room), Nudge(found.nudge_size, found.nudge_seed))

@@ -1,0 +1,164 @@
+"""HA, the paper's algorithm 1, guarded: the sweep in phases, each between two events."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+
+from ptofa_spark.allocation.heuristic.alphas import fund_alphas
+from ptofa_spark.allocation.heuristic.event_search import Found, Search, Tally
+from ptofa_spark.allocation.heuristic.phase import Phase
+from ptofa_spark.allocation.heuristic.waiting import Waiting
+from ptofa_spark.allocation.plan.steps import Cut
+from ptofa_spark.allocation.problem.class_flow import ClassNetwork, NetworkState, class_network, saturating_flow
+from ptofa_spark.allocation.problem.guard import Residual, block_count, block_ranks, open_funds, residual
+from ptofa_spark.allocation.problem.problem import AllocationProblem
+from ptofa_spark.allocation.scores.score_table import ScoreTable
+from ptofa_spark.arrays import Floats, Ints
+
+logger = logging.getLogger(__name__)
+
+
+def heuristic_allocation(
+    problem: AllocationProblem, score_table: ScoreTable, grid: Ints, max_sweep_rows: int
+) -> tuple[tuple[Phase, ...], Floats]:
+    """Allocates by HA; every user ends with K funds and every fund with its demand, on every feasible problem.
+
+    A phase fixes alpha, the users' order and their choices. It ends where a fund is exhausted or a slack of the guard
+    is gone (lines 9-10 of the algorithm), and the rest starts over with line 2.
+
+    Args:
+        problem: a feasible problem.
+        score_table: the score table.
+        grid: (funds,), from `exact_sums.grid_exponents`.
+        max_sweep_rows: users that the driver sweeps at once, at most.
+
+    Returns:
+        The phases, and alpha of each fund in the first of them: (funds,).
+    """
+    network, state = class_network(problem)
+    sweep = _Sweep(problem, network)
+    with Waiting[Phase](score_table, problem.k) as waiting:
+        while state.users[: len(problem.classes)].sum() > 0:
+            waiting.drop_served()
+            phase = _open_phase(sweep, waiting.score_table, waiting.done, state, grid)
+            left = int(state.users[: len(problem.classes)].sum())
+            search = Search(
+                waiting.score_table, waiting.done, phase, problem.k, len(sweep.columns), left, max_sweep_rows
+            )
+            found = search.first(lambda running, now=state: sweep.first_event(running, now))  # type: ignore[misc]
+            phase, state = sweep.closed(phase, state, found)
+            waiting.add(phase)
+            logger.info("phase=%d users_left=%d", len(waiting.steps), state.users[: len(problem.classes)].sum())
+        return tuple(waiting.steps), waiting.steps[0].alpha[: len(problem.funds)]
+
+
+def _open_phase(sweep: _Sweep, score_table: ScoreTable, done: list[Phase], state: NetworkState, grid: Ints) -> Phase:
+    """Lines 2-6 of the algorithm: alpha and the order for the users that are left."""
+    funds = len(sweep.problem.funds)
+    ranks = block_ranks(sweep.residual(state), len(state.demand))
+    opened = open_funds(sweep.network, ranks)[: len(sweep.problem.classes)]
+    alpha = fund_alphas(score_table, done, sweep.problem.k, opened[:, :funds], state.demand[:funds], grid)
+    nothing = np.zeros(len(sweep.columns) - funds)
+    return Phase(
+        k=sweep.problem.k,
+        funds=funds,
+        alpha=np.concatenate([alpha, nothing]),
+        ranks=ranks[sweep.columns],
+        open=opened[:, sweep.columns],
+        reach=sweep.problem.k,
+    )
+
+
+class _Sweep:
+    """The driver's side of the sweep: counts of served users in, events out.
+
+    columns: (columns,), the network's fund that each choice column stands for; the fund "nothing" has K columns.
+    """
+
+    def __init__(self, problem: AllocationProblem, network: ClassNetwork) -> None:
+        self.problem = problem
+        self.network = network
+        self.columns = np.repeat(np.arange(len(network.multiplicity)), network.multiplicity)
+
+    def residual(self, state: NetworkState) -> Residual:
+        """The residual graph of a state that is known to be feasible."""
+        graph = residual(self.network, state)
+        if graph is None:
+            raise RuntimeError("the sweep reached an infeasible state: the guard is broken")
+        return graph
+
+    def first_event(self, running: Tally, state: NetworkState) -> int:
+        """The first row after which a new set is tight or what is left is infeasible; the number of rows if none.
+
+        By bisection: a tight set stays tight and an infeasible rest stays infeasible.
+        """
+        blocks = block_count(self.residual(state), len(state.demand))
+        low, high = 0, len(running.users)
+        while low < high:
+            middle = (low + high) // 2
+            graph = residual(self.network, self.after(state, running.row(middle)))
+            if graph is None or block_count(graph, len(state.demand)) > blocks:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def after(self, state: NetworkState, served: Tally) -> NetworkState:
+        """The state once the tallied users are served."""
+        users = state.users.copy()
+        users[: served.users.shape[1]] -= served.users[0]
+        demand = state.demand.copy()
+        np.subtract.at(demand, self.columns, served.chosen[0])
+        return NetworkState(users, demand)
+
+    def closed(self, phase: Phase, state: NetworkState, found: Found | None) -> tuple[Phase, NetworkState]:
+        """The phase with its cut, and the state that it leaves."""
+        if found is None:
+            return phase, NetworkState(np.zeros_like(state.users), np.zeros_like(state.demand))
+        phase = replace(phase, cut=Cut(found.value, found.user_id))
+        through = self.after(state, found.through)
+        if residual(self.network, through) is not None:
+            return phase, through
+        before = self.after(state, found.before)
+        columns = self.best_feasible(phase, before, found)
+        before.users[found.class_index] -= 1
+        np.subtract.at(before.demand, self.columns[list(columns)], 1)
+        return replace(phase, exceptions=((found.user_id, columns),)), before
+
+    def best_feasible(self, phase: Phase, state: NetworkState, user: Found) -> tuple[int, ...]:
+        """The funds that one user takes where his own top K would strand others, best first, each checked by the flow.
+
+        Taking the best fund that leaves a feasible rest is optimal: what he may take are the bases of a matroid (a base
+        polytope of the class flow, cut by a box). (k,) columns.
+        """
+        revenue = np.concatenate([user.expected_revenue, np.zeros(len(self.columns) - len(user.expected_revenue))])
+        is_open = phase.open[user.class_index]
+        candidates = [int(c) for c in np.argsort(np.where(is_open, -revenue, np.inf), kind="stable") if is_open[c]]
+        users = state.users.copy()
+        users[user.class_index] -= 1
+        demand = state.demand.copy()
+        taken: list[int] = []
+        for position, column in enumerate(candidates):
+            if len(taken) == self.problem.k:
+                break
+            demand[self.columns[column]] -= 1
+            if self._can_finish(candidates[position + 1 :], self.problem.k - len(taken) - 1, users, demand):
+                taken.append(column)
+            else:
+                demand[self.columns[column]] += 1
+        if len(taken) < self.problem.k:
+            raise RuntimeError(f"no feasible choice for user {user.user_id}: the guard is broken")
+        return tuple(taken)
+
+    def _can_finish(self, candidates: list[int], slots: int, users: Ints, demand: Ints) -> bool:
+        """Whether a flow serves everyone and, as one more class, this user's open slots from the candidates."""
+        times = np.bincount(self.columns[candidates], minlength=len(demand)) if candidates else np.zeros_like(demand)
+        network = ClassNetwork(
+            np.vstack([self.network.eligible, times > 0]),
+            np.append(self.network.slots, slots),
+            self.network.multiplicity,
+        )
+        return saturating_flow(network, NetworkState(np.append(users, 1), demand)) is not None

@@ -1,0 +1,116 @@
+"""The allocation plan: the steps of a sweep as JSON, and the allocation made of them by one map over the users."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from ptofa_spark.allocation.plan.step_json import step_from_json, step_to_json
+from ptofa_spark.allocation.plan.steps import Step, replay
+from ptofa_spark.allocation.problem.problem import AllocationProblem, UserBatch
+from ptofa_spark.allocation.scores.marks import Clip
+from ptofa_spark.allocation.scores.score_table import SparkScoreTable, clipped_users
+from ptofa_spark.running.whole_file import write_whole
+from ptofa_spark.tables.schemas import ALLOCATION
+
+PLAN_JSON = "plan.json"
+_ROWS = pa.schema(
+    [
+        pa.field("campaign_id", pa.string(), nullable=False),
+        pa.field("user_id", pa.int64(), nullable=False),
+        pa.field("slot", pa.int32(), nullable=False),
+        pa.field("fund_id", pa.string(), nullable=False),
+        pa.field("expected_revenue", pa.float64(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class AllocationPlan:
+    """Everything it takes to repeat an allocation on the same scores: funds sorted by id, K, and the steps.
+
+    clip: what the steps see of the scores, where there are marks (see `marks`); the rows keep the scores as they are.
+    """
+
+    campaign_id: str
+    k: int
+    fund_ids: tuple[str, ...]
+    steps: tuple[Step, ...]
+    clip: Clip | None = None
+
+    def write(self, directory: str) -> None:
+        """Writes `directory/plan.json`; floats keep every bit."""
+        path = Path(directory) / PLAN_JSON
+        content = {
+            "campaign_id": self.campaign_id,
+            "k": self.k,
+            "fund_ids": self.fund_ids,
+            **({} if self.clip is None else {"clip": self.clip.to_json()}),
+            "steps": [step_to_json(step) for step in self.steps],
+        }
+        write_whole(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+
+    @classmethod
+    def read(cls, directory: str, kinds: Iterable[type[Step]]) -> AllocationPlan:
+        """Reads `directory/plan.json`.
+
+        Args:
+            directory: a report of `allocate`.
+            kinds: the classes that its steps may be of; `methods.STEPS` has all.
+
+        Raises:
+            FileNotFoundError: no plan was written there.
+        """
+        kinds = tuple(kinds)
+        content = json.loads((Path(directory) / PLAN_JSON).read_text(encoding="utf-8"))
+        steps = tuple(step_from_json(step, kinds) for step in content["steps"])
+        clip = Clip.from_json(content["clip"]) if "clip" in content else None
+        return cls(content["campaign_id"], content["k"], tuple(content["fund_ids"]), steps, clip)
+
+
+def allocation(plan: AllocationPlan, score_table: SparkScoreTable) -> DataFrame:
+    """The allocation table of a plan: ALLOCATION rows, each user's slots by falling expected revenue, ties by fund.
+
+    Args:
+        plan: the steps.
+        score_table: the scores as they are; the plan knows how to clip them.
+    """
+    return score_table.map(_assignment(plan), _ROWS).to(ALLOCATION)
+
+
+def _assignment(plan: AllocationPlan) -> Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]:
+    ids = pa.array(plan.fund_ids, pa.string())
+    funds = len(plan.fund_ids)
+
+    def kernel(batches: Iterator[UserBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            taken = replay(plan.steps, clipped_users(batch, plan.clip), plan.k)
+            held = (taken >= 0) & (taken < funds)
+            revenue = np.take_along_axis(batch.expected_revenue, np.where(held, taken, 0), axis=1)
+            order = np.lexsort((taken, np.where(held, -revenue, np.inf)), axis=1)
+            taken, held = np.take_along_axis(taken, order, axis=1), np.take_along_axis(held, order, axis=1)
+            revenue = np.take_along_axis(revenue, order, axis=1)
+            users, slots = np.nonzero(held)
+            yield pa.record_batch(
+                [
+                    pa.array([plan.campaign_id]).take(pa.array(np.zeros(len(users), dtype=np.int64))),
+                    pa.array(batch.user_id[users]),
+                    pa.array((slots + 1).astype(np.int32)),
+                    ids.take(pa.array(taken[users, slots])),
+                    pa.array(revenue[users, slots]),
+                ],
+                schema=_ROWS,
+            )
+
+    return kernel
+
+
+def plan_of(problem: AllocationProblem, steps: Sequence[Step], clip: Clip | None = None) -> AllocationPlan:
+    """The plan of a problem's steps, and of what they see of the scores."""
+    return AllocationPlan(problem.campaign_id, problem.k, problem.funds.ids, tuple(steps), clip)

@@ -1,0 +1,65 @@
+"""Steps of an allocation plan as JSON, and back; floats keep every bit.
+
+What a number of a step was is told by the types of its class, so that no step needs a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from ptofa_spark.allocation.plan.steps import Step
+
+
+def step_to_json(step: Step) -> dict[str, Any]:
+    """A step as plain values, with its name under `step`."""
+    return {"step": step.name, **_plain(step)}
+
+
+def step_from_json(content: dict[str, Any], kinds: Iterable[type[Step]]) -> Step:
+    """The step that `step_to_json` wrote.
+
+    Args:
+        content: what was written.
+        kinds: the classes that the step may be of.
+
+    Raises:
+        KeyError: it is of none of them.
+    """
+    by_name = {kind.name: kind for kind in kinds}
+    step: Step = _record(by_name[content["step"]], {key: value for key, value in content.items() if key != "step"})
+    return step
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, np.ndarray):
+        return (value.astype(int) if value.dtype == bool else value).tolist()
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _record(kind: Any, content: dict[str, Any]) -> Any:
+    types = get_type_hints(kind)
+    return kind(**{key: _typed(types[key], value) for key, value in content.items()})
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if get_origin(kind) is np.ndarray:
+        return np.array(value, dtype=get_args(get_args(kind)[1])[0])
+    if get_origin(kind) is tuple:
+        return _tuples(value)
+    named = next((each for each in (kind, *get_args(kind)) if each is not NoneType and is_dataclass(each)), None)
+    return value if named is None else _record(named, value)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value

@@ -1,0 +1,74 @@
+"""The allocation problem in numbers that do not grow with the users: funds, demands and classes of users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ptofa_spark.allocation.settings import DemandMode
+from ptofa_spark.arrays import Bools, Floats, Ints
+
+
+@dataclass(frozen=True)
+class Funds:
+    """The campaign's funds, sorted by id.
+
+    risk_levels, demand: (funds,); others: ids that the funds table holds as well, without a demand in the campaign.
+    """
+
+    ids: tuple[str, ...]
+    risk_levels: Ints
+    demand: Ints
+    others: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Users with the same set of eligible funds are one class; classes are sorted by their set.
+
+    eligible: (classes, funds); users: (classes,); tolerance_low, tolerance_high: (classes,), declared by their users.
+    """
+
+    eligible: Bools
+    users: Ints
+    tolerance_low: Ints
+    tolerance_high: Ints
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+@dataclass(frozen=True)
+class AllocationProblem:
+    """One campaign: each user gets K distinct eligible funds, each fund its demand (C1, C2, C3; paper, section 2)."""
+
+    campaign_id: str
+    k: int
+    mode: DemandMode
+    funds: Funds
+    classes: Classes
+
+    @property
+    def users(self) -> int:
+        """Users of the campaign."""
+        return int(self.classes.users.sum())
+
+    @property
+    def slots(self) -> int:
+        """Exposures that the users can take together, K each."""
+        return self.k * self.users
+
+
+@dataclass(frozen=True)
+class UserBatch:
+    """Some users, in no order that matters.
+
+    user_id: (users,); class_index: (users,), row of `Classes`; expected_revenue: (users, funds), money per exposure,
+    NaN where the pair is not eligible.
+    """
+
+    user_id: Ints
+    class_index: Ints
+    expected_revenue: Floats

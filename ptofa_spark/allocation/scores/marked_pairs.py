@@ -1,0 +1,123 @@
+"""Marks in the tables: found by the first pass, taken out of the scores if asked for, named where a method refuses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ptofa_spark.allocation.problem.problem import Funds, UserBatch
+from ptofa_spark.allocation.scores.marks import Marks, find_marks
+from ptofa_spark.allocation.scores.score_table import ScoreTable
+from ptofa_spark.allocation.scores.user_classes import Profile, profile, sizes_of
+from ptofa_spark.allocation.settings import MarkedPairs
+
+logger = logging.getLogger(__name__)
+
+_ROWS = pa.schema([("user_id", pa.int64()), ("fund", pa.int64()), ("revenue", pa.float64())])
+
+
+@dataclass(frozen=True)
+class MarkedScores:
+    """Scores with their marks treated as asked for.
+
+    scores: user_id, risk_tolerance, expected_revenue array<double>; profile: of these scores; marks: those that are
+    left in them; found: all marks of the table; not_eligible: how many pairs the scores have lost.
+    """
+
+    scores: DataFrame
+    profile: Profile
+    marks: Marks | None
+    found: Marks | None
+    not_eligible: int
+
+
+def marked_scores(scores: DataFrame, funds: Funds, max_classes: int, asked: MarkedPairs) -> MarkedScores:
+    """The first pass over the scores, and a second one if marks are taken out.
+
+    Args:
+        scores: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`, money.
+        funds: the campaign's.
+        max_classes: distinct sets of eligible funds, at most.
+        asked: what becomes of marks.
+
+    Raises:
+        TableError: see `profile`.
+    """
+    first = profile(scores, funds, max_classes)
+    found = find_marks(first.spectrum, len(funds) + 1)
+    if found is not None:
+        _report(found, asked)
+    if found is None or asked == "values" or found.negative == 0:
+        return MarkedScores(scores, first, found, found, 0)
+    kept = _without_negative(scores, found, funds)
+    # A fund whose pairs are all marked has scores: it is not one that nobody scored.
+    second = replace(profile(kept, funds, max_classes), scored=first.scored)
+    return MarkedScores(kept, second, find_marks(second.spectrum, len(funds) + 1), found, found.negative)
+
+
+def audited_scores(scores: DataFrame, funds: Funds, asked: MarkedPairs) -> tuple[DataFrame, Marks | None]:
+    """Scores for an audit, which counts no classes, and their marks; arguments as in `marked_scores`."""
+    found = find_marks(sizes_of(scores, funds), len(funds) + 1)
+    if found is not None:
+        _report(found, asked)
+    if found is None or asked == "values":
+        return scores, found
+    return _without_negative(scores, found, funds), found
+
+
+def a_marked_pair(score_table: ScoreTable, marks: Marks, fund_ids: tuple[str, ...]) -> str:
+    """Names one pair, of the first user who has one: "user 7, fund 'a': expected_revenue is -1e+15 among ...".
+
+    Args:
+        score_table: the score table as it is.
+        marks: its marks.
+        fund_ids: (funds,).
+    """
+    table = score_table.collect(_first_marked(marks.ordinary_largest), _ROWS).sort_by([("user_id", "ascending")])
+    row = table.slice(0, 1).to_pylist()[0]
+    return (
+        f"user {row['user_id']}, fund {fund_ids[row['fund']]!r}: expected_revenue is {row['revenue']:g} among revenues "
+        f"of about {marks.ordinary_largest:.3g}"
+    )
+
+
+def _report(found: Marks, asked: MarkedPairs) -> None:
+    logger.info(
+        "marked_pairs=%d negative=%d lowest=%g highest=%g ordinary_largest=%g treated_as=%s",
+        found.pairs,
+        found.negative,
+        found.lowest,
+        found.highest,
+        found.ordinary_largest,
+        asked,
+    )
+
+
+def _without_negative(scores: DataFrame, found: Marks, funds: Funds) -> DataFrame:
+    """Scores with null for negative marks: Spark compiles an expression a fund, and interprets a lambda over them."""
+    revenue = [F.col("expected_revenue")[fund] for fund in range(len(funds))]
+    kept = [F.when(each >= -found.ordinary_largest, each) for each in revenue]
+    return scores.select("user_id", "risk_tolerance", F.array(*kept).alias("expected_revenue"))
+
+
+def _first_marked(ordinary_largest: float) -> Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]:
+    def kernel(batches: Iterator[UserBatch]) -> Iterator[pa.RecordBatch]:
+        first: tuple[int, int, float] | None = None
+        for batch in batches:
+            with np.errstate(invalid="ignore"):
+                rows, columns = np.nonzero(np.abs(batch.expected_revenue) > ordinary_largest)
+            if len(rows):
+                at = int(np.argmin(batch.user_id[rows]))
+                user, fund = int(batch.user_id[rows[at]]), int(columns[at])
+                if first is None or user < first[0]:
+                    first = (user, fund, float(batch.expected_revenue[rows[at], fund]))
+        columns_of = [[] if first is None else [value] for value in (first or (0, 0, 0.0))]
+        yield pa.record_batch([pa.array(c, f.type) for c, f in zip(columns_of, _ROWS, strict=True)], schema=_ROWS)
+
+    return kernel

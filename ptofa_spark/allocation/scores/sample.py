@@ -1,0 +1,42 @@
+"""A sample of users by a hash of their id: the same for any partitioning, and no pass sorts or counts for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from ptofa_spark.allocation.problem.problem import UserBatch
+from ptofa_spark.allocation.scores.arrow_lists import list_matrix, lists
+from ptofa_spark.allocation.scores.score_table import ScoreTable
+from ptofa_spark.reproducible.hashing import stream, uniform
+
+_ROWS = pa.schema([("user_id", pa.int64()), ("class_index", pa.int64()), ("revenue", pa.list_(pa.float64()))])
+
+
+def sampled_users(score_table: ScoreTable, share: float, seed: int) -> UserBatch:
+    """About `share` (0..1) of the users, by user_id; all of them for a share of 1."""
+    table = score_table.collect(_sampling(share, stream(seed, "sample")), _ROWS)
+    order = np.argsort(table["user_id"].to_numpy(), kind="stable")
+    return UserBatch(
+        table["user_id"].to_numpy()[order],
+        table["class_index"].to_numpy()[order],
+        list_matrix(table["revenue"])[order],
+    )
+
+
+def _sampling(share: float, start: int) -> Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]:
+    def kernel(batches: Iterator[UserBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            rows = np.flatnonzero(uniform(start, batch.user_id) < share)
+            yield pa.record_batch(
+                [
+                    pa.array(batch.user_id[rows]),
+                    pa.array(batch.class_index[rows]),
+                    lists(batch.expected_revenue[rows]),
+                ],
+                schema=_ROWS,
+            )
+
+    return kernel

@@ -1,0 +1,1 @@
+"""What a change of the demands would bring, without allocating again."""

@@ -1,0 +1,13 @@
+"""The kinds of NumPy arrays that kernels take and give; their axes stand in the docstring of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Array = NDArray[Any]

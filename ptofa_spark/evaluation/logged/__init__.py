@@ -1,0 +1,1 @@
+"""What randomised logs say of an allocation."""

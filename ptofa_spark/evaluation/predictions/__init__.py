@@ -1,0 +1,1 @@
+"""Predictions against outcomes: metrics, calibration, intervals."""

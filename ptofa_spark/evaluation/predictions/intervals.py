@@ -1,0 +1,199 @@
+"""95 % intervals of a predictor's figures, by a bootstrap over users."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptofa_spark.arrays import Floats, Ints
+from ptofa_spark.evaluation.bootstrap import percentiles, user_weights
+from ptofa_spark.evaluation.predictions.metrics import Outcomes, Predicted
+
+Places = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
+Weights = Bytes | Floats
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The ends of a 95 % interval."""
+
+    low: float
+    high: float
+
+
+def metric_intervals(
+    predictors: Sequence[Predicted], outcomes: Outcomes, resamples: int, seed: int
+) -> dict[str, dict[str, Ends]]:
+    """The intervals of the figures of `Metrics`, by predictor and figure; all predictors see the same resamples.
+
+    calibration_error, biased upwards, has none.
+
+    Args:
+        predictors: each with a name of its own.
+        outcomes: what happened.
+        resamples: of the users.
+        seed: of the resamples.
+    """
+    users = int(outcomes.user.max()) + 1
+    shared = _Sums.by_user(
+        {
+            "exposures": np.ones(len(outcomes.user)),
+            "conversions": outcomes.conversion,
+            "revenue": outcomes.revenue,
+        },
+        outcomes.user,
+        users,
+    )
+    by_r = _Ordered.by(outcomes.revenue, outcomes.user, outcomes.revenue)
+    bench = [_OnePredictor.of(each, outcomes, users) for each in predictors]
+    rows: dict[str, list[dict[str, float]]] = {each.name: [] for each in predictors}
+    for weights in user_weights(users, resamples, seed):
+        totals = shared.totals(weights)
+        # A byte a user: looked up for every exposure, they stay in the processor's cache.
+        small = weights.astype(np.uint8)
+        best = [by_r.gini(weight) for weight in small]
+        for predictor, own in zip(predictors, bench, strict=True):
+            rows[predictor.name] += own.figures(weights, small, totals, best)
+    return {name: _ends(found) for name, found in rows.items()}
+
+
+def _ends(rows: list[dict[str, float]]) -> dict[str, Ends]:
+    """Of each figure that was a number in some resample."""
+    found = {}
+    for name in rows[0]:
+        values = np.array([[row[name]] for row in rows])
+        if not np.isnan(values).all():
+            low, high = percentiles(values)
+            found[name] = Ends(float(low[0]), float(high[0]))
+    return found
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """By user, the sums that the figures are ratios of. values: (users, names)."""
+
+    names: tuple[str, ...]
+    values: Floats
+
+    @classmethod
+    def by_user(cls, columns: dict[str, Floats], user: Ints, users: int) -> _Sums:
+        sums = [np.bincount(user, values, users) for values in columns.values()]
+        return cls(tuple(columns), np.column_stack(sums) if sums else np.empty((users, 0)))
+
+    def totals(self, weights: Floats) -> dict[str, Floats]:
+        """Each sum in each of (resamples, users): (resamples,)."""
+        return dict(zip(self.names, (weights @ self.values).T, strict=True))
+
+
+@dataclass(frozen=True)
+class _OnePredictor:
+    """What a resample of one predictor's figures needs."""
+
+    sums: _Sums
+    by_p: _Ordered | None
+    by_e: _Ordered
+
+    @classmethod
+    def of(cls, predicted: Predicted, outcomes: Outcomes, users: int) -> _OnePredictor:
+        columns = {}
+        if predicted.p_c is not None:
+            columns["p_c"] = predicted.p_c
+        if predicted.log10_revenue is not None:
+            error = predicted.log10_revenue - np.log10(1.0 + outcomes.revenue)
+            columns |= {"squared": error**2, "absolute": np.abs(error), "e": predicted.revenue}
+            of_money = predicted.revenue - outcomes.revenue
+            columns |= {"squared_money": of_money**2, "absolute_money": np.abs(of_money)}
+        return cls(
+            _Sums.by_user(columns, outcomes.user, users),
+            None if predicted.p_c is None else _Ordered.by(predicted.p_c, outcomes.user, outcomes.conversion),
+            _Ordered.by(predicted.revenue, outcomes.user, outcomes.revenue),
+        )
+
+    def figures(
+        self, weights: Floats, small: Bytes, totals: dict[str, Floats], best: list[float]
+    ) -> list[dict[str, float]]:
+        """The figures of each resample. best: the Gini of revenue ordered by itself."""
+        ratios = _ratios(totals | self.sums.totals(weights))
+        rows = []
+        for place, (weight, perfect) in enumerate(zip(small, best, strict=True)):
+            row = {name: float(values[place]) for name, values in ratios.items()}
+            if self.by_p is not None:
+                row["auc"] = self.by_p.auc(weight)
+            row["gini"] = self.by_e.gini(weight) / perfect if perfect else math.nan
+            rows.append(row)
+        return rows
+
+
+def _ratios(of: dict[str, Floats]) -> dict[str, Floats]:
+    ratios = {
+        "mse": ("squared", "exposures"),
+        "mae": ("absolute", "exposures"),
+        "mse_money": ("squared_money", "exposures"),
+        "mae_money": ("absolute_money", "exposures"),
+        "conversion_ratio": ("p_c", "conversions"),
+        "revenue_ratio": ("e", "revenue"),
+    }
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = {name: of[over] / of[under] for name, (over, under) in ratios.items() if over in of}
+    return {name: np.where(np.isfinite(values), values, np.nan) for name, values in found.items()}
+
+
+@dataclass(frozen=True)
+class _Ordered:
+    """Exposures in rising order of a score, sorted once for all resamples.
+
+    user: (exposures,) in that order; starts: where each group begins, a group being equal scores, or all scores between
+    two groups that hold a label: there only their number counts. labelled_user, label, group: of the exposures with a
+    label other than 0, few where few convert.
+    """
+
+    user: Places
+    starts: Ints
+    labelled_user: Places
+    label: Floats
+    group: Ints
+
+    @classmethod
+    def by(cls, score: Floats, user: Ints, label: Floats) -> _Ordered:
+        order = np.argsort(score, kind="stable")
+        rising, label = score[order], label[order]
+        in_order: Places = user[order].astype(np.int32)
+        starts = np.flatnonzero(np.concatenate([[True], rising[1:] != rising[:-1]]))
+        labelled = np.logical_or.reduceat(label != 0.0, starts)
+        starts = starts[labelled | np.concatenate([[True], labelled[:-1]])]
+        places = np.flatnonzero(label)
+        group = np.searchsorted(starts, places, side="right") - 1
+        return cls(in_order, starts, in_order[places], label[places], group)
+
+    def auc(self, weight: Weights) -> float:
+        """The weighted share of pairs of a positive and a negative that the score orders, ties by half."""
+        positive = self._labels(weight)
+        negative = self._mass(weight) - positive
+        below = np.cumsum(negative) - negative
+        pairs = positive.sum() * negative.sum()
+        return float(positive @ (below + negative / 2) / pairs) if pairs else math.nan
+
+    def gini(self, weight: Weights) -> float:
+        """Twice the area between the diagonal and the share of the label that the lowest scores hold; ties share."""
+        mass, label = self._mass(weight), self._labels(weight)
+        total = label.sum()
+        if total == 0.0:
+            return 0.0
+        held = np.cumsum(label) / total
+        area = float((mass * (held - label / total / 2)).sum() / mass.sum())
+        return 1.0 - 2.0 * area
+
+    def _mass(self, weight: Weights) -> Floats:
+        """Of each group, the weight of its exposures."""
+        mass: Floats = np.add.reduceat(weight[self.user], self.starts, dtype=np.float64)
+        return mass
+
+    def _labels(self, weight: Weights) -> Floats:
+        """Of each group, the weighted sum of its labels."""
+        labels = np.bincount(self.group, weight[self.labelled_user] * self.label, len(self.starts))
+        return labels.astype(np.float64, copy=False)

@@ -1,0 +1,160 @@
+"""How well predictions meet what happened: the columns of Table 1, and the money beside them.
+
+Table 1's scale of revenue is log10(1 + R), predicted by its mean over all exposures; predicting zero wins its MAE on
+mostly zero labels, so the zero and the mean predictor stand beside every model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import mean_absolute_error, mean_squared_error, roc_auc_score
+
+from ptofa_spark.arrays import Floats, Ints
+from ptofa_spark.evaluation.predictions.calibration import calibration, expected_calibration_error
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What happened at each exposure, each (exposures,).
+
+    conversion: 0 or 1; revenue: money, 0 without a conversion; user: which user it was, from 0 without a gap; fund:
+    which of `fund_ids`.
+    """
+
+    conversion: Floats
+    revenue: Floats
+    user: Ints
+    fund: Ints
+    fund_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a predictor said, each (exposures,).
+
+    p_c: probability of conversion; log10_revenue: mean of log10(1 + R); either None where the model says nothing of
+    it. revenue: what it hands the allocator: money, or conversions where the model knows nothing of money.
+    """
+
+    name: str
+    p_c: Floats | None
+    log10_revenue: Floats | None
+    revenue: Floats
+
+    @property
+    def of_money(self) -> bool:
+        """Whether `revenue` is money."""
+        return self.log10_revenue is not None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One row of the table of models.
+
+    auc: of conversion, None with one class only; mse, mae: on log10(1 + R); mae_money, money; mse_money, its square;
+    gini: normalised, of revenue ordered by prediction; conversion_ratio, revenue_ratio: sum(predicted) / sum(actual),
+    None without any, and less 1 the label-mean bias; calibration_error: of p_c, over ten groups of equal mass. What a
+    model says nothing of is None; of money, a model without log10_revenue says nothing.
+    """
+
+    name: str
+    auc: float | None
+    mse: float | None
+    mae: float | None
+    mae_money: float | None
+    gini: float | None
+    conversion_ratio: float | None
+    revenue_ratio: float | None
+    calibration_error: float | None
+    mse_money: float | None = None
+
+
+@dataclass(frozen=True)
+class FundCalibration:
+    """One fund's test exposures: sums of what was predicted and of what happened, None where nothing is predicted.
+
+    Conversions are counts, revenue is money.
+    """
+
+    fund_id: str
+    exposures: int
+    predicted_conversions: float | None
+    conversions: float
+    predicted_revenue: float | None
+    revenue: float
+
+
+def metrics(predicted: Predicted, outcomes: Outcomes) -> Metrics:
+    """The figures of one predictor (paper, Table 1, and the money beside it)."""
+    label = np.log10(1.0 + outcomes.revenue)
+    both = 0 < outcomes.conversion.sum() < len(outcomes.conversion)
+    p_c, log10 = predicted.p_c, predicted.log10_revenue
+    return Metrics(
+        name=predicted.name,
+        auc=float(roc_auc_score(outcomes.conversion, p_c)) if both and p_c is not None else None,
+        mse=None if log10 is None else float(mean_squared_error(label, log10)),
+        mae=None if log10 is None else float(mean_absolute_error(label, log10)),
+        mae_money=float(mean_absolute_error(outcomes.revenue, predicted.revenue)) if predicted.of_money else None,
+        gini=normalised_gini(outcomes.revenue, predicted.revenue),
+        conversion_ratio=None if p_c is None else _ratio(p_c, outcomes.conversion),
+        revenue_ratio=_ratio(predicted.revenue, outcomes.revenue) if predicted.of_money else None,
+        calibration_error=None if p_c is None else expected_calibration_error(calibration(p_c, outcomes.conversion)),
+        mse_money=float(mean_squared_error(outcomes.revenue, predicted.revenue)) if predicted.of_money else None,
+    )
+
+
+def by_fund(predicted: Predicted, outcomes: Outcomes) -> tuple[FundCalibration, ...]:
+    """Sums of each fund that was shown."""
+
+    def sums(values: Floats | None) -> list[float | None]:
+        funds = len(outcomes.fund_ids)
+        return [None] * funds if values is None else np.bincount(outcomes.fund, values, funds).tolist()
+
+    shown = np.bincount(outcomes.fund, minlength=len(outcomes.fund_ids))
+    of_money = predicted.revenue if predicted.of_money else None
+    columns = (sums(predicted.p_c), sums(outcomes.conversion), sums(of_money), sums(outcomes.revenue))
+    rows = zip(outcomes.fund_ids, shown.tolist(), *columns, strict=True)
+    return tuple(FundCalibration(*row) for row in rows if row[1])
+
+
+def yardsticks(outcomes: Outcomes) -> tuple[Predicted, Predicted]:
+    """The predictor of zero, and of the test set's own means: the best constant there is."""
+    size = len(outcomes.revenue)
+    zero = Predicted("zero", *(np.zeros(size) for _ in range(3)))
+    means = (outcomes.conversion.mean(), np.log10(1.0 + outcomes.revenue).mean(), outcomes.revenue.mean())
+    return zero, Predicted("mean", *(np.full(size, mean) for mean in means))
+
+
+def normalised_gini(actual: Floats, predicted: Floats) -> float | None:
+    """Gini of the actual revenue ordered by prediction, over that ordered by itself; None without any revenue.
+
+    1 for a perfect order, 0 for none. Equal predictions share their revenue evenly, so that their order does not count.
+
+    Args:
+        actual: (exposures,), money.
+        predicted: (exposures,), in any unit that orders them.
+
+    >>> revenue = np.array([0.0, 0.0, 10.0, 2.0])
+    >>> [normalised_gini(revenue, np.array(guess)) for guess in ([1, 2, 9, 8], [5, 5, 5, 5])]
+    [1.0, 0.0]
+    """
+    best = _gini(actual, actual)
+    return None if best == 0.0 else _gini(actual, predicted) / best + 0.0  # no -0.0
+
+
+def _gini(actual: Floats, by: Floats) -> float:
+    total = float(actual.sum())
+    if total == 0.0:
+        return 0.0
+    _, group = np.unique(-by, return_inverse=True)
+    size = np.bincount(group)
+    shared = (np.bincount(group, weights=actual) / size)[np.sort(group)]
+    share = np.cumsum(shared) / total
+    return float(share.mean() - (len(actual) + 1) / (2 * len(actual)))
+
+
+def _ratio(predicted: Floats, actual: Floats) -> float | None:
+    total = float(actual.sum())
+    return None if total == 0.0 else float(predicted.sum()) / total

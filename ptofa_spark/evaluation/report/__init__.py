@@ -1,0 +1,1 @@
+"""The report of an evaluation: its contents, its plots, its page."""

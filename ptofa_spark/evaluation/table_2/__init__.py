@@ -1,0 +1,1 @@
+"""Table 2 of the paper: a simulated campaign of arms."""

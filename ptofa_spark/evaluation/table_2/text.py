@@ -1,0 +1,74 @@
+"""Table 2 as a page of Markdown: our arms, and the paper's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ptofa_spark.evaluation.bootstrap import Interval
+from ptofa_spark.evaluation.table_2.arm_result import ArmResult
+
+# Name of the page.
+TABLE_2 = "table_2.md"
+# Table 2 of the paper: period, predictor, optimiser, CPME, RPME, lifts of CPME and RPME within the period.
+PAPER = (
+    ("P1", "ESMM", "Manual", "2.69", "14,901", "", ""),
+    ("P1", "ESMM", "HA", "2.88", "13,492", "+7.06 %", "-9.46 %"),
+    ("P2", "ESMM", "HA", "2.05", "7,359", "", ""),
+    ("P2", "PTOFA", "HA", "2.55", "10,048", "+24.39 %", "+36.54 %"),
+    ("P3", "ESMM", "Manual", "3.39", "16,608", "", ""),
+    ("P3", "PTOFA", "HA", "4.29", "25,558", "+26.54 %", "+53.89 %"),
+)
+HEAD = (
+    "arm", "users", "not served", "conversions", "CPME", "RPME", "lift of CPME", "lift of RPME", "expected CPME",
+    "expected RPME", "regret", "of prediction", "of optimisation",
+)  # fmt: skip
+_PAPER_HEAD = ("period", "predict", "optimise", "CPME", "RPME", "lift of CPME", "lift of RPME")
+
+
+def table_2_page(arms: Sequence[ArmResult], k: int) -> str:
+    """The page."""
+    lines = ["# Table 2", "", table_2_note(arms, k), "", _row(HEAD), _row(["---"] * len(HEAD))]
+    lines += [_row(table_2_row(arm)) for arm in arms]
+    lines += ["", "The paper's online test:", "", _row(_PAPER_HEAD), _row(["---"] * len(_PAPER_HEAD))]
+    lines += [_row(row) for row in PAPER]
+    return "\n".join(lines) + "\n"
+
+
+def table_2_note(arms: Sequence[ArmResult], k: int) -> str:
+    """What the columns are."""
+    return (
+        f"A simulated campaign, K = {k}: every user in one arm by a hash, outcomes drawn from the truth, in "
+        "brackets 95 % intervals by bootstrap over users; lifts over the first arm. CPME and RPME are per mille "
+        "exposures that were shown, so an arm that leaves users without a fund is not charged for it there, but in "
+        "its regret: what its allocation is worth under the truth, against the best for the same users and demands. "
+        "Regret of prediction is what its E would lose if allocated optimally, of optimisation what its optimiser "
+        "loses besides (below 0: gains by luck)."
+    )
+
+
+def table_2_row(arm: ArmResult) -> tuple[str, ...]:
+    """An arm's cells, under HEAD."""
+    lift = arm.lift
+    return (
+        arm.name,
+        f"{arm.users:,}",
+        f"{arm.users - arm.users_served:,}",
+        f"{arm.conversions:,}",
+        str(arm.drawn.cpme),
+        str(arm.drawn.rpme),
+        "" if lift is None else _percent(lift.cpme),
+        "" if lift is None else _percent(lift.rpme),
+        f"{arm.expected.cpme:,.3f}",
+        f"{arm.expected.rpme:,.1f}",
+        f"{arm.regret:.4f}",
+        f"{arm.prediction_regret:.4f}",
+        f"{arm.optimisation_regret:.4f}",
+    )
+
+
+def _percent(lift: Interval) -> str:
+    return f"{lift.estimate:+.1%} [{lift.low:+.1%}, {lift.high:+.1%}]"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

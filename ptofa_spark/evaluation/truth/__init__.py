@@ -1,0 +1,1 @@
+"""What the simulator's truth says of an allocation."""

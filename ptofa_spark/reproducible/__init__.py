@@ -1,0 +1,1 @@
+"""What keeps partitions from changing a result: hashes, sums that are exact in any order, shares of whole numbers."""
