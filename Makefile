@@ -36,7 +36,7 @@ test: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests (TESTS=path for som
 test-long: check-machine $(INSTALLED) $(ARCHIVE) ## run the tests that take long: many faults, much mutated input, a cluster; some hours
 	@$(PY) -m pytest -n $(WORKERS) -m long $(TESTS)
 
-same: $(INSTALLED) ## prove that a refactoring changes no result: make same BASE=<commit>; a quarter of an hour
+same: $(INSTALLED) ## prove that a refactoring changes no result: make same BASE=<commit>; 25 minutes
 	@PYTHONPATH=. $(PY) -m tests.same.same '$(BASE)' $(if $(ONLY),--only '$(ONLY)')
 
 coverage: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests and print the lines of ptofa_spark that none ran, Spark's workers included

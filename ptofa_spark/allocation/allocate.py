@@ -7,16 +7,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from pyspark import StorageLevel
 from pyspark.sql import SparkSession
 
-from ptofa_spark.allocation.baselines.priority import log_for_priority
 from ptofa_spark.allocation.certificate.audit import Audit, audit
 from ptofa_spark.allocation.certificate.bound import Certificate
 from ptofa_spark.allocation.certificate.summary import AllocationSummary, FundSummary, MarkedSummary
-from ptofa_spark.allocation.exact.prices_file import remove_prices, write_prices
-from ptofa_spark.allocation.methods import Solved, certificate, keeps_every_demand, solve
+from ptofa_spark.allocation.methods import all_files, certificate, method_of, solve
+from ptofa_spark.allocation.plan.method import Solved
 from ptofa_spark.allocation.plan.plan import allocation, plan_of
 from ptofa_spark.allocation.problem.feasibility import apply_demand_mode, require_feasible
 from ptofa_spark.allocation.problem.problem import AllocationProblem
@@ -26,6 +26,7 @@ from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scor
 from ptofa_spark.allocation.scores.score_table import SparkScoreTable, fits_on_driver
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.running import progress
+from ptofa_spark.running.whole_file import write_whole
 from ptofa_spark.tables.commits import claim
 from ptofa_spark.tables.names import sql_string
 from ptofa_spark.tables.pinned import PinnedTables
@@ -42,7 +43,8 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
     """
     seconds = _Seconds()
     with progress.stage(f"allocate-{settings.method}", k=settings.k, mode=settings.demand_mode) as report:
-        log = log_for_priority(settings)
+        method = method_of(settings.method)
+        log = method.log(settings)
         sources = [settings.expected_revenue, settings.funds, settings.demands, *([log] if log else [])]
         tables = PinnedTables(spark, csv=settings.csv_form()).pin(*sources)
         with seconds.of("read"):
@@ -56,7 +58,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
                 require_scored(read, funds, profile.scored)
             asked = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, profile.classes)
             problem = apply_demand_mode(asked, settings.report)
-            if keeps_every_demand(settings):
+            if method.keeps_every_demand(settings):
                 require_feasible(problem, settings.report)
             score_table = SparkScoreTable(scores, problem.funds.risk_levels, problem.classes)
             near = score_table.on_driver() if fits_on_driver(problem, settings.driver_users) else score_table
@@ -80,18 +82,24 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
     used = inputs_used(read, funds, profile.classes, profile.scored, marked.not_eligible)
     summary = replace(summary, inputs=used)
     plan_of(problem, solved.steps, solved.clip).write(settings.report)
-    if solved.start is None:
-        remove_prices(settings.report)
-    else:
-        write_prices(settings.report, problem, solved.start)
+    for name in all_files():
+        _leave(Path(settings.report) / name, solved.files.get(name))
     summary.write(settings.report)
     return summary
+
+
+def _leave(path: Path, content: str | None) -> None:
+    """Writes what the method leaves; what an earlier run left is not of the allocation that is reported now."""
+    if content is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_whole(path, content)
 
 
 def _require_promises(audited: Audit, problem: AllocationProblem, settings: AllocateSettings) -> None:
     """An allocation that breaks what its method promises is never written; every method promises true rows and C3."""
     demand = dict(zip(problem.funds.ids, (int(d) for d in problem.funds.demand), strict=True))
-    if not keeps_every_demand(settings):
+    if not method_of(settings.method).keeps_every_demand(settings):
         audited = replace(audited, violations=replace(audited.violations, c1=0, c2=0))
     broken = audited.broken(demand, problem.mode)
     if broken:

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ptofa_spark.running.local_folder import LocalFolder, LocalPath
 from ptofa_spark.tables.csv_settings import CsvSettings
 
 DemandMode = Literal["exact", "at-most", "partial", "scale"]
-Method = Literal["ha", "manual", "exact", "ip", "mincostflow"]
 HaVariant = Literal["guarded", "literal"]
 MarkedPairs = Literal["values", "not-eligible"]
 # Funds a user gets, at most: a campaign's slots stay far below 2^53.
 MOST_SLOTS = 200
 # Of the exact method: times that the prices get room.
 MAX_ROUNDS = 12
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """module: below `ptofa_spark.allocation`, whose METHOD it is; help: for --help."""
+
+    module: str
+    help: str
+
+
+# A method's one line; its module says the rest.
+METHODS = {
+    "ha": MethodEntry("heuristic.method", "the paper's heuristic, guarded"),
+    "exact": MethodEntry("exact.method", "the certified optimum"),
+    "manual": MethodEntry("baselines.manual", "funds in order of priority"),
+    "ip": MethodEntry("baselines.integer_program", "the paper's integer program, for small instances"),
+    "mincostflow": MethodEntry("baselines.min_cost_flow", "one min-cost flow on the driver, for small instances"),
+}
+
+
+def _known_method(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(f"no method has this name: choose one of {', '.join(METHODS)}")
+    return name
 
 
 class AllocateSettings(CsvSettings):
@@ -36,10 +60,8 @@ class AllocateSettings(CsvSettings):
         None, description="campaign to allocate; may be left out if the demands hold one only"
     )
     k: int = Field(1, ge=1, le=MOST_SLOTS, description="funds a user gets (K)")
-    method: Method = Field(
-        "ha",
-        description="ha: the paper's heuristic, guarded; exact: the certified optimum; manual: funds in order of "
-        "priority; ip and mincostflow: solvers on the whole instance, for small ones",
+    method: Annotated[str, AfterValidator(_known_method)] = Field(
+        "ha", description="; ".join(f"{name}: {entry.help}" for name, entry in METHODS.items())
     )
     ha_variant: HaVariant = Field(
         "guarded", description="literal: the paper's sweep as printed, which leaves users without a fund"

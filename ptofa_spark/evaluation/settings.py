@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ptofa_spark.allocation.settings import MOST_SLOTS
 from ptofa_spark.config import Settings
+from ptofa_spark.models.registry import MODELS
 from ptofa_spark.running.local_folder import LocalFolder, LocalPath
 
 
@@ -30,7 +31,7 @@ class EvaluateSettings(Settings):
         None, description="Table 1: warehouses, comma-separated; `warehouse` if empty"
     )
     table1_models: str = Field(
-        "ptofa,ziln,mtl_mse,mmoe,shared_bottom,esmm,dnn_c,dnn_r",
+        ",".join(MODELS),
         pattern=r"^\w+(,\w+)*$",
         description="Table 1: models to train, with the settings of the config file's section train",
     )

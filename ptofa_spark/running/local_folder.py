@@ -55,11 +55,14 @@ def to_be_written(path: str) -> str:
     """The path, if a folder is there or one can be made.
 
     Raises:
-        ValueError: it is a file or lies below one, or the folder that it lies in cannot be written.
+        ValueError: it is a file or lies below one, no folder can have its name, or the folder around it is closed.
     """
     there = Path(path).absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
+    try:
+        while not there.exists() and there != there.parent:
+            there = there.parent
+    except OSError as error:
+        raise ValueError(f"no folder of this name can be made ({error.strerror}): name another") from error
     if not there.is_dir():
         raise ValueError(f"{there} is a file: name a folder")
     if not os.access(there, os.W_OK | os.X_OK):

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.certificate.summary import Violations
-from ptofa_spark.allocation.methods import STEPS
+from ptofa_spark.allocation.methods import all_steps
 from ptofa_spark.allocation.plan.plan import AllocationPlan, allocation
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
 from ptofa_spark.allocation.scores.score_table import SparkScoreTable
@@ -76,7 +76,7 @@ def test_spark_and_driver_give_the_identical_plan_and_table_for_any_partitioning
 
 def test_replaying_the_saved_plan_gives_the_identical_table(campaign: Campaign) -> None:
     allocate(campaign.spark, AllocateSettings(**campaign.arguments(driver_users=0)))
-    plan = AllocationPlan.read(str(campaign.root / "report"), STEPS)
+    plan = AllocationPlan.read(str(campaign.root / "report"), all_steps())
     tables = PinnedTables(campaign.spark)
     name, funds = read_campaign_funds(tables, *(str(campaign.root / t) for t in ("funds", "demands")), None)
     scores, _ = read_scores(tables, str(campaign.root / "pairs"), name, funds)

@@ -20,7 +20,7 @@ from ptofa_spark.allocation.exact.core import Core, solve_core
 from ptofa_spark.allocation.exact.nudge import NO_NUDGE
 from ptofa_spark.allocation.exact.price_loop import ExactSolution, PriceStart, exact_allocation
 from ptofa_spark.allocation.exact.residual_prices import worst_cycle
-from ptofa_spark.allocation.methods import STEPS
+from ptofa_spark.allocation.methods import all_steps
 from ptofa_spark.allocation.plan.step_json import step_from_json, step_to_json
 from ptofa_spark.allocation.plan.steps import replay
 from ptofa_spark.allocation.problem.choice_rule import ChoiceRule, choice_rule
@@ -293,7 +293,7 @@ def test_a_plan_of_any_step_reads_back_as_it_was_written() -> None:
     some = replace(found.step, undecided=np.array([7, 9]), columns=np.array([[0, 1], [8, 9]]))
     assigned = Assigned(users.user_id, replay([found.step], users, 2))
     for step in (found.step, none_undecided, some, assigned):
-        read = step_from_json(json.loads(json.dumps(step_to_json(step))), STEPS)
+        read = step_from_json(json.loads(json.dumps(step_to_json(step))), all_steps())
         np.testing.assert_array_equal(replay([read], users, 2), replay([step], users, 2))
     assert rule.funds == len(LEVELS) + 1
 

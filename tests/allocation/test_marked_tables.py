@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ptofa_spark.allocation.certificate.summary import AllocationSummary
-from ptofa_spark.allocation.methods import STEPS, certificate, solve
+from ptofa_spark.allocation.methods import all_steps, certificate, solve
 from ptofa_spark.allocation.plan.plan import AllocationPlan, allocation
 from ptofa_spark.allocation.plan.steps import replay
 from ptofa_spark.allocation.scores.marks import find_marks
@@ -60,7 +60,7 @@ def test_marked_pairs_are_left_out_by_exact_counted_and_null_if_asked_for(
     assert (told["lowest"], told["highest"]) == (-1e15, -1e9)
     assert told["ordinary_largest"] == np.nanmax(clean.expected_revenue)
     assert AllocationSummary.read(str(tmp_path / "report")).marked_pairs is not None
-    plan = AllocationPlan.read(str(tmp_path / "report"), STEPS)
+    plan = AllocationPlan.read(str(tmp_path / "report"), all_steps())
     tables = PinnedTables(spark)
     name, funds = read_campaign_funds(tables, *(str(tmp_path / table) for table in ("funds", "demands")), None)
     scores, _ = read_scores(tables, str(tmp_path / "pairs"), name, funds)

@@ -12,7 +12,7 @@ from ptofa_spark.pipeline.every_setting import SETTINGS
 from ptofa_spark.running.session import DELTA_PACKAGE
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 JOBS = [name for name in SETTINGS if name != "spark"]
 EVERY_JOB_HAS = {"config", "debug", "help"}
 # Options of programs that are not ours; `--key` stands for any of ours.

@@ -223,6 +223,8 @@ def test_a_report_that_cannot_be_a_folder_is_refused_before_any_work(
     monkeypatch.setattr(os, "access", lambda folder, _: folder.name != "closed")  # the superuser may write anywhere
     with pytest.raises(ConfigError, match=r"^allocate: report = .*/closed cannot be written by this user"):
         validated(AllocateSettings, given | {"report": str(tmp_path / "closed" / "new")}, "allocate")
+    with pytest.raises(ConfigError, match=r"^allocate: report = .*no folder of this name can be made"):
+        validated(AllocateSettings, given | {"report": str(tmp_path / ("a" * 300))}, "allocate")
     assert validated(AllocateSettings, given | {"report": str(tmp_path / "a" / "b")}, "allocate").report
 
 

@@ -11,8 +11,10 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_matrix
 
+from ptofa_spark.allocation.plan.method import Asked, Method, Solved
 from ptofa_spark.allocation.plan.steps import NOTHING, Cut, Ranked, places_among
 from ptofa_spark.allocation.problem.problem import AllocationProblem, UserBatch
+from ptofa_spark.allocation.scores.sample import sampled_users
 from ptofa_spark.arrays import Bools, Floats, Ints
 from ptofa_spark.errors import UserError
 
@@ -134,3 +136,17 @@ def _child(answer: Connection, program: _Program) -> None:
         answer.send((None, result.message))
     else:
         answer.send((result.x > 0.5, result.message))
+
+
+def _allocate(asked: Asked) -> Solved:
+    users, most = asked.problem.users, asked.settings.max_ip_users
+    if users > most:
+        raise UserError(
+            f"method ip is for at most {most:,} users, the campaign has {users:,}: use --method exact, or raise "
+            "--max-ip-users"
+        )
+    everyone = sampled_users(asked.score_table, 1.0, seed=0)
+    return Solved("ip", (integer_program_allocation(asked.problem, everyone, asked.settings.ip_seconds),))
+
+
+METHOD = Method(_allocate, steps=(Assigned,), adds_up_revenues=lambda _: True)

@@ -12,7 +12,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from ptofa_spark.allocation.baselines.priority import fund_priority, log_for_priority
 from ptofa_spark.allocation.heuristic.event_search import Search, Tally
+from ptofa_spark.allocation.plan.method import Asked, Method, Solved
 from ptofa_spark.allocation.plan.steps import FREE, Cut, Ranked
 from ptofa_spark.allocation.problem.problem import AllocationProblem, UserBatch
 from ptofa_spark.allocation.scores.score_table import ScoreTable
@@ -63,3 +65,18 @@ def manual_allocation(
 
 def _filled_at(running: Tally, fund: int, demand: int) -> int:
     return int(np.searchsorted(running.chosen[:, fund], demand, side="left"))
+
+
+def _allocate(asked: Asked) -> Solved:
+    problem, table, settings = asked.problem, asked.score_table, asked.settings
+    order = fund_priority(problem.funds, table, asked.grid, settings, asked.exposures)
+    return Solved("manual", manual_allocation(problem, table, order, settings.max_sweep_rows))
+
+
+METHOD = Method(
+    _allocate,
+    steps=(Take,),
+    keeps_every_demand=lambda _: False,
+    adds_up_revenues=lambda settings: settings.priority is None and log_for_priority(settings) is None,
+    log=log_for_priority,
+)

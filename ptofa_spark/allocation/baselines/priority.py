@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 def log_for_priority(settings: AllocateSettings) -> str | None:
     """The log of exposures that the order of funds is read from; None where none is."""
-    return settings.exposures if settings.method == "manual" and settings.priority is None else None
+    return settings.exposures if settings.priority is None else None
 
 
 def fund_priority(

@@ -11,7 +11,6 @@ from ptofa_spark.allocation.exact.nudge import Nudge
 from ptofa_spark.allocation.exact.price_loop import PriceStart
 from ptofa_spark.allocation.problem.problem import AllocationProblem
 from ptofa_spark.errors import UserError
-from ptofa_spark.running.whole_file import write_whole
 
 PRICES_JSON = "prices.json"
 
@@ -34,8 +33,8 @@ class Prices(BaseModel):
     nudge_seed: int
 
 
-def write_prices(directory: str, problem: AllocationProblem, start: PriceStart) -> None:
-    """Writes `directory/prices.json`; floats keep every bit."""
+def prices_json(problem: AllocationProblem, start: PriceStart) -> str:
+    """What `prices.json` holds; floats keep every bit."""
     content = Prices(
         campaign_id=problem.campaign_id,
         k=problem.k,
@@ -45,13 +44,7 @@ def write_prices(directory: str, problem: AllocationProblem, start: PriceStart) 
         nudge_size=start.nudge.size,
         nudge_seed=start.nudge.seed,
     )
-    path = Path(directory) / PRICES_JSON
-    write_whole(path, content.model_dump_json(indent=1) + "\n")
-
-
-def remove_prices(directory: str) -> None:
-    """Removes the prices that an earlier run left: they are not those of the allocation that is reported now."""
-    (Path(directory) / PRICES_JSON).unlink(missing_ok=True)
+    return content.model_dump_json(indent=1) + "\n"
 
 
 def read_prices(argument: str, problem: AllocationProblem, network_funds: int) -> PriceStart:

@@ -19,6 +19,8 @@ from ptofa_spark.allocation.settings import MarkedPairs
 
 logger = logging.getLogger(__name__)
 
+WAYS_OUT = "use null for a pair that must not be, or --marked-pairs not-eligible"
+
 _ROWS = pa.schema([("user_id", pa.int64()), ("fund", pa.int64()), ("revenue", pa.float64())])
 
 

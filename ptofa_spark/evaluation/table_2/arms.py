@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ptofa_spark.allocation.settings import Method
+from ptofa_spark.allocation.settings import METHODS
 from ptofa_spark.errors import ConfigError
 from ptofa_spark.models.registry import require_model
 
@@ -42,8 +41,8 @@ def parse_arms(text: str) -> tuple[Arm, ...]:
             raise ConfigError(f"arm {word!r} is no predictor+method: write for example ptofa+ha")
         if predictor != ORACLE:
             require_model(predictor)
-        if method not in get_args(Method):
-            raise ConfigError(f"arm {word!r}: no method {method!r}: choose one of {', '.join(get_args(Method))}")
+        if method not in METHODS:
+            raise ConfigError(f"arm {word!r}: no method {method!r}: choose one of {', '.join(METHODS)}")
         arms.append(Arm(predictor, method))
     if len(set(arms)) < len(arms):
         raise ConfigError(f"arms {text!r} name one twice: an arm is compared with the others, not with itself")
