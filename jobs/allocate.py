@@ -1,8 +1,8 @@
 """Allocates a campaign's funds to its users: each user K funds, each fund its demand, no fund riskier than declared.
 
-Reads expected revenues (one row a pair, or the compact table that score writes), funds and demands; writes the
-allocation as a Delta table, and allocation.json, plan.json and, where exact reached the optimum, prices.json into the
-report directory. A campaign that cannot be met leaves infeasible.json there, and everything else as it was.
+Reads scores (one row per user-fund pair, or the compact table that score writes), funds and demands. Writes the
+allocation as a Delta table. Writes allocation.json, plan.json and, where exact reached the optimum, prices.json into
+the report directory. An infeasible campaign leaves infeasible.json there, and everything else as it was.
 """
 
 from __future__ import annotations

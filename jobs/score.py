@@ -1,4 +1,4 @@
-"""Scores every user-fund pair of the target campaign with a trained model, one row a user.
+"""Scores every user-fund pair of the target campaign with a trained model, one row per user.
 
 Writes the table scores of the warehouse (or --output), which allocate reads; the campaign's old rows are replaced.
 """

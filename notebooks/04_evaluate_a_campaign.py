@@ -71,7 +71,7 @@ for size in sizes:
         found[size, method] = allocate(
             spark,
             AllocateSettings(
-                expected_revenue=few,
+                scores=few,
                 funds=in_warehouse(warehouse, "funds"),
                 demands=in_warehouse(warehouse, "demands"),
                 campaign_id=campaign,

@@ -24,7 +24,7 @@ users = int(notebook.widget("users", "5000"))
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## Scores: a row a pair; a pair that is not there, or whose fund is riskier than declared, is never allocated
+# MAGIC ## Scores: a row per user-fund pair; a pair that is not there, or whose fund is riskier than declared, is never allocated
 
 # COMMAND ----------
 
@@ -58,7 +58,7 @@ demands.write.mode("overwrite").parquet(f"{place}/demands")
 summary = allocate(
     spark,
     AllocateSettings(
-        expected_revenue=f"{place}/scores",
+        scores=f"{place}/scores",
         funds=f"{place}/funds",
         demands=f"{place}/demands",
         output=f"{place}/allocation",

@@ -10,20 +10,41 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ptofa_spark.errors import DEBUG, ConfigError
 
 
 class Settings(BaseModel):
-    """Base of every settings class: frozen, unknown keys refused, defaults validated too."""
+    """Base of every settings class: frozen, unknown keys refused, defaults validated too.
+
+    former_names: what a setting was called before, to its name now; both go on working.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    former_names: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_their_names(cls, values: Any) -> Any:
+        return cls.by_their_names(values) if isinstance(values, dict) else values
+
+    @classmethod
+    def by_their_names(cls, values: dict[Any, Any]) -> dict[Any, Any]:
+        """The values under the names that the settings have now.
+
+        Raises:
+            ValueError: a setting is given by both of its names. Pydantic makes a `ConfigError` of it.
+        """
+        twice = [name for former, name in cls.former_names.items() if former in values and name in values]
+        if twice:
+            raise ValueError(f"{twice[0]} is given twice, once by its former name: give it once")
+        return {cls.former_names.get(key, key): value for key, value in values.items()}
 
 
 S = TypeVar("S", bound=Settings)
@@ -99,7 +120,11 @@ def parse_pipeline(
         os.environ[DEBUG] = "1"
     file = load_yaml(given.pop("config", None))
     own = {key: value for key, value in file.items() if key in SHARED_KEYS and key in settings_class.model_fields}
-    own |= file.get(job) or {}
+    section = file.get(job) or {}
+    try:
+        own |= settings_class.by_their_names(section)
+    except ValueError as error:
+        raise ConfigError(f"{job}: {error}") from error
     own |= {key: value for key, value in given.items() if not key.startswith("spark.")}
     session = dict(file.get("spark") or {})
     session |= {key.removeprefix("spark."): value for key, value in given.items() if key.startswith("spark.")}
@@ -150,6 +175,8 @@ def validated(settings_class: type[S], values: dict[str, Any], where: str) -> S:
 
 def _in_words(problem: Any, where: str, allowed: str) -> str:
     key = ".".join(str(part) for part in problem["loc"])
+    if not key:
+        return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key {key!r}; allowed: {allowed}"
     if problem["type"] == "missing":
@@ -170,3 +197,5 @@ def _add_options(parser: argparse.ArgumentParser, settings_class: type[Settings]
             const="true" if field.annotation is bool else None,
             help=f"{field.description or name.replace('_', ' ')} ({default})".replace("%", "%%"),
         )
+    for former, name in settings_class.former_names.items():
+        group.add_argument(f"--{prefix}{former.replace('_', '-')}", dest=f"{prefix}{name}", help=argparse.SUPPRESS)

@@ -45,12 +45,12 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
     with progress.stage(f"allocate-{settings.method}", k=settings.k, mode=settings.demand_mode) as report:
         method = method_of(settings.method)
         log = method.log(settings)
-        sources = [settings.expected_revenue, settings.funds, settings.demands, *([log] if log else [])]
+        sources = [settings.scores, settings.funds, settings.demands, *([log] if log else [])]
         tables = PinnedTables(spark, csv=settings.csv_form()).pin(*sources)
         with seconds.of("read"):
             campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
             claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}", ALLOCATION)
-            given, read = read_scores(tables, settings.expected_revenue, campaign, funds)
+            given, read = read_scores(tables, settings.scores, campaign, funds)
             exposures = tables.read(log, EXPOSURES) if log else None
             marked = marked_scores(given, funds, settings.max_classes, settings.marked_pairs)
             scores, profile = marked.scores, marked.profile

@@ -53,7 +53,7 @@ def solve(
     method = method_of(settings.method)
     if marks is not None and method.adds_up_revenues(settings):
         raise TableError(
-            f"table {settings.expected_revenue}: {a_marked_pair(score_table, marks, problem.funds.ids)}, and method "
+            f"table {settings.scores}: {a_marked_pair(score_table, marks, problem.funds.ids)}, and method "
             f"{settings.method} adds them up: {WAYS_OUT}, or --method exact"
         )
     return method.allocate(Asked(problem, score_table, largest, settings, exposures, marks))

@@ -19,6 +19,9 @@ MOST_SLOTS = 200
 MAX_ROUNDS = 12
 
 
+FORMER_NAMES = {"expected_revenue": "scores"}
+
+
 @dataclass(frozen=True)
 class MethodEntry:
     """module: below `ptofa_spark.allocation`, whose METHOD it is; help: for --help."""
@@ -46,8 +49,10 @@ def _known_method(name: str) -> str:
 class AllocateSettings(CsvSettings):
     """Settings of `allocate`; a table is a catalog name or the path/URI of Delta, Parquet or CSV."""
 
-    expected_revenue: str = Field(
-        description="table of scores: one row a pair (user_id, a whole number, risk_tolerance, fund_id, "
+    former_names = FORMER_NAMES
+
+    scores: str = Field(
+        description="table of scores: one row per user-fund pair (user_id, a whole number, risk_tolerance, fund_id, "
         "expected_revenue; absent or null: ineligible), or the compact form that `score` writes"
     )
     funds: str = Field(description="table of funds: fund_id, risk_level")
@@ -59,7 +64,7 @@ class AllocateSettings(CsvSettings):
     campaign_id: str | None = Field(
         None, description="campaign to allocate; may be left out if the demands hold one only"
     )
-    k: int = Field(1, ge=1, le=MOST_SLOTS, description="funds a user gets (K)")
+    k: int = Field(1, ge=1, le=MOST_SLOTS, description="funds that a user gets (K)")
     method: Annotated[str, AfterValidator(_known_method)] = Field(
         "ha", description="; ".join(f"{name}: {entry.help}" for name, entry in METHODS.items())
     )
@@ -113,12 +118,14 @@ class AllocateSettings(CsvSettings):
 class AuditSettings(CsvSettings):
     """Settings of `audit`; a table is a catalog name or the path/URI of Delta, Parquet or CSV."""
 
+    former_names = FORMER_NAMES
+
     allocation: str = Field(description="the allocation: campaign_id, user_id, slot, fund_id, expected_revenue")
-    expected_revenue: str = Field(description="the scores it was made from, in either form that allocate reads")
+    scores: str = Field(description="the scores it was made from, in either form that allocate reads")
     funds: str = Field(description="table of funds: fund_id, risk_level")
     demands: str = Field(description="table of demands: campaign_id, fund_id, demand")
     campaign_id: str | None = Field(None, description="campaign to audit; may be left out if the demands hold one only")
-    k: int = Field(1, ge=1, le=MOST_SLOTS, description="funds a user is to get (K)")
+    k: int = Field(1, ge=1, le=MOST_SLOTS, description="funds that a user is to get (K)")
     demand_mode: DemandMode = Field("exact", description="how the demands are read, as in allocate")
     allow_unscored: bool = Field(
         False, description="take a demand for a fund that no row scores, or whose pairs stand under a name that differs"

@@ -41,7 +41,7 @@ class EvaluateSettings(Settings):
         "esmm+manual,esmm+ha,ptofa+ha,ptofa+exact,oracle+exact",
         description="Table 2: arms, each predictor+method; a predictor is a model (section train) or oracle",
     )
-    campaign_k: int = Field(1, ge=1, le=MOST_SLOTS, description="Table 2: funds a user gets (K)")
+    campaign_k: int = Field(1, ge=1, le=MOST_SLOTS, description="Table 2: funds that a user gets (K)")
 
     def names(self) -> tuple[str, ...]:
         """The allocations, in the order given."""

@@ -16,7 +16,7 @@ from ptofa_spark.tables.schemas import EXAMPLES
 
 
 def examples(records: DataFrame, history: History, raw: Raw, funds: DataFrame, split: Column) -> DataFrame:
-    """One row an exposure: EXAMPLES columns, then u_*, f_* and p_*, point-in-time correct.
+    """One row per exposure: EXAMPLES columns, then u_*, f_* and p_*, point-in-time correct.
 
     Args:
         records: from `records.user_records`.

@@ -112,7 +112,7 @@ class History:
             "exposures": np.concatenate([none, np.ones(len(shown.at), dtype=np.int64)]),
             "conversions": np.concatenate([none, shown.conversion.astype(np.int64)]),
         }
-        # One number a cell: NumPy sorts numbers ten times as fast as pairs.
+        # One number per cell: NumPy sorts numbers ten times as fast as pairs.
         first = int(day.min(initial=0))
         days = int(day.max(initial=0)) - first + 1
         cells, place = np.unique(fund * days + (day - first), return_inverse=True)

@@ -79,7 +79,7 @@ class CampaignPairs:
     def columns(self) -> list[Column]:
         """What `features` needs of a user, from risk_tolerance, purchases_by_fund and purchases_by_type.
 
-        A plain number a fund and a type: arrays and maps would reach pandas as one Python object a user.
+        A plain number per fund and a type: arrays and maps would reach pandas as one Python object a user.
         """
         total = F.aggregate(F.map_values("purchases_by_fund"), F.lit(0.0), lambda total, times: total + times)
         return [
@@ -93,7 +93,7 @@ class CampaignPairs:
         """The named p_* features, each (users * funds,), a user's funds together.
 
         Args:
-            users: the columns of `columns`, a row a user.
+            users: the columns of `columns`, a row per user.
             names: keys of PAIR_FEATURES.
         """
         shape = len(users), len(self.fund_ids)

@@ -56,7 +56,7 @@ class RowCounts:
                 )
 
     def shown(self) -> Iterator[str]:
-        """A line a table and reason."""
+        """A line per table and reason."""
         for name, faults in sorted(self.faults.items()):
             for reason, rows in sorted(faults.items()):
                 yield f"quarantined table={name} rows={rows} of={self.rows[name]} reason={reason!r}"

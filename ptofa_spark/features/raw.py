@@ -33,7 +33,7 @@ class Raw:
     """The raw tables of one snapshot, of the versions that were the newest when the job began.
 
     frames: by name, with one more column, `reason`: why the row is bad, null if it is good by itself. users and
-    exposures are still to be held to one row a key, and to each other, which takes all rows of a user: see `records`.
+    exposures are still to be held to one row per key, and to each other, which takes all rows of a user: see `records`.
     funds: ids of the good rows, sorted; campaigns: id and start of the good rows up to the snapshot, by start and id.
     """
 
@@ -170,7 +170,7 @@ def _first_of(faults: list[tuple[Column, str]]) -> Column:
 
 
 def _marked_small(frame: DataFrame, name: str, faults: list[tuple[Column, str]]) -> DataFrame:
-    """A table of some thousand rows, held to one row a key: of equal rows one is kept, of conflicting ones none."""
+    """A table of some thousand rows, held to one row per key: of equal rows one is kept, of conflicting ones none."""
     own = frame.withColumn(FAULT, _first_of(faults))
     key = [quoted(column) for column in _KEYS[name]]
     columns = [quoted(column) for column in frame.columns]

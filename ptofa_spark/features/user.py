@@ -16,7 +16,7 @@ _TALLIES = ("purchases_by_fund", "purchases_by_type")
 
 
 def user_features(records: DataFrame, history: History, raw: Raw, split: Column) -> DataFrame:
-    """One row a user, as of the target campaign: USER_FEATURES columns, u_*, and the purchases by fund and by type.
+    """One row per user, as of the target campaign: USER_FEATURES columns, u_*, and the purchases by fund and by type.
 
     Args:
         records: from `records.user_records`.

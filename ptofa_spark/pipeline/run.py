@@ -100,7 +100,7 @@ class _Plan:
         """Where an allocation reads and writes."""
         warehouse = self._settings.warehouse
         return {
-            "expected_revenue": in_warehouse(warehouse, "scores"),
+            "scores": in_warehouse(warehouse, "scores"),
             "funds": in_warehouse(warehouse, "funds"),
             "demands": in_warehouse(warehouse, "demands"),
             "output": in_warehouse(warehouse, f"allocation_{method}"),

@@ -27,4 +27,4 @@ class RunPipelineSettings(Settings):
     test_share: float = Field(0.5, gt=0, lt=1, description="share of users that tests, where users are split")
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of the other users that validates")
     users: int | None = Field(None, ge=1, description="synthetic: number of users; the generator's default if empty")
-    k: int = Field(1, ge=1, description="funds a user gets (K)")
+    k: int = Field(1, ge=1, description="funds that a user gets (K)")

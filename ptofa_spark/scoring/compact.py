@@ -1,4 +1,4 @@
-"""The compact score table: one row a user, an array with the expected revenue of each fund."""
+"""The compact score table: one row per user, an array with the expected revenue of each fund."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def compact(users: DataFrame, expected_revenue: Column, fund_ids: tuple[str, ...
     """Rows of COMPACT_SCORES.
 
     Args:
-        users: campaign_id, user_id, risk_tolerance and the columns that `expected_revenue` needs, a row a user.
+        users: campaign_id, user_id, risk_tolerance and the columns that `expected_revenue` needs, a row per user.
         expected_revenue: array<double>, E in the order of fund_ids.
         fund_ids: the campaign's funds, sorted.
     """

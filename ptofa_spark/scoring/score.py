@@ -1,4 +1,4 @@
-"""Scores every user-fund pair of the target campaign into one table, one row a user."""
+"""Scores every user-fund pair of the target campaign into one table, one row per user."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def score(spark: SparkSession, settings: ScoreSettings) -> str:
 
 
 def scored_users(users: DataFrame, funds: DataFrame, artifact: Artifact) -> DataFrame:
-    """One row a user with the expected revenue of every fund: COMPACT_SCORES, not yet checked to be finite.
+    """One row per user with the expected revenue of every fund: COMPACT_SCORES, not yet checked to be finite.
 
     Args:
         users: the audience's rows of user_features, with all feature columns.

@@ -45,7 +45,7 @@ def score_users(model: LoadedModel, funds: CampaignFunds, users: pd.DataFrame) -
     Args:
         model: the trained model.
         funds: the campaign's.
-        users: raw `u_` columns and those of `CampaignPairs.columns`, a row a user.
+        users: raw `u_` columns and those of `CampaignPairs.columns`, a row per user.
     """
     encoding, count = model.encoding, len(funds.columns)
     fund = _with_axis(encoding.fund.block(funds.columns), 0)

@@ -36,8 +36,8 @@ def expected_revenue_udf(artifact: Broadcast[Artifact], funds: Broadcast[Campaig
     The struct holds the `u_` columns and those of `CampaignPairs.columns`, and is a column of the frame: Spark plans a
     copy of it a fund, and merges them at the end.
     An iterator: its body runs once a partition, not once a batch.
-    The scores leave the worker as a number a fund: an array would cross as a Python list a user, which takes a third as
-    long as the network.
+    The scores leave the worker as a number per fund: an array would cross as one Python list per user, which takes a
+    third as long as the network.
     """
     names = [f"fund_{place}" for place in range(len(funds.value.columns))]
 

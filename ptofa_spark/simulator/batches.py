@@ -19,7 +19,7 @@ _TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 
 def user_batches(world: World, user_id: Ints) -> Iterator[pa.RecordBatch]:
-    """Rows of `users`: one a user, with the attributes that the platform knows."""
+    """Rows of `users`: one per user, with the attributes that the platform knows."""
     people = make_people(world.seed, user_id, world.calendar.weeks)
     yield pa.RecordBatch.from_pydict(
         {
@@ -52,7 +52,7 @@ def transaction_batches(world: World, user_id: Ints) -> Iterator[pa.RecordBatch]
 
 
 def exposure_batches(world: World, user_id: Ints) -> Iterator[pa.RecordBatch]:
-    """Rows of `exposures`: one a user and past campaign."""
+    """Rows of `exposures`: one per user and past campaign."""
     people = make_people(world.seed, user_id, world.calendar.weeks)
     truth = make_truth(people, world.funds, world.calendar.weeks, world.calibration)
     row = np.arange(len(user_id))

@@ -40,7 +40,7 @@ def split_labels(examples: DataFrame, table: str) -> dict[str, SplitLabels]:
     """Counts of each split, in one pass.
 
     Args:
-        examples: split, click, conversion and revenue (money), a row an exposure.
+        examples: split, click, conversion and revenue (money), a row per exposure.
         table: what an error calls them.
 
     Raises:

@@ -92,7 +92,7 @@ def fit(
     """
     stopping = EarlyStopping(settings.patience)
     model.to(group.device)
-    # Fused: one pass over the weights a step, twice the rows a second of the plain implementation.
+    # Fused: one pass over the weights a step, twice the rows per second of the plain implementation.
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     average = averaged(model, settings.averaging)
     progress = checkpoint.resume(stopping, model, average, optimizer, group)

@@ -30,7 +30,7 @@ class ValidationMetrics:
 
 
 def validate(model: RevenueModel[Any], batches: Iterator[Batch]) -> ValidationMetrics:
-    """Predicts the batches; keeps two numbers an example, no features."""
+    """Predicts the batches; keeps two numbers per example, no features."""
     ranked, converted = [], []
     predicted_conversions = predicted_revenue = revenue = 0.0
     has_p = of_money = True

@@ -177,7 +177,7 @@ def test_allow_unscored_leaves_a_demand_undelivered_and_says_what_was_used(
     spoil(campaign, "fund with a space")
     words = campaign.words(demand_mode="at-most", method="exact")
     asked = {"allocate": words, "audit": [], "what_if": []}
-    keep = ("--expected-revenue", "--funds", "--demands", "--demand-mode", "--k")
+    keep = ("--scores", "--funds", "--demands", "--demand-mode", "--k")
     asked["audit"] = [each for at in range(0, len(words), 2) if words[at] in keep for each in words[at : at + 2]]
     asked["what_if"] = [*asked["audit"], "--report", str(campaign.root / "report"), "--changes", "bond+1%"]
     asked["audit"] = [*asked["audit"], "--allocation", str(campaign.root / "allocation")]
@@ -249,7 +249,7 @@ NAMES = Funds(("Growth, Balanced", "a", "a "), np.array([1, 1, 1]), np.array([1,
 
 def order(text: str, funds: Funds) -> list[int]:
     settings = AllocateSettings(
-        expected_revenue="x", funds="x", demands="x", output="x", report="x", method="manual", priority=text
+        scores="x", funds="x", demands="x", output="x", report="x", method="manual", priority=text
     )
     nobody: Any = None  # an order that is given needs no scores
     return fund_priority(funds, nobody, np.zeros(len(funds)), settings, None).tolist()

@@ -29,7 +29,7 @@ def allocated(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def audited(campaign: Campaign, table: Path | str, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, str]:
     words = [f"--{name}={campaign.root / table}" for name, table in (("funds", "funds"), ("demands", "demands"))]
-    scores = f"--expected-revenue={campaign.root / 'pairs'}"
+    scores = f"--scores={campaign.root / 'pairs'}"
     return run_job("audit", f"--allocation={table}", scores, *words, "--k=2", *more, capsys=capsys)
 
 

@@ -82,7 +82,7 @@ def _many_funds(work: Path, out: Path, users: int) -> None:
 def _settings(work: Path, users: int, k: int, shape: str, method: str, ip_seconds: float) -> AllocateSettings:
     root = work / str(users)
     return AllocateSettings(
-        expected_revenue=str(root / "scores"),
+        scores=str(root / "scores"),
         funds=str(root / "funds"),
         demands=str(root / f"demands_k{k}_{shape}"),
         output=str(root / "allocation"),

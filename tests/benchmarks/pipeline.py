@@ -27,7 +27,7 @@ def stages(warehouse: str, report: str, users: int, epochs: int) -> list[tuple[s
     """Name and words of each job, in the data's order."""
     model = f"--model-dir={warehouse}/model"
     tables = [f"--{option}={warehouse}/{table}" for option, table in (
-        ("expected-revenue", "scores"), ("funds", "funds"), ("demands", "demands"),
+        ("scores", "scores"), ("funds", "funds"), ("demands", "demands"),
     )]  # fmt: skip
     made = [
         ("generate_platform", [f"--warehouse={warehouse}", f"--users={users}", f"--weeks={WEEKS}"]),

@@ -77,7 +77,7 @@ STAGES = {
         ),
         Stage(
             "allocate",
-            ("--expected-revenue=warehouse/scores", "--funds=warehouse/funds", "--demands=warehouse/demands",
+            ("--scores=warehouse/scores", "--funds=warehouse/funds", "--demands=warehouse/demands",
              "--output=warehouse/allocation_ha", "--report=reports/ha", "--campaign-id=week_03", "--driver-users=0"),
             _in_warehouse("scores", "funds", "demands"), (*_in_warehouse("allocation_ha"), "reports/ha/plan.json"),
         ),

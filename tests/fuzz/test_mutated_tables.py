@@ -162,7 +162,7 @@ def allocate(root: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture
     method = ("ha", "exact", "manual")[rng.integers(3)]
     mode = ("exact", "at-most", "partial", "scale")[rng.integers(4)]
     words = [
-        f"--expected-revenue={root}/pairs", f"--funds={root}/funds", f"--demands={root}/demands",
+        f"--scores={root}/pairs", f"--funds={root}/funds", f"--demands={root}/demands",
         f"--output={root}/allocation", f"--report={root}/report", f"--method={method}", f"--demand-mode={mode}",
         f"--k={k}",
     ]  # fmt: skip

@@ -65,7 +65,7 @@ def test_an_allocation_method_is_one_file_and_one_line(spark: SparkSession, copi
     (copied / "scores.csv").write_text(f"user_id,risk_tolerance,fund_id,expected_revenue\n{pairs}")
     (copied / "funds.csv").write_text("fund_id,risk_level\nbond,1\ncash,1\n")
     (copied / "demands.csv").write_text("campaign_id,fund_id,demand\nspring,bond,2\nspring,cash,1\n")
-    words = ["--expected-revenue=scores.csv", "--funds=funds.csv", "--demands=demands.csv", "--output=out"]
+    words = ["--scores=scores.csv", "--funds=funds.csv", "--demands=demands.csv", "--output=out"]
     words += ["--report=report", "--method=firstcome", "--spark.master=local[1]"]
     ended = subprocess.run(
         [sys.executable, "jobs/allocate.py", *words],

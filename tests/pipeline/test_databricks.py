@@ -244,7 +244,7 @@ def test_tables_are_the_warehouses_in_a_volume_and_in_a_catalog(given: dict[str,
     warehouse = BUNDLE.resolved("${var.warehouse}", given)
     for key in ("allocate_ha", "allocate_exact"):
         written = key.replace("allocate", "allocation")
-        tables = {"expected-revenue": "scores", "funds": "funds", "demands": "demands", "output": written}
+        tables = {"scores": "scores", "funds": "funds", "demands": "demands", "output": written}
         for option, table in tables.items():
             assert BUNDLE.resolved(TASKS[key].settings()[option], given) == in_warehouse(warehouse, table)
 

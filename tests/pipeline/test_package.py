@@ -89,7 +89,7 @@ def campaign(folder: Path, missing_column: str | None = None) -> tuple[str, ...]
         table.drop(columns=[missing_column] if missing_column in table else []).to_csv(
             folder / f"{name}.csv", index=False
         )
-    inputs = ("--expected-revenue", "scores", "--funds", "funds", "--demands", "demands")
+    inputs = ("--scores", "scores", "--funds", "funds", "--demands", "demands")
     paths = [word if word.startswith("--") else f"{folder}/{word}.csv" for word in inputs]
     return ("allocate", *paths, "--output", f"{folder}/allocation", "--report", f"{folder}/report", *SPARK)
 

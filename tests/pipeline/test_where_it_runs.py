@@ -15,7 +15,7 @@ from ptofa_spark.running.session import DELTA_PACKAGE
 from tests.run_job import JOBS
 
 WORDS = (
-    "--expected-revenue=é/scores.csv", "--funds=é/funds.csv", "--demands=é/demands.csv", "--method=ha",
+    "--scores=é/scores.csv", "--funds=é/funds.csv", "--demands=é/demands.csv", "--method=ha",
     "--output=sortie_é", "--report=rapport_é", "--driver-users=1",
 )  # fmt: skip
 SESSION = ("--spark.master=local[2]", "--spark.driver-memory=1g", "--spark.shuffle-partitions=2")
@@ -57,7 +57,7 @@ def test_under_spark_submit_the_locale_of_a_jvm_that_cannot_read_a_name_is_told(
     for table in ("funds.csv", "demands.csv"):
         shutil.copy(folder / "é" / table, folder)
     rest = ("--report=aus-report", "--funds=funds.csv", "--demands=demands.csv", "--config=conf.yaml")
-    for words, said in ((WORDS, "the argument --expected-revenue=??/scores.csv has lost"), (rest, "é/scores.csv")):
+    for words, said in ((WORDS, "the argument --scores=??/scores.csv has lost"), (rest, "é/scores.csv")):
         submit = str(Path(_find_spark_home()) / "bin" / "spark-submit")
         conf = {
             "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",

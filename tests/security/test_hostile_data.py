@@ -84,7 +84,7 @@ def test_hostile_ids_pass_through_an_allocation_and_its_rerun_as_they_are(
     asked = [(name, fund, 3) for name in CAMPAIGNS for fund in HOSTILE]
     pd.DataFrame(asked, columns=["campaign_id", "fund_id", "demand"]).to_parquet(root / "demands", index=False)
     words = [f"--{name}={root}/{name}" for name in ("funds", "demands")]
-    words += [f"--expected-revenue={root}/pairs", f"--output={root}/allocation"]
+    words += [f"--scores={root}/pairs", f"--output={root}/allocation"]
     for name in (*CAMPAIGNS, CAMPAIGNS[0]):  # the last replaces the first, and only that one
         code, line = run_job("allocate", *words, f"--report={root}/report", f"--campaign-id={name}", capsys=capsys)
         assert code == 0, line

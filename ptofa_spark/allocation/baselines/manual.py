@@ -41,7 +41,7 @@ class Take:
 def manual_allocation(
     problem: AllocationProblem, score_table: ScoreTable, priority: Ints, max_sweep_rows: int
 ) -> tuple[Take, ...]:
-    """One step a fund, in order of priority.
+    """One step per fund, in order of priority.
 
     Args:
         problem: the problem; it need not be feasible.

@@ -83,7 +83,7 @@ def audit(
         allocation: ALLOCATION rows of one campaign.
         scores: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`.
         funds: the campaign's funds.
-        k: funds a user is to get.
+        k: funds that a user is to get.
         about_users: how many users there are, roughly: it decides how the work is cut up, and nothing else.
         ordinary_largest: money; rows of a larger |E| are marked pairs, and are added up apart.
     """

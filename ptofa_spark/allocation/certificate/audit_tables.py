@@ -27,9 +27,9 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
         UserError: an input breaks its contract, or the allocation breaks a promise, each of which is named.
     """
     tables = PinnedTables(spark, csv=settings.csv_form())
-    tables.pin(settings.expected_revenue, settings.funds, settings.demands)
+    tables.pin(settings.scores, settings.funds, settings.demands)
     campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
-    given, read = read_scores(tables, settings.expected_revenue, campaign, funds)
+    given, read = read_scores(tables, settings.scores, campaign, funds)
     users, scored = users_by_fund(given, funds)
     if not settings.allow_unscored:
         require_scored(read, funds, scored)

@@ -56,9 +56,9 @@ class Certificate:
     """prices: (funds,) of the campaign, money; upper_bound: money, no feasible allocation is worth more.
 
     absolute_gap: money, the most that an allocation which keeps the demands lacks of the optimum. marks_in_bound: how
-    many users have a mark among the best K that make up the bound. worst_cycle: money an exposure, the mean loss of the
-    cheapest cycle of exchanges: 0 or more proves the optimum, below 0 it is what the best round of exchanges would gain
-    for each exposure it moves; of clipped revenues.
+    many users have a mark among the best K that make up the bound. worst_cycle: money per exposure, the mean loss of
+    the cheapest cycle of exchanges, of clipped revenues. 0 or more proves the optimum; if negative, the best cycle
+    gains that much for each exposure that it moves.
     """
 
     prices: Floats

@@ -66,7 +66,7 @@ class AllocationSummary:
     (paper, eq. 1). upper_bound: money, no allocation that keeps C1, C2 and C3 is worth more.
     certified_gap: (upper_bound - objective) / |objective|, where pairs are marked absolute_gap by the money of the
     ordinary pairs; an allocation that breaks a constraint may be worth more than any that keeps them, so for `manual`
-    read the violations first. worst_cycle: money an exposure, see `certificate`. absolute_gap: money that the
+    read the violations first. worst_cycle: money per exposure, see `certificate`. absolute_gap: money that the
     allocation lacks of the optimum, at most. All four are null where no allocation is feasible. users_served: users
     with exactly K funds; phases: steps of the plan; seconds: by step; marked_pairs: null where none is; inputs: None in
     a file of an earlier version.

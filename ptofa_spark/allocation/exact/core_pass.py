@@ -18,7 +18,7 @@ from ptofa_spark.allocation.scores.arrow_lists import list_matrix, lists
 from ptofa_spark.allocation.scores.score_table import ScoreTable
 from ptofa_spark.arrays import Floats, Ints
 
-# One row of counts a partition, and one row a user of the core.
+# One row of counts a partition, and one row per user of the core.
 _ROWS = pa.schema(
     [
         ("counts", pa.list_(pa.int64())),

@@ -28,7 +28,7 @@ def _allocate(asked: Asked) -> Solved:
     if asked.marks is not None:
         raise TableError(
             f"the optimum was not reached in {optimum.rounds} rounds, and HA cannot allocate instead: table "
-            f"{settings.expected_revenue}: {a_marked_pair(asked.score_table, asked.marks, problem.funds.ids)}: "
+            f"{settings.scores}: {a_marked_pair(asked.score_table, asked.marks, problem.funds.ids)}: "
             f"{WAYS_OUT}, or raise --max-core-pairs or --max-rounds"
         )
     logger.warning("the optimum was not reached in %d rounds: HA allocates, with its gap certified", optimum.rounds)

@@ -18,8 +18,8 @@ PRICES_JSON = "prices.json"
 class Prices(BaseModel):
     """The file: a campaign's prices and their room, money, and the nudge that broke ties under them.
 
-    prices: one a fund, and in mode partial a last one for "nothing"; room[f][g]: how far the price of f may rise above
-    that of g before more users would exchange them than were looked at, null for any way.
+    prices: one per fund, and in mode partial a last one for "nothing". room[f][g]: how far the price of f may rise
+    above that of g before users exchange them who were not looked at; null for no limit.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -24,12 +24,12 @@ def fund_alphas(
 ) -> Floats:
     """Alpha of each fund over the users still to be served to whom it is open (paper, section 3, below eq. 7).
 
-    (funds,), money an exposure; 0 where d_f is 0.
+    (funds,), money per exposure; 0 where d_f is 0.
 
     Args:
         score_table: the score table.
         done: the steps so far.
-        k: funds a user takes.
+        k: funds that a user takes.
         open_funds: (classes, funds), what users may still take.
         demand: (funds,), exposures each fund still is to get.
         grid: (funds,), from `exact_sums.grid_exponents`.

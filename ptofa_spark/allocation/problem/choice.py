@@ -29,7 +29,7 @@ def top_k(order: Ints, open_pairs: Bools, ranks: Ints, k: int) -> Ints:
         order: (users, funds), from `preference`.
         open_pairs: (users, funds).
         ranks: (funds,), block of each fund.
-        k: funds a user takes.
+        k: funds that a user takes.
 
     A user of two funds takes his best two, unless fund 0 is a block to be filled first; -1 where too few are open:
 

@@ -25,7 +25,7 @@ class ChoiceRule:
     `funds` counts the network's funds: the campaign's, and in mode partial one more, "nothing", that brings no revenue
     and may be taken up to K times, so that it has K columns.
 
-    k: funds a user takes. real_funds: the campaign's funds.
+    k: funds that a user takes. real_funds: the campaign's funds.
     columns: (columns,), the fund of each choice column. ranks: (columns,), its block.
     open: (classes, columns), what a user may choose at all.
     free: (classes, funds), how often a user may take each fund that he chooses for himself; take: (classes,), how many

@@ -21,8 +21,8 @@ from ptofa_spark.arrays import Bools, Ints
 class ClassNetwork:
     """The network's fixed part; users and demands change while users are served.
 
-    eligible: (classes, funds); slots: (classes,), funds a user of the class takes; multiplicity: (funds,), times one
-    user may take the fund: 1, or K for the fund that stands for "nothing" in mode partial.
+    eligible: (classes, funds); slots: (classes,), funds that a user of the class takes; multiplicity: (funds,), times
+    one user may take the fund: 1, or K for the fund that stands for "nothing" in mode partial.
     """
 
     eligible: Bools

@@ -102,7 +102,7 @@ def _report(found: Marks, asked: MarkedPairs) -> None:
 
 
 def _without_negative(scores: DataFrame, found: Marks, funds: Funds) -> DataFrame:
-    """Scores with null for negative marks: Spark compiles an expression a fund, and interprets a lambda over them."""
+    """Scores with null for negative marks: Spark compiles an expression per fund, and interprets a lambda over them."""
     revenue = [F.col("expected_revenue")[fund] for fund in range(len(funds))]
     kept = [F.when(each >= -found.ordinary_largest, each) for each in revenue]
     return scores.select("user_id", "risk_tolerance", F.array(*kept).alias("expected_revenue"))

@@ -68,7 +68,7 @@ def read_campaign_funds(tables: PinnedTables, funds: str, demands: str, campaign
 
 
 def read_scores(tables: PinnedTables, argument: str, campaign_id: str, funds: Funds) -> tuple[DataFrame, ScoresRead]:
-    """The scores, one row a user: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`.
+    """The scores, one row per user: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`.
 
     Rows of other campaigns are left out; a table without the column campaign_id is of the campaign. Funds without a
     demand in the campaign are left out; a fund that no row scores is ineligible for everyone. Beside the scores stands
@@ -76,7 +76,7 @@ def read_scores(tables: PinnedTables, argument: str, campaign_id: str, funds: Fu
 
     Args:
         tables: of the run.
-        argument: the table, money per exposure, in either form: one row a pair, or COMPACT_SCORES.
+        argument: the table, money per exposure, in either form: one row per user-fund pair, or COMPACT_SCORES.
         campaign_id: the campaign.
         funds: its funds.
 
@@ -240,7 +240,7 @@ def _require_one_row_a_user(rows: DataFrame, table: str) -> None:
     found = twice.agg(F.min("user_id").alias("user_id")).first()
     if found is not None and found["user_id"] is not None:
         times = rows.where(F.col("user_id") == found["user_id"]).count()
-        raise TableError(f"table {table}: user {found['user_id']} stands there {times} times: keep one row a user")
+        raise TableError(f"table {table}: user {found['user_id']} stands there {times} times: keep one row per user")
 
 
 def _not_finite() -> Column:

@@ -91,7 +91,7 @@ class DriverScoreTable:
 
 
 class SparkScoreTable:
-    """The score table, one row a user, and the classes of its users.
+    """The score table, one row per user, and the classes of its users.
 
     scores: columns user_id, risk_tolerance, expected_revenue (array<double> by fund, null where ineligible). clip: what
     a kernel sees of them, None where there are no marks.

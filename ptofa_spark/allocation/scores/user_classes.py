@@ -102,7 +102,7 @@ def profile(scores: DataFrame, funds: Funds, max_classes: int) -> Profile:
     sizes = merged([(row["bin"], row["number"], row["least"], row["most"]) for row in rows if row["bin"] is not None])
     rows = [row for row in rows if row["bin"] is None]
     if not rows:
-        raise TableError("the expected-revenue table has no users: score the campaign's users first")
+        raise TableError("the table of scores has no users: score the campaign's users first")
     if len(rows) > max_classes:
         raise TableError(
             f"users have more than {max_classes:,} distinct sets of eligible funds: leave fewer pairs absent, "

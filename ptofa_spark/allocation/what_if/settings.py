@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ptofa_spark.allocation.settings import MOST_SLOTS, DemandMode, MarkedPairs
+from ptofa_spark.allocation.settings import FORMER_NAMES, MOST_SLOTS, DemandMode, MarkedPairs
 from ptofa_spark.running.local_folder import LocalFolder
 from ptofa_spark.tables.csv_settings import CsvSettings
 
@@ -12,14 +12,16 @@ from ptofa_spark.tables.csv_settings import CsvSettings
 class WhatIfSettings(CsvSettings):
     """Settings of `what_if`; a table is a catalog name or the path/URI of Delta, Parquet or CSV."""
 
-    expected_revenue: str = Field(description="table of scores, in either form that allocate reads")
+    former_names = FORMER_NAMES
+
+    scores: str = Field(description="table of scores, in either form that allocate reads")
     funds: str = Field(description="table of funds: fund_id, risk_level")
     demands: str = Field(description="table of demands: campaign_id, fund_id, demand")
     report: LocalFolder = Field(description="directory for what_if.json")
     campaign_id: str | None = Field(
         None, description="campaign to look at; may be left out if the demands hold one only"
     )
-    k: int = Field(1, ge=1, le=MOST_SLOTS, description="funds a user gets (K)")
+    k: int = Field(1, ge=1, le=MOST_SLOTS, description="funds that a user gets (K)")
     demand_mode: DemandMode = Field("exact", description="how the demands are read, as in allocate")
     marked_pairs: MarkedPairs = Field("values", description="how numbers such as -1e15 are read, as in allocate")
     changes: str | None = Field(

@@ -62,10 +62,10 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
     """
     with progress.stage("what-if", k=settings.k, mode=settings.demand_mode) as report:
         tables = PinnedTables(spark, csv=settings.csv_form())
-        tables.pin(settings.expected_revenue, settings.funds, settings.demands)
+        tables.pin(settings.scores, settings.funds, settings.demands)
         campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
         asked = read_changes(settings.changes, funds.ids)
-        scores, read = read_scores(tables, settings.expected_revenue, campaign, funds)
+        scores, read = read_scores(tables, settings.scores, campaign, funds)
         try:
             marked = marked_scores(scores, funds, settings.max_classes, settings.marked_pairs)
             if not settings.allow_unscored:
@@ -128,7 +128,7 @@ def _outlook(
     bound = certify(rule, score_table, (), sampled.prices, largest, marks)
     if marks is not None and bound.marks_in_bound:
         raise TableError(
-            f"table {settings.expected_revenue}: {a_marked_pair(score_table, marks, problem.funds.ids)}, and such "
+            f"table {settings.scores}: {a_marked_pair(score_table, marks, problem.funds.ids)}, and such "
             "pairs would rule what is compared: use null for a pair that must not be, or the revenue that a pair brings"
         )
     by_fund = dict(zip(problem.funds.ids, bound.prices.tolist(), strict=True))

@@ -17,7 +17,7 @@ def logged_users(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k:
         logged: user_id, fund_id, propensity, conversion, revenue of the test users' exposures.
         allocation: ALLOCATION rows.
         scores: COMPACT_SCORES rows of the campaign; a pair that is not there has E = 0.
-        k: funds a user was to get.
+        k: funds that a user was to get.
     """
     rows = _rows(logged, allocation, scores, k)
     w, e = F.col("w"), F.col("e")

@@ -215,7 +215,7 @@ class _Bench:
         summary = allocate(
             self._spark,
             AllocateSettings(
-                expected_revenue=scores,
+                scores=scores,
                 funds=self._table("funds"),
                 demands=self._table("demands"),
                 output=output,

@@ -15,7 +15,7 @@ def true_scores(users: DataFrame, truth: DataFrame) -> DataFrame:
     """Rows of COMPACT_SCORES whose expected revenue is the truth's own.
 
     Args:
-        users: campaign_id, user_id, risk_tolerance, a row a user; those without a truth are left out.
+        users: campaign_id, user_id, risk_tolerance, a row per user; those without a truth are left out.
         truth: rows of `truth`.
     """
     pairs = truth.groupBy("user_id").agg(

@@ -34,8 +34,8 @@ def true_worth(allocation: DataFrame, truth: DataFrame) -> TrueWorth:
     """Sum p_c and sum p_c * exp(mu + sigma^2 / 2) over the allocated pairs, per mille exposures (paper, eq. 2 and 8).
 
     Args:
-        allocation: user_id and fund_id, a row an exposure.
-        truth: rows of `truth`, a row a pair.
+        allocation: user_id and fund_id, a row per exposure.
+        truth: rows of `truth`, a row per user-fund pair.
 
     Raises:
         TableError: a pair of the allocation has no truth.
