@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.same.differences import differences
@@ -38,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         tree = work / "tree"
         _check_out(commit, tree)
         started.append(_start(tree, before, asked.only))
-    failed = [run for run in started if run.wait() != 0]
+    failed = _failed(started)
     if failed:
         logs = " and ".join(str(run.args[3]) + ".log" for run in failed)  # type: ignore[index]
         print(f"error: the runs did not end: {logs} says why", file=sys.stderr)
@@ -48,6 +49,16 @@ def main(argv: list[str] | None = None) -> int:
     told = f"{len(found)} differences from" if found else "every table, plan, summary and weight is that of"
     print(f"{told} {asked.base} ({commit[:12]})")
     return 1 if found else 0
+
+
+def _failed(runs: list[subprocess.Popen[bytes]]) -> list[subprocess.Popen[bytes]]:
+    """The runs that failed, if any; the others are stopped then."""
+    while any(run.poll() is None for run in runs):
+        if any(run.poll() for run in runs):
+            for run in runs:
+                run.terminate()
+        time.sleep(1)
+    return [run for run in runs if run.returncode > 0]
 
 
 def _commit(name: str) -> str | None:

@@ -7,11 +7,13 @@ each Delta table a second time as one sorted Arrow file under `tables/`, for `di
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -194,13 +196,18 @@ def _sorted(rows: pa.Table) -> pa.Table:
     return rows.sort_by([(name, "ascending") for name in keys]) if keys and rows.num_rows else rows
 
 
+def _session_module() -> Any:
+    """The module that starts a session: a tree of before the rooms has it elsewhere."""
+    for name in ("running.session", "session"):
+        with suppress(ModuleNotFoundError):
+            return importlib.import_module(f"ptofa_spark.{name}")
+    raise ModuleNotFoundError("the tree has no module that starts a Spark session")
+
+
 def main(tree: Path, folder: Path, only: str = "") -> None:
     """Runs the tree's jobs in the folder, in one Spark session."""
     os.chdir(folder)
-    try:
-        from ptofa_spark.running import session  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:
-        from ptofa_spark.running import session
+    session = _session_module()
     settings = session.SparkSettings(master="local[1]", driver_memory="3g", shuffle_partitions=3)
     spark = session.start_session(settings)
     try:
