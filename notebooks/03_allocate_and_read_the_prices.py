@@ -8,9 +8,9 @@
 
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
+from ptofa_spark.allocation.what_if.settings import WhatIfSettings
 from ptofa_spark.allocation.what_if.text import outlook_table
 from ptofa_spark.allocation.what_if.what_if import what_if
-from ptofa_spark.evaluation.settings import WhatIfSettings
 from ptofa_spark.pipeline.notebook import Notebook
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table
@@ -26,7 +26,7 @@ k = int(notebook.widget("k", "1"))
 scores = read_table(spark, in_warehouse(warehouse, "scores"), COMPACT_SCORES)
 campaign = scores.agg({"campaign_id": "max"}).first()[0]
 inputs = {
-    "expected_revenue": in_warehouse(warehouse, "scores"),
+    "scores": in_warehouse(warehouse, "scores"),
     "funds": in_warehouse(warehouse, "funds"),
     "demands": in_warehouse(warehouse, "demands"),
     "campaign_id": campaign,

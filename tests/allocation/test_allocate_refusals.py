@@ -177,7 +177,7 @@ def test_allow_unscored_leaves_a_demand_undelivered_and_says_what_was_used(
     spoil(campaign, "fund with a space")
     words = campaign.words(demand_mode="at-most", method="exact")
     asked = {"allocate": words, "audit": [], "what_if": []}
-    keep = ("--scores", "--funds", "--demands", "--demand-mode", "--k")
+    keep = ("--expected-revenue", "--funds", "--demands", "--demand-mode", "--k")
     asked["audit"] = [each for at in range(0, len(words), 2) if words[at] in keep for each in words[at : at + 2]]
     asked["what_if"] = [*asked["audit"], "--report", str(campaign.root / "report"), "--changes", "bond+1%"]
     asked["audit"] = [*asked["audit"], "--allocation", str(campaign.root / "allocation")]

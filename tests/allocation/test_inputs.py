@@ -24,7 +24,7 @@ FAULTS = {
     "rows of 'c' differ in fund_ids: score the campaign again": ("c", 3, 3, ["b", "a"], [1.0, 2.0]),
     "user 3 has 3 scores for 2 funds: score the campaign again": ("c", 3, 3, ["a", "b"], [1.0, 2.0, 3.0]),
     "user 3, fund 'b': expected_revenue is inf; give a finite": ("c", 3, 3, ["a", "b"], [1.0, float("inf")]),
-    "user 2 stands there 2 times: keep one row a user": ("c", 2, 3, ["a", "b"], [1.0, 2.0]),
+    "user 2 stands there 2 times: keep one row per user": ("c", 2, 3, ["a", "b"], [1.0, 2.0]),
 }
 
 
