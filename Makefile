@@ -37,7 +37,7 @@ test-long: check-machine $(INSTALLED) $(ARCHIVE) ## run the tests that take long
 	@$(PY) -m pytest -n $(WORKERS) -m long $(TESTS)
 
 same: $(INSTALLED) ## prove that a refactoring changes no result: make same BASE=<commit>; 25 minutes
-	@PYTHONPATH=. $(PY) -m tests.same.same '$(BASE)' $(if $(ONLY),--only '$(ONLY)')
+	@PYTHONPATH=. $(PY) -m tests.same.same '$(BASE)' $(if $(ONLY),--only='$(ONLY)')
 
 coverage: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests and print the lines of ptofa_spark that none ran, Spark's workers included
 	@mkdir -p build
