@@ -100,7 +100,7 @@ def test_a_planted_change_of_one_line_is_seen(
     shutil.copytree(same.ROOT / ".git", tmp_path / ".git")
     monkeypatch.setattr(same, "ROOT", tmp_path)
     assert same.main(["HEAD", "--only", "ha-exact-1-driver"]) == 0
-    planted = tmp_path / "ptofa_spark" / "allocation" / "alphas.py"
+    planted = tmp_path / "ptofa_spark" / "allocation" / "heuristic" / "alphas.py"
     text = planted.read_text()
     changed = text.replace("return ", "return -1.0 * ", 1)
     assert changed != text
