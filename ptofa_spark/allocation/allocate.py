@@ -16,7 +16,7 @@ from ptofa_spark.allocation.certificate.audit import Audit, audit
 from ptofa_spark.allocation.certificate.bound import Certificate
 from ptofa_spark.allocation.certificate.summary import AllocationSummary, FundSummary, MarkedSummary
 from ptofa_spark.allocation.methods import all_files, certificate, method_of, solve
-from ptofa_spark.allocation.plan.method import Solved
+from ptofa_spark.allocation.plan.method import Asked, Solved
 from ptofa_spark.allocation.plan.plan import allocation, plan_of
 from ptofa_spark.allocation.problem.feasibility import apply_demand_mode, require_feasible
 from ptofa_spark.allocation.problem.problem import AllocationProblem
@@ -56,16 +56,17 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             scores, profile = marked.scores, marked.profile
             if not settings.allow_unscored:
                 require_scored(read, funds, profile.scored)
-            asked = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, profile.classes)
-            problem = apply_demand_mode(asked, settings.report)
+            as_given = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, profile.classes)
+            problem = apply_demand_mode(as_given, settings.report)
             if method.keeps_every_demand(settings):
                 require_feasible(problem, settings.report)
             score_table = SparkScoreTable(scores, problem.funds.risk_levels, problem.classes)
             near = score_table.on_driver() if fits_on_driver(problem, settings.driver_users) else score_table
+            asked = Asked(problem, near, profile.largest, settings, exposures, marked.marks)
         with seconds.of("solve"):
-            solved = solve(problem, near, profile.largest, settings, exposures, marked.marks)
+            solved = solve(asked)
         with seconds.of("certify"):
-            bound = certificate(problem, near, solved, profile.largest, settings, marked.marks)
+            bound = certificate(asked, solved)
         rows = allocation(plan_of(problem, solved.steps, solved.clip), score_table).persist(StorageLevel.DISK_ONLY)
         try:
             with seconds.of("audit"):

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from pyspark.sql import DataFrame
-
 from ptofa_spark.allocation.certificate.bound import Certificate, certify
 from ptofa_spark.allocation.exact.sample_prices import price_sample
 from ptofa_spark.allocation.plan.method import Asked, Method, Solved
 from ptofa_spark.allocation.plan.steps import Step
 from ptofa_spark.allocation.problem.choice_rule import choice_rule
 from ptofa_spark.allocation.problem.feasibility import is_feasible
-from ptofa_spark.allocation.problem.problem import AllocationProblem
 from ptofa_spark.allocation.scores.marked_pairs import WAYS_OUT, a_marked_pair
-from ptofa_spark.allocation.scores.marks import Marks
-from ptofa_spark.allocation.scores.score_table import ScoreTable
-from ptofa_spark.allocation.settings import METHODS, AllocateSettings
-from ptofa_spark.arrays import Floats
+from ptofa_spark.allocation.settings import METHODS
 from ptofa_spark.errors import TableError
 
 
@@ -37,53 +31,36 @@ def all_files() -> tuple[str, ...]:
     return tuple(dict.fromkeys(file for name in METHODS for file in method_of(name).files))
 
 
-def solve(
-    problem: AllocationProblem,
-    score_table: ScoreTable,
-    largest: Floats,
-    settings: AllocateSettings,
-    exposures: DataFrame | None = None,
-    marks: Marks | None = None,
-) -> Solved:
-    """Allocates by the method of the settings; for the arguments see `Asked`.
+def solve(asked: Asked) -> Solved:
+    """Allocates by the method of the settings.
 
     Raises:
         UserError: the instance is too large for the method, or the method cannot be right beside marks.
     """
+    settings = asked.settings
     method = method_of(settings.method)
-    if marks is not None and method.adds_up_revenues(settings):
+    if asked.marks is not None and method.adds_up_revenues(settings):
         raise TableError(
-            f"table {settings.scores}: {a_marked_pair(score_table, marks, problem.funds.ids)}, and method "
-            f"{settings.method} adds them up: {WAYS_OUT}, or --method exact"
+            f"table {settings.scores}: {a_marked_pair(asked.score_table, asked.marks, asked.problem.funds.ids)}, and "
+            f"method {settings.method} adds them up: {WAYS_OUT}, or --method exact"
         )
-    return method.allocate(Asked(problem, score_table, largest, settings, exposures, marks))
+    return method.allocate(asked)
 
 
-def certificate(
-    problem: AllocationProblem,
-    score_table: ScoreTable,
-    solved: Solved,
-    largest: Floats,
-    settings: AllocateSettings,
-    marks: Marks | None = None,
-) -> Certificate | None:
+def certificate(asked: Asked, solved: Solved) -> Certificate | None:
     """The bound, the gap and the prices of what a method found, by prices of its own or of a sample.
 
     None where no allocation is feasible, so that there is no optimum to compare with (`manual` runs all the same).
 
     Args:
-        problem: the problem.
-        score_table: the score table.
-        solved: what the method found.
-        largest: (funds,), largest |E| of an eligible pair, money.
-        settings: what was asked for.
-        marks: the marks among the scores, if any.
+        asked: what the method was given.
+        solved: what it found.
     """
-    if not is_feasible(problem):
+    if not is_feasible(asked.problem):
         return None
-    rule = choice_rule(problem)
+    rule = choice_rule(asked.problem)
     prices = solved.prices
     if prices is None:
-        seen = score_table if marks is None else score_table.clipped(marks.clip)
-        prices = price_sample(rule, seen, settings.seed, settings.max_core_pairs).prices
-    return certify(rule, score_table, solved.steps, prices, float(largest.max(initial=0.0)), marks, solved.clip)
+        prices = price_sample(rule, asked.seen, asked.settings.seed, asked.settings.max_core_pairs).prices
+    largest = float(asked.largest.max(initial=0.0))
+    return certify(rule, asked.score_table, solved.steps, prices, largest, asked.marks, solved.clip)

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from ptofa_spark.allocation.certificate.summary import AllocationSummary
 from ptofa_spark.allocation.methods import all_steps, certificate, solve
+from ptofa_spark.allocation.plan.method import Asked
 from ptofa_spark.allocation.plan.plan import AllocationPlan, allocation
 from ptofa_spark.allocation.plan.steps import replay
 from ptofa_spark.allocation.scores.marks import find_marks
@@ -102,12 +103,13 @@ def test_methods_that_add_up_revenues_refuse_marked_pairs_and_name_one() -> None
     for asked in ({"method": "ha"}, {"ha_variant": "literal"}, {"method": "ip"}, {"method": "manual"}, rounds):
         settings = AllocateSettings(**{"method": "exact" if asked == rounds else "ha"} | given | asked)
         with pytest.raises(TableError, match="use null for a pair that must not be, or --marked-pairs not-el") as said:
-            solve(problem, score_table, largest, settings, None, marks)
+            solve(Asked(problem, score_table, largest, settings, None, marks))
         assert named in str(said.value)
     in_order = AllocateSettings(**given | {"method": "manual", "priority": "F003,F001"})
-    manual = solve(problem, score_table, largest, in_order, None, marks)
+    by_order = Asked(problem, score_table, largest, in_order, None, marks)
+    manual = solve(by_order)
     whole = feasible_instance(np.random.default_rng(21), 400, LEVELS, k=2)
-    bound = certificate(problem, score_table, manual, largest, in_order, marks)
+    bound = certificate(by_order, manual)
     assert manual.clip is None
     assert bound is not None
     held = replay(manual.steps, users, 2)

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from tests.same.differences import differences
+from tests.same.small_runs import all_runs
 
 ROOT = Path(__file__).parents[2]
 RUNS = Path(__file__).with_name("small_runs.py")
@@ -31,6 +32,9 @@ def main(argv: list[str] | None = None) -> int:
     commit = _commit(asked.base)
     if commit is None:
         print(f"error: {asked.base!r} is no commit of this repository: make same BASE=<commit>", file=sys.stderr)
+        return 2
+    if not any(asked.only in run.name for run in all_runs()):
+        print(f"error: no run has {asked.only!r} in its name: see small_runs.py for the names", file=sys.stderr)
         return 2
     work = ROOT / "build" / "same"
     now, before = work / "now", work / f"{commit[:12]}-{_key(asked.only)}"
@@ -53,12 +57,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def _failed(runs: list[subprocess.Popen[bytes]]) -> list[subprocess.Popen[bytes]]:
     """The runs that failed, if any; the others are stopped then."""
-    while any(run.poll() is None for run in runs):
-        if any(run.poll() for run in runs):
+    while None in [run.poll() for run in runs]:
+        failed = [run for run in runs if run.returncode]
+        if failed:
             for run in runs:
                 run.terminate()
+                run.wait()
+            return failed
         time.sleep(1)
-    return [run for run in runs if run.returncode > 0]
+    return [run for run in runs if run.returncode]
 
 
 def _commit(name: str) -> str | None:

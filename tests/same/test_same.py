@@ -90,6 +90,18 @@ def test_a_base_that_is_no_commit_is_refused(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == ("error: 'nowhere' is no commit of this repository: make same BASE=<commit>\n")
 
 
+def test_runs_that_are_none_are_no_proof(capsys: pytest.CaptureFixture[str]) -> None:
+    assert same.main(["HEAD", "--only", "no such run"]) == 2
+    assert "no run has 'no such run' in its name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ends", ["exit 3", "kill -9 $$"])
+def test_a_run_that_fails_or_is_killed_stops_the_others(ends: str) -> None:
+    failing, going = (subprocess.Popen(["bash", "-c", words]) for words in (ends, "exec sleep 600"))
+    assert same._failed([going, failing]) == [failing]
+    assert going.returncode is not None
+
+
 @pytest.mark.long
 def test_a_planted_change_of_one_line_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

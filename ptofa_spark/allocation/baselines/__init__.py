@@ -1,1 +1,1 @@
-"""What HA is compared with: the manual strategy, and the integer program of small instances."""
+"""What HA is compared with: the manual strategy, and two solvers of small instances."""
