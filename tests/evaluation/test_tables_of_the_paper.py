@@ -206,7 +206,7 @@ def test_an_arm_that_did_not_reach_the_optimum_has_no_regret_of_its_prediction(
         rule, score_table, seed, _, warm, _ = given
         return exact_allocation(rule, score_table, seed, 1_000, warm, max_rounds=0)  # fewer pairs than the campaign has
 
-    monkeypatch.setattr("ptofa_spark.allocation.methods.exact_allocation", without_a_round)
+    monkeypatch.setattr("ptofa_spark.allocation.exact.method.exact_allocation", without_a_round)
     given = {"warehouse": warehouse, "report": str(tmp_path), "campaign": True, "campaign_arms": "oracle+exact"}
     with pytest.raises(UserError, match="the optimum was not proved"):
         table_2(spark, EvaluateSettings.model_validate(given), {})
