@@ -20,7 +20,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
 from ptofa_spark.errors import MachineError
+from ptofa_spark.ingest.dataset import Dataset
 from ptofa_spark.ingest.raw_tables import RawTables, count_test_users
+from ptofa_spark.ingest.settings import IngestSettings
 from ptofa_spark.reproducible.whole_shares import largest_remainder
 from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, FUNDS, TRANSACTIONS, USERS
 
@@ -179,3 +181,10 @@ def _rows(frame: pd.DataFrame, schema: StructType) -> list[tuple[Any, ...]]:
     kinds = [plain[field.dataType.typeName()] for field in schema]
     values = frame[schema.names].itertuples(index=False, name=None)
     return [tuple(None if pd.isna(v) else kind(v) for kind, v in zip(kinds, row, strict=True)) for row in values]
+
+
+def _load(spark: SparkSession, settings: IngestSettings) -> RawTables:
+    return load_completejourney(spark, settings.seed, settings.test_share, settings.journey_campaigns)
+
+
+DATASET = Dataset(_load, split_by="user")

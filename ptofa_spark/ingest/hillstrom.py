@@ -21,6 +21,7 @@ from pyspark.sql.types import DataType, DoubleType, IntegerType, LongType, Strin
 from ptofa_spark.errors import MissingColumnError, TableError
 from ptofa_spark.files.formats import Foreign
 from ptofa_spark.files.places import all_bytes, find_files, formats
+from ptofa_spark.ingest.dataset import Dataset
 from ptofa_spark.ingest.raw_tables import RawTables, count_test_users
 from ptofa_spark.reproducible.whole_shares import largest_remainder
 from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, FUNDS, TRANSACTIONS, USERS
@@ -180,3 +181,10 @@ def _exposures(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
         }
     )
     return spark.createDataFrame(frame[EXPOSURES.names], EXPOSURES)
+
+
+DATASET = Dataset(
+    lambda spark, settings: load_hillstrom(spark, settings.source or "", settings.seed, settings.test_share),
+    split_by="user",
+    needs_source="the CSV's path or URI",
+)

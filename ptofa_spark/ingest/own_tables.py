@@ -1,50 +1,24 @@
-"""A user's own raw tables: read in whatever format they are, checked, and kept as Delta in the warehouse.
-
-Each check names the table, the column and the first bad value (the least, so that the message does not depend on the
-partitions).
-"""
+"""A user's own raw tables, read in whatever format they are."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from pyspark.sql import SparkSession
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-
-from ptofa_spark.errors import TableError
+from ptofa_spark.errors import ConfigError
 from ptofa_spark.files.csv_header import CsvForm
+from ptofa_spark.ingest.dataset import Dataset
 from ptofa_spark.ingest.raw_tables import RawTables
-from ptofa_spark.tables.domains import DOMAINS, Domain
+from ptofa_spark.ingest.settings import IngestSettings
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.near_names import instead
 from ptofa_spark.tables.reading import AS_FOUND, read_table, table_exists
 from ptofa_spark.tables.schemas import OPEN_TABLES, RAW_TABLES
 
 _SUFFIXES = ("", ".csv", ".parquet")
 _OPTIONAL = "transactions"
-_KEYS = {
-    "users": ("user_id",),
-    "funds": ("fund_id",),
-    "campaigns": ("campaign_id",),
-    "demands": ("campaign_id", "fund_id"),
-    "exposures": ("campaign_id", "user_id", "fund_id"),
-}
-# (table, column) -> the table that must know its values. A fund no longer offered stands in funds, without a demand.
-_REFERENCES = {
-    ("demands", "fund_id"): "funds",
-    ("demands", "campaign_id"): "campaigns",
-    ("exposures", "fund_id"): "funds",
-    ("exposures", "campaign_id"): "campaigns",
-    ("exposures", "user_id"): "users",
-    ("transactions", "fund_id"): "funds",
-    ("transactions", "user_id"): "users",
-}
-# Names that come to the driver, to be compared with one that is not among them.
-_MOST_NAMES = 10_000
 
 
 def load_own_tables(spark: SparkSession, source: str, csv: CsvForm = AS_FOUND) -> RawTables:
-    """The tables at the source, each held to its contract and to the others.
+    """The tables at the source, each held to its own contract.
 
     Args:
         spark: the session.
@@ -66,27 +40,7 @@ def load_own_tables(spark: SparkSession, source: str, csv: CsvForm = AS_FOUND) -
             continue
         argument = place or in_warehouse(source, name)
         frames[name] = read_table(spark, argument, schema, keep_extra=name in OPEN_TABLES, csv=csv)
-    tables = RawTables(**frames)
-    check_raw_tables(tables)
-    return tables
-
-
-def check_raw_tables(tables: RawTables) -> None:
-    """Holds the tables to what their schemas cannot say.
-
-    Raises:
-        TableError: a duplicate key, an unknown fund, campaign or user, a value out of its domain, or no demands for
-            the target campaign.
-    """
-    frames = {field.name: getattr(tables, field.name) for field in fields(tables)}
-    for name, key in _KEYS.items():
-        _require_unique(frames[name], name, key)
-    for (name, column), known in _REFERENCES.items():
-        _require_known(frames[name], name, column, frames[known], known)
-    for name, frame in frames.items():
-        for domain in DOMAINS.get(name, ()):
-            _require_all(frame, name, domain)
-    _require_target(frames["campaigns"], frames["demands"])
+    return RawTables(**frames)
 
 
 def _place(spark: SparkSession, source: str, name: str) -> str | None:
@@ -96,47 +50,11 @@ def _place(spark: SparkSession, source: str, name: str) -> str | None:
     return next((place for place in candidates if table_exists(spark, place)), None)
 
 
-def _require_unique(frame: DataFrame, name: str, key: tuple[str, ...]) -> None:
-    twice = frame.groupBy(*key).count().where("count > 1").orderBy(*key).first()
-    if twice is not None:
-        value = ", ".join(str(twice[column]) for column in key)
-        raise TableError(
-            f"table {name}: {', '.join(key)} = {value} occurs {twice['count']} times: keep one row of each"
-        )
+def _load(spark: SparkSession, settings: IngestSettings) -> RawTables:
+    source = settings.source or ""
+    if source.rstrip("/") == settings.warehouse.rstrip("/"):
+        raise ConfigError(f"ingest: source and warehouse are both {source!r}: name another warehouse")
+    return load_own_tables(spark, source, settings.csv_form())
 
 
-def _require_known(frame: DataFrame, name: str, column: str, known: DataFrame, known_name: str) -> None:
-    unknown = frame.join(known.select(column), on=column, how="left_anti").agg(F.min(column)).first()
-    if unknown is not None and unknown[0] is not None:
-        raise TableError(
-            f"table {name}: column {column} holds {unknown[0]!r}, which table {known_name} does not know"
-            f"{_nearest(unknown[0], known, column)}: add it to {known_name} or remove the row"
-        )
-
-
-def _nearest(value: object, known: DataFrame, column: str) -> str:
-    """The clause that names the nearest id; a number has none."""
-    if not isinstance(value, str):
-        return ""
-    names = [row[0] for row in known.select(column).distinct().orderBy(column).take(_MOST_NAMES)]
-    return f"; {instead(value, names)}"
-
-
-def _require_all(frame: DataFrame, name: str, domain: Domain) -> None:
-    bad = frame.where(~F.expr(domain.holds)).orderBy(domain.column).first()
-    if bad is not None:
-        raise TableError(
-            f"table {name}: column {domain.column} holds {bad[domain.column]}, expected {domain.wanted}: "
-            "correct the row"
-        )
-
-
-def _require_target(campaigns: DataFrame, demands: DataFrame) -> None:
-    """The target campaign is the latest; without demands there is nothing to allocate."""
-    target = campaigns.orderBy(F.desc("start_date"), F.desc("campaign_id")).first()
-    if target is None:
-        raise TableError("table campaigns is empty: add the campaign to allocate")
-    if demands.where(F.col("campaign_id") == target["campaign_id"]).isEmpty():
-        raise TableError(
-            f"table demands: column campaign_id lacks {target['campaign_id']!r}, the latest campaign: add its demands"
-        )
+DATASET = Dataset(_load, needs_source="a directory, URI or catalog.schema")

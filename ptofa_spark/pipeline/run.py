@@ -15,9 +15,9 @@ from ptofa_spark.evaluation.report.results import Evaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.features.build import build_features
 from ptofa_spark.features.settings import BuildFeaturesSettings
-from ptofa_spark.ingest.datasets import ingest
+from ptofa_spark.ingest.datasets import dataset_of, ingest
 from ptofa_spark.ingest.settings import IngestSettings
-from ptofa_spark.pipeline.settings import RunPipelineSettings
+from ptofa_spark.pipeline.settings import SYNTHETIC, RunPipelineSettings
 from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.simulator.platform import generate_platform
@@ -32,14 +32,6 @@ _SCHEME = re.compile(r"[A-Za-z][\w+.-]*:/")
 METHODS = ("manual", "ha", "exact")
 # What the later stages write; looked at before the first one begins.
 _WRITTEN = ("user_features", "fund_features", "examples", "scores", *(f"allocation_{method}" for method in METHODS))
-# What a data set leaves no choice in; with own tables the config file's sections decide. Real logs of one campaign, or
-# of targeted ones, are split by user, and their demands are made for the users who test.
-_BY_USER = {"build_features": {"split_by": "user"}, "score": {"audience": "test"}}
-_FIXED: dict[str, dict[str, dict[str, str]]] = {
-    "synthetic": {"build_features": {"split_by": "campaign"}},
-    "hillstrom": _BY_USER,
-    "completejourney": _BY_USER,
-}
 
 
 def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: dict[str, Any]) -> Evaluation:
@@ -55,17 +47,19 @@ def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: d
     """
     plan = _Plan(settings, sections)
     require_targets(spark, settings.warehouse, _WRITTEN)
-    if settings.dataset == "synthetic":
+    if settings.dataset == SYNTHETIC:
         users = {} if settings.users is None else {"users": settings.users}
         generate_platform(spark, plan.of("generate_platform", GeneratePlatformSettings, **users))
     else:
         ingest(spark, plan.of("ingest", IngestSettings, dataset=settings.dataset, source=settings.source))
-    fixed = _FIXED.get(settings.dataset, {})
-    built = plan.of("build_features", BuildFeaturesSettings, **fixed.get("build_features", {}))
+    split_by = "campaign" if settings.dataset == SYNTHETIC else dataset_of(settings.dataset).split_by
+    built = plan.of("build_features", BuildFeaturesSettings, **({} if split_by is None else {"split_by": split_by}))
     by_user = built.split_by == "user"
     build_features(spark, built)
     train(spark, plan.of("train", TrainSettings))
-    campaign = score(spark, plan.of("score", ScoreSettings, **fixed.get("score", {})))
+    # Demands of a data set that is split by user are made for the users who test.
+    audience = {"audience": "test"} if split_by == "user" else {}
+    campaign = score(spark, plan.of("score", ScoreSettings, **audience))
     for method in METHODS:
         # Where users are split, the log holds the test users' own outcomes: the priority of manual must not see it.
         log = {} if by_user else {"exposures": in_warehouse(settings.warehouse, "exposures")}

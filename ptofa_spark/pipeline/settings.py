@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ptofa_spark.config import Settings
+from ptofa_spark.ingest.settings import DATASETS
 from ptofa_spark.running.local_folder import LocalFolder
+
+SYNTHETIC = "synthetic"
+
+
+def _known_dataset(name: str) -> str:
+    if name != SYNTHETIC and name not in DATASETS:
+        raise ValueError(f"no data set has this name: choose one of {', '.join([SYNTHETIC, *DATASETS])}")
+    return name
 
 
 class RunPipelineSettings(Settings):
@@ -19,8 +28,8 @@ class RunPipelineSettings(Settings):
         None,
         description="folder of the model; if empty, model in the warehouse if that is a folder, else in the report",
     )
-    dataset: Literal["synthetic", "hillstrom", "completejourney", "own"] = Field(
-        "synthetic", description="synthetic platform, hillstrom, completejourney, or own raw tables"
+    dataset: Annotated[str, AfterValidator(_known_dataset)] = Field(
+        SYNTHETIC, description=f"{SYNTHETIC}, the simulator's platform, or a data set of ingest: {', '.join(DATASETS)}"
     )
     source: str | None = Field(None, description="hillstrom: the CSV; own: directory or catalog.schema of raw tables")
     seed: int = Field(7, description="seed of everything that draws")

@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.ingest.checks import check_raw_tables
 from ptofa_spark.ingest.own_tables import load_own_tables
 from ptofa_spark.tables.schemas import RAW_TABLES
 from tests.run_job import run_job
@@ -148,7 +149,7 @@ def test_bad_tables_are_one_line(spark: SparkSession, tmp_path: Path, how: str) 
     spoil(tables, how)
     source = write(spark, tables, tmp_path / "raw", "csv")
     with pytest.raises(TableError) as raised:
-        load_own_tables(spark, source)
+        check_raw_tables(load_own_tables(spark, source))
     said = str(raised.value)
     assert REFUSALS[how] in said
     assert "\n" not in said
@@ -158,7 +159,7 @@ def test_nanoseconds_are_one_line_that_says_what_to_do(spark: SparkSession, tmp_
     source = write(spark, raw_tables(), tmp_path / "raw", "parquet")
     raw_tables()["transactions"].to_parquet(tmp_path / "raw" / "transactions.parquet", index=False)
     with pytest.raises(TableError, match=r"transactions.parquet cannot be read: Spark has no nanoseconds; write its"):
-        load_own_tables(spark, source)
+        check_raw_tables(load_own_tables(spark, source))
 
 
 def test_a_refused_ingest_writes_nothing(

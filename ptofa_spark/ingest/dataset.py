@@ -1,0 +1,29 @@
+"""What a data set is: how it is loaded, and what it leaves no choice in.
+
+Each data set stands in a module of its own, as `DATASET`, and has one line in `settings.DATASETS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pyspark.sql import SparkSession
+
+from ptofa_spark.ingest.raw_tables import RawTables
+from ptofa_spark.ingest.settings import IngestSettings
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set.
+
+    load: its raw tables, which the ingest then holds to their contracts. split_by: what tells training from test; user
+    for logs of one campaign, or of targeted ones; None where the settings of `build_features` decide. needs_source:
+    what `--source` is, in words; None where it needs none.
+    """
+
+    load: Callable[[SparkSession, IngestSettings], RawTables]
+    split_by: Literal["user", "campaign"] | None = None
+    needs_source: str | None = None
