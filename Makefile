@@ -44,7 +44,7 @@ coverage: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests and print the l
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --cov=ptofa_spark --cov-report=term-missing:skip-covered $(TESTS)
 
-BENCHMARKS := PYTHONPATH=. $(PY) tests/benchmarks
+BENCHMARKS := PYTHONPATH=. $(PY) benchmarks
 # The small size is measured whole, from nothing; what the full size has made and measured stays.
 SMALL := warehouse/bench-small
 SMALL_USERS := 100000

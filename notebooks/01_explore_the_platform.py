@@ -9,9 +9,10 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.evaluation.truth.oracle import true_revenue
 from ptofa_spark.pipeline.notebook import Notebook
+from ptofa_spark.tables.contracts.schemas import EXPOSURES, FUNDS, TRANSACTIONS, TRUTH, USERS
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import read_columns, read_table, table_exists
-from ptofa_spark.tables.schemas import EXPOSURES, FUNDS, TRANSACTIONS, TRUTH, USERS
+from ptofa_spark.tables.opening import table_exists
+from ptofa_spark.tables.reading import read_columns, read_table
 
 # COMMAND ----------
 

@@ -12,9 +12,9 @@ from ptofa_spark.allocation.what_if.settings import WhatIfSettings
 from ptofa_spark.allocation.what_if.text import outlook_table
 from ptofa_spark.allocation.what_if.what_if import what_if
 from ptofa_spark.pipeline.notebook import Notebook
+from ptofa_spark.tables.contracts.schemas import ALLOCATION, COMPACT_SCORES
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table
-from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES
 
 # COMMAND ----------
 

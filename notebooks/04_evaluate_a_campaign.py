@@ -17,10 +17,10 @@ from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.table_1.text import TABLE_1
 from ptofa_spark.evaluation.table_2.table_2 import table_2
 from ptofa_spark.pipeline.notebook import Notebook
+from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.tables.reading import read_table
-from ptofa_spark.tables.schemas import COMPACT_SCORES
-from ptofa_spark.tables.writing import write_table
 from ptofa_spark.training.settings import TrainSettings
 
 # COMMAND ----------

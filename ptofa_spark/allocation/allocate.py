@@ -27,11 +27,11 @@ from ptofa_spark.allocation.scores.score_table import SparkScoreTable, fits_on_d
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.running import progress
 from ptofa_spark.running.whole_file import write_whole
-from ptofa_spark.tables.commits import claim
+from ptofa_spark.tables.contracts.schemas import ALLOCATION, EXPOSURES
+from ptofa_spark.tables.delta.commits import claim
+from ptofa_spark.tables.delta.pinned import PinnedTables
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.tables.names import sql_string
-from ptofa_spark.tables.pinned import PinnedTables
-from ptofa_spark.tables.schemas import ALLOCATION, EXPOSURES
-from ptofa_spark.tables.writing import write_table
 
 
 def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSummary:

@@ -30,11 +30,11 @@ from ptofa_spark.reproducible.splits import TEST
 from ptofa_spark.running.progress import stage
 from ptofa_spark.running.whole_file import write_json, write_whole
 from ptofa_spark.tables.campaigns import of_campaign
+from ptofa_spark.tables.contracts.schemas import ALLOCATION, COMPACT_SCORES, EXAMPLES, TRUTH
+from ptofa_spark.tables.delta.pinned import PinnedTables
+from ptofa_spark.tables.delta.snapshots import of_snapshot
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.pinned import PinnedTables
-from ptofa_spark.tables.reading import table_exists
-from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, EXAMPLES, TRUTH
-from ptofa_spark.tables.snapshots import of_snapshot
+from ptofa_spark.tables.opening import table_exists
 from ptofa_spark.training.artifact import read_artifact
 
 EVALUATION_JSON = "evaluation.json"

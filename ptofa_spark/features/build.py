@@ -11,27 +11,27 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.features.examples import examples
-from ptofa_spark.features.fund import fund_features, fund_types
-from ptofa_spark.features.history import History
-from ptofa_spark.features.quarantine import (
+from ptofa_spark.features.facts.history import History
+from ptofa_spark.features.facts.quarantine import (
     RowCounts,
     count_key_faults,
     count_own_faults,
     quarantine_table,
     write_quarantine,
 )
-from ptofa_spark.features.raw import Raw, read_raw
-from ptofa_spark.features.records import user_records
+from ptofa_spark.features.facts.raw import Raw, read_raw
+from ptofa_spark.features.facts.records import user_records
+from ptofa_spark.features.fund import fund_features, fund_types
 from ptofa_spark.features.settings import BuildFeaturesSettings
 from ptofa_spark.features.user import user_features
 from ptofa_spark.reproducible.splits import TEST, user_split
 from ptofa_spark.running.progress import stage
-from ptofa_spark.tables.commits import sources_of
+from ptofa_spark.tables.contracts.schemas import EXAMPLES, FUND_FEATURES, RAW_TABLES, USER_FEATURES
+from ptofa_spark.tables.delta.commits import sources_of
+from ptofa_spark.tables.delta.snapshots import SNAPSHOT_DATE, snapshot_predicate
+from ptofa_spark.tables.delta.targets import require_columns, require_target, require_targets
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.schemas import EXAMPLES, FUND_FEATURES, RAW_TABLES, USER_FEATURES
-from ptofa_spark.tables.snapshots import SNAPSHOT_DATE, snapshot_predicate
-from ptofa_spark.tables.targets import require_columns, require_target, require_targets
-from ptofa_spark.tables.writing import write_table
 
 logger = logging.getLogger(__name__)
 _WRITTEN = {"user_features": USER_FEATURES, "fund_features": FUND_FEATURES, "examples": EXAMPLES}

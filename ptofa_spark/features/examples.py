@@ -6,13 +6,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ptofa_spark.features.columns import FUND, feature_names
-from ptofa_spark.features.history import EXAMPLE_COLUMNS, WINDOW_COLUMNS, History
+from ptofa_spark.features.facts.history import EXAMPLE_COLUMNS, WINDOW_COLUMNS, History
+from ptofa_spark.features.facts.raw import Raw
+from ptofa_spark.features.facts.records import map_users, name_of
 from ptofa_spark.features.pair import pair_columns
-from ptofa_spark.features.raw import Raw
-from ptofa_spark.features.records import map_users, name_of
 from ptofa_spark.features.user import user_attributes
+from ptofa_spark.tables.contracts.schemas import EXAMPLES
 from ptofa_spark.tables.names import quoted
-from ptofa_spark.tables.schemas import EXAMPLES
 
 
 def examples(records: DataFrame, history: History, raw: Raw, funds: DataFrame, split: Column) -> DataFrame:

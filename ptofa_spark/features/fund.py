@@ -7,9 +7,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType
 
 from ptofa_spark.features.columns import FUND, attributes
-from ptofa_spark.features.history import EVENT_COLUMNS, FUND_DAYS, History
-from ptofa_spark.features.raw import Raw
-from ptofa_spark.features.records import map_users
+from ptofa_spark.features.facts.history import EVENT_COLUMNS, FUND_DAYS, History
+from ptofa_spark.features.facts.raw import Raw
+from ptofa_spark.features.facts.records import map_users
 
 KEYS = ("fund_id", "risk_level")
 _TYPE = "fund_type"

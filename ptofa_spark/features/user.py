@@ -7,10 +7,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from ptofa_spark.features.columns import USER, attributes
-from ptofa_spark.features.history import USER_COLUMNS, WINDOW_COLUMNS, History
-from ptofa_spark.features.raw import Raw
-from ptofa_spark.features.records import map_users
-from ptofa_spark.tables.schemas import USER_FEATURES
+from ptofa_spark.features.facts.history import USER_COLUMNS, WINDOW_COLUMNS, History
+from ptofa_spark.features.facts.raw import Raw
+from ptofa_spark.features.facts.records import map_users
+from ptofa_spark.tables.contracts.schemas import USER_FEATURES
 
 _TALLIES = ("purchases_by_fund", "purchases_by_type")
 

@@ -12,11 +12,11 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
-from ptofa_spark.tables.commits import TableVersion, delta_version
+from ptofa_spark.tables.contracts.schemas import EXAMPLES
+from ptofa_spark.tables.delta.commits import TableVersion, delta_version
+from ptofa_spark.tables.delta.snapshots import SNAPSHOT_DATE, of_snapshot
 from ptofa_spark.tables.names import TableName
 from ptofa_spark.tables.reading import read_table
-from ptofa_spark.tables.schemas import EXAMPLES
-from ptofa_spark.tables.snapshots import SNAPSHOT_DATE, of_snapshot
 
 _LAYOUT = (SNAPSHOT_DATE, "split")
 

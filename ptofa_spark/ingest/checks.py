@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.ingest.raw_tables import RawTables
-from ptofa_spark.tables.domains import DOMAINS, Domain
+from ptofa_spark.tables.contracts.domains import DOMAINS, Domain
 from ptofa_spark.tables.near_names import instead
 
 _KEYS = {

@@ -24,7 +24,7 @@ from ptofa_spark.ingest.dataset import Dataset
 from ptofa_spark.ingest.raw_tables import RawTables, count_test_users
 from ptofa_spark.ingest.settings import IngestSettings
 from ptofa_spark.reproducible.whole_shares import largest_remainder
-from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, FUNDS, TRANSACTIONS, USERS
+from ptofa_spark.tables.contracts.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, FUNDS, TRANSACTIONS, USERS
 
 logger = logging.getLogger(__name__)
 

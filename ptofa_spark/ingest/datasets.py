@@ -12,8 +12,8 @@ from ptofa_spark.ingest.dataset import Dataset
 from ptofa_spark.ingest.raw_tables import require_no_truth, write_raw_tables
 from ptofa_spark.ingest.settings import DATASETS, IngestSettings
 from ptofa_spark.running.progress import stage
-from ptofa_spark.tables.schemas import RAW_TABLES
-from ptofa_spark.tables.targets import require_targets
+from ptofa_spark.tables.contracts.schemas import RAW_TABLES
+from ptofa_spark.tables.delta.targets import require_targets
 
 
 def dataset_of(name: str) -> Dataset:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import ConfigError
-from ptofa_spark.files.csv_header import CsvForm
+from ptofa_spark.files.csv.header import CsvForm
 from ptofa_spark.ingest.dataset import Dataset
 from ptofa_spark.ingest.raw_tables import RawTables
 from ptofa_spark.ingest.settings import IngestSettings
+from ptofa_spark.tables.contracts.schemas import OPEN_TABLES, RAW_TABLES
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import AS_FOUND, read_table, table_exists
-from ptofa_spark.tables.schemas import OPEN_TABLES, RAW_TABLES
+from ptofa_spark.tables.opening import table_exists
+from ptofa_spark.tables.reading import AS_FOUND, read_table
 
 _SUFFIXES = ("", ".csv", ".parquet")
 _OPTIONAL = "transactions"

@@ -10,14 +10,17 @@ from pyspark.sql import functions as F
 from ptofa_spark.errors import ConfigError, TableError
 from ptofa_spark.reproducible.splits import TEST, user_split
 from ptofa_spark.running.progress import stage
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import table_exists
-from ptofa_spark.tables.writing import write_table
+from ptofa_spark.tables.opening import table_exists
 
 
 @dataclass(frozen=True)
 class RawTables:
-    """The raw tables of a platform, each with its schema of tables/schemas.py (users and funds with attributes)."""
+    """The raw tables of a platform, each with its schema of tables/contracts/schemas.py.
+
+    Users and funds may have attributes beside.
+    """
 
     users: DataFrame
     funds: DataFrame

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from ptofa_spark.feed.blocks import Features, Labels, Layout
-from ptofa_spark.models.embedding import FeatureEmbedding
-from ptofa_spark.models.heads import LabelMoments, ScalarHead
-from ptofa_spark.models.prediction import Prediction, RevenueModel
+from ptofa_spark.models.parts.embedding import FeatureEmbedding
+from ptofa_spark.models.parts.heads import LabelMoments, ScalarHead
+from ptofa_spark.models.parts.prediction import Prediction, RevenueModel
+from ptofa_spark.models.parts.trunk import Trunk
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.models.trunk import Trunk
 
 
 class DnnR(RevenueModel[Tensor]):

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from ptofa_spark.feed.blocks import Features, Labels, Layout
-from ptofa_spark.models.embedding import BlockLinear, FeatureEmbedding
-from ptofa_spark.models.heads import LabelMoments, ScalarHead, logit
-from ptofa_spark.models.prediction import Prediction, RevenueModel
+from ptofa_spark.models.parts.embedding import BlockLinear, FeatureEmbedding
+from ptofa_spark.models.parts.heads import LabelMoments, ScalarHead, logit
+from ptofa_spark.models.parts.prediction import Prediction, RevenueModel
+from ptofa_spark.models.parts.trunk import Trunk
+from ptofa_spark.models.parts.two_tasks import TwoTasks, conversions_loss, two_task_prediction
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.models.trunk import Trunk
-from ptofa_spark.models.two_tasks import TwoTasks, conversions_loss, two_task_prediction
 
 EXPERTS = 4
 

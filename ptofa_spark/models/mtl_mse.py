@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ptofa_spark.feed.blocks import Labels
 from ptofa_spark.models.likelihoods import conversion_nll
+from ptofa_spark.models.parts.two_tasks import TwoTasks
 from ptofa_spark.models.shared_bottom import SharedBottom
-from ptofa_spark.models.two_tasks import TwoTasks
 
 
 class MtlMse(SharedBottom):

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from ptofa_spark.feed.blocks import Features, Labels, Layout
-from ptofa_spark.models.embedding import FeatureEmbedding
-from ptofa_spark.models.heads import LabelMoments, LogNormalHead, LogNormalOutput
 from ptofa_spark.models.likelihoods import entire_space_nll
-from ptofa_spark.models.prediction import Prediction, RevenueModel, lognormal_prediction
+from ptofa_spark.models.parts.embedding import FeatureEmbedding
+from ptofa_spark.models.parts.heads import LabelMoments, LogNormalHead, LogNormalOutput
+from ptofa_spark.models.parts.prediction import Prediction, RevenueModel, lognormal_prediction
+from ptofa_spark.models.parts.trunk import Trunk
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.models.trunk import Trunk
 
 
 class Ptofa(RevenueModel[LogNormalOutput]):

@@ -11,7 +11,7 @@ from ptofa_spark.models.dnn_r import DnnR
 from ptofa_spark.models.esmm import Esmm
 from ptofa_spark.models.mmoe import Mmoe
 from ptofa_spark.models.mtl_mse import MtlMse
-from ptofa_spark.models.prediction import RevenueModel
+from ptofa_spark.models.parts.prediction import RevenueModel
 from ptofa_spark.models.ptofa import Ptofa
 from ptofa_spark.models.settings import ModelSettings
 from ptofa_spark.models.shared_bottom import SharedBottom

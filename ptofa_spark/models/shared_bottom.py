@@ -5,12 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 
 from ptofa_spark.feed.blocks import Features, Labels, Layout
-from ptofa_spark.models.embedding import FeatureEmbedding
-from ptofa_spark.models.heads import LabelMoments, ScalarHead, logit
-from ptofa_spark.models.prediction import Prediction, RevenueModel
+from ptofa_spark.models.parts.embedding import FeatureEmbedding
+from ptofa_spark.models.parts.heads import LabelMoments, ScalarHead, logit
+from ptofa_spark.models.parts.prediction import Prediction, RevenueModel
+from ptofa_spark.models.parts.trunk import Trunk
+from ptofa_spark.models.parts.two_tasks import TwoTasks, conversions_loss, two_task_prediction
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.models.trunk import Trunk
-from ptofa_spark.models.two_tasks import TwoTasks, conversions_loss, two_task_prediction
 
 
 class SharedBottom(RevenueModel[TwoTasks]):

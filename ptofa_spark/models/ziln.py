@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from ptofa_spark.feed.blocks import Labels
-from ptofa_spark.models.heads import LogNormalOutput
 from ptofa_spark.models.likelihoods import zero_inflated_nll
+from ptofa_spark.models.parts.heads import LogNormalOutput
 from ptofa_spark.models.ptofa import Ptofa
 
 

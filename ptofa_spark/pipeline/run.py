@@ -22,8 +22,8 @@ from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.simulator.platform import generate_platform
 from ptofa_spark.simulator.settings import GeneratePlatformSettings
+from ptofa_spark.tables.delta.targets import require_targets
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.targets import require_targets
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
 

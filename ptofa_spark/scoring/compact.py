@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from ptofa_spark.tables.schemas import COMPACT_SCORES
+from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES
 
 
 def compact(users: DataFrame, expected_revenue: Column, fund_ids: tuple[str, ...]) -> DataFrame:

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import UserError
-from ptofa_spark.tables.not_finite import holds_not_finite
+from ptofa_spark.tables.contracts.not_finite import holds_not_finite
 
 _MARK = "score is not finite"
 _NAMED_USERS = 5

@@ -17,12 +17,12 @@ from ptofa_spark.scoring.finite import finite_or_fail, is_not_finite_failure, no
 from ptofa_spark.scoring.scorer import CampaignFunds
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.scoring.udf import expected_revenue_udf
-from ptofa_spark.tables.commits import Claim, TableVersion, claim
+from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES, FUND_FEATURES, USER_FEATURES
+from ptofa_spark.tables.delta.commits import Claim, TableVersion, claim
+from ptofa_spark.tables.delta.pinned import PinnedTables
+from ptofa_spark.tables.delta.snapshots import of_snapshot
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.tables.names import in_warehouse, quoted, sql_string
-from ptofa_spark.tables.pinned import PinnedTables
-from ptofa_spark.tables.schemas import COMPACT_SCORES, FUND_FEATURES, USER_FEATURES
-from ptofa_spark.tables.snapshots import of_snapshot
-from ptofa_spark.tables.writing import write_table
 from ptofa_spark.training.artifact import Artifact, read_artifact, unpack
 
 

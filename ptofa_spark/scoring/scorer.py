@@ -14,7 +14,7 @@ from torch import Tensor
 from ptofa_spark.arrays import Floats
 from ptofa_spark.features.pair import CampaignPairs
 from ptofa_spark.feed.blocks import Block, Features
-from ptofa_spark.models.prediction import Prediction
+from ptofa_spark.models.parts.prediction import Prediction
 from ptofa_spark.training.artifact import Artifact, LoadedModel, unpack
 
 # Pairs of one pass through the network: their activations stay in the processor's cache.

@@ -16,9 +16,7 @@ from ptofa_spark.simulator import batches
 from ptofa_spark.simulator.funds import TYPE_NAMES, WINDOWS
 from ptofa_spark.simulator.settings import GeneratePlatformSettings
 from ptofa_spark.simulator.world import World, make_world
-from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.reading import read_table
-from ptofa_spark.tables.schemas import (
+from ptofa_spark.tables.contracts.schemas import (
     CAMPAIGNS,
     DEMANDS,
     EXPOSURES,
@@ -29,8 +27,10 @@ from ptofa_spark.tables.schemas import (
     TRUTH,
     USERS,
 )
-from ptofa_spark.tables.targets import require_targets
-from ptofa_spark.tables.writing import write_table
+from ptofa_spark.tables.delta.targets import require_targets
+from ptofa_spark.tables.delta.writing import write_table
+from ptofa_spark.tables.names import in_warehouse
+from ptofa_spark.tables.reading import read_table
 
 Kernel = Callable[[World, Ints], Iterator[pa.RecordBatch]]
 

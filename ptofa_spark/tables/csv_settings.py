@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from ptofa_spark.config import Settings
-from ptofa_spark.files.csv_header import CsvForm
+from ptofa_spark.files.csv.header import CsvForm
 
 _BY_NAME = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 

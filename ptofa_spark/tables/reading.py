@@ -3,44 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import cast
 
-from delta.tables import DeltaTable
-from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError, way_out
 from ptofa_spark.files.column_names import Matched, match_columns
-from ptofa_spark.files.csv_files import CsvFiles, open_csv
-from ptofa_spark.files.csv_header import CsvForm
-from ptofa_spark.files.csv_report import Report
-from ptofa_spark.files.csv_table import read_csv
-from ptofa_spark.files.formats import Foreign
+from ptofa_spark.files.csv.files import CsvFiles
+from ptofa_spark.files.csv.header import CsvForm
+from ptofa_spark.files.csv.report import Report
+from ptofa_spark.files.csv.table import read_csv
 from ptofa_spark.files.kinds import kind_of_type
-from ptofa_spark.files.parquet_files import read_parquet
-from ptofa_spark.files.places import exists, find_files, formats, hadoop_path
-from ptofa_spark.tables.conversions import Conversion, conversion
+from ptofa_spark.tables.contracts.conversions import Conversion, conversion
+from ptofa_spark.tables.contracts.schemas import KNOWN_COLUMNS
 from ptofa_spark.tables.names import TableName, quoted
-from ptofa_spark.tables.schemas import KNOWN_COLUMNS
+from ptofa_spark.tables.opening import TypedTable, open_table
 
 logger = logging.getLogger(__name__)
 
-_NOT_THERE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND")
-# Spark reads files of these formats leniently, and a catalog's table of them too.
-_OF_TEXT = ("csv", "text", "json", "xml")
 AS_FOUND = CsvForm()
-
-
-@dataclass(frozen=True)
-class _Typed:
-    """A table whose columns have types. as_text: columns whose text stands for a value, of partition folders."""
-
-    frame: DataFrame
-    as_text: frozenset[str] = frozenset()
 
 
 def read_table(
@@ -69,7 +53,7 @@ def read_table(
         MissingColumnError: a column of the contract is missing.
         ColumnTypeError: a column's type cannot be read as the contract's without loss.
     """
-    opened = _open(spark, TableName.parse(argument), schema.names, version, csv)
+    opened = open_table(spark, TableName.parse(argument), schema.names, version, csv)
     if isinstance(opened, CsvFiles):
         return _from_csv(spark, opened, schema, keep_extra, allow_null, csv)
     return _from_typed(opened, argument, schema, keep_extra, allow_null)
@@ -86,90 +70,11 @@ def read_columns(spark: SparkSession, argument: str, version: int | None = None,
         version: Delta version; the newest if None.
         csv: what the user says of CSV files.
     """
-    opened = _open(spark, TableName.parse(argument), KNOWN_COLUMNS, version, csv)
+    opened = open_table(spark, TableName.parse(argument), KNOWN_COLUMNS, version, csv)
     names = opened.groups[0].names if isinstance(opened, CsvFiles) else opened.frame.columns
     matched = _matched(argument, names, sorted(KNOWN_COLUMNS))
     other = [name for place, name in enumerate(names) if place not in matched.position.values()]
     return [*matched.position, *other]
-
-
-def table_exists(spark: SparkSession, argument: str) -> bool:
-    """Whether a table or any file is at the argument."""
-    name = TableName.parse(argument)
-    if name.in_catalog:
-        return bool(spark.catalog.tableExists(name.sql()))
-    return exists(spark, argument)
-
-
-def _open(
-    spark: SparkSession, name: TableName, wanted: Collection[str], version: int | None, csv: CsvForm
-) -> _Typed | CsvFiles:
-    """The table as it lies there; of CSV files, their headers."""
-    options = {} if version is None else {"versionAsOf": str(version)}
-    if name.in_catalog:
-        return _Typed(_of_the_catalog(spark, name, options))
-    if DeltaTable.isDeltaTable(spark, name.text):
-        try:
-            return _Typed(spark.read.options(**options).format("delta").load(name.text))
-        except PySparkException as error:
-            raise TableError(f"table {name} cannot be read: {_first_line(error)}") from error
-    place = find_files(spark, name.text)
-    if _has_log(spark, name.text):
-        raise TableError(f"table {name} was never finished, its writer ended before: run what writes it again")
-    if place.hidden:
-        logger.info("table=%s left_out=%s reason=hidden", name, _listed(place.hidden))
-    if not place.files:
-        raise TableError(f"table {name} is empty, it holds no file of data: give a Delta table, Parquet or CSV")
-    found = formats(spark, place)
-    for file, form in found.items():
-        if isinstance(form, Foreign):
-            raise TableError(f"table {name}: {file.name} is {form.what}: {form.way_out}")
-    packed = {file: form for file, form in found.items() if not isinstance(form, Foreign)}
-    kinds = {"parquet" if form == "parquet" else "csv" for form in packed.values()}
-    if len(kinds) > 1:
-        one = next(file.name for file, form in packed.items() if form == "parquet")
-        other = next(file.name for file, form in packed.items() if form != "parquet")
-        raise TableError(f"table {name} holds Parquet ({one}) beside text ({other}): keep files of one format")
-    if kinds == {"csv"}:
-        if place.empty:
-            logger.info("table=%s left_out=%s reason=empty", name, _listed(place.empty))
-        return open_csv(spark, place, packed, list(wanted), csv)
-    return _Typed(read_parquet(spark, place), frozenset(key for key, _ in place.files[0].partition))
-
-
-def _of_the_catalog(spark: SparkSession, name: TableName, options: dict[str, str]) -> DataFrame:
-    try:
-        frame = spark.read.options(**options).table(name.sql())
-        provider = _provider(spark, name)
-    except AnalysisException as error:
-        if error.getCondition() not in _NOT_THERE:
-            raise TableError(f"table {name} cannot be read: {_first_line(error)}") from error
-        raise TableError(
-            f"there is no table {name} in the catalog, and no such file or folder in the working directory: "
-            "correct the name, or give a path or URI"
-        ) from error
-    if provider in _OF_TEXT:
-        raise TableError(
-            f"table {name} of the catalog is {provider.upper()}, which Spark reads without a check of its rows: "
-            "give the path of its files instead"
-        )
-    return frame
-
-
-def _provider(spark: SparkSession, name: TableName) -> str:
-    """The format of a table of the catalog, "" of a view."""
-    rows = spark.sql(f"DESCRIBE TABLE EXTENDED {name.sql()}").where("lower(col_name) = 'provider'").collect()
-    return str(rows[-1]["data_type"]).lower() if rows else ""
-
-
-def _first_line(error: PySparkException) -> str:
-    return f"{str(error).strip().splitlines()[0]}; write it again, or give another place"
-
-
-def _has_log(spark: SparkSession, path: str) -> bool:
-    """Whether a Delta log was begun there, which is what a first write leaves that was cut off."""
-    log, file_system = hadoop_path(spark, f"{path.rstrip('/')}/_delta_log")
-    return bool(file_system.exists(log))
 
 
 def _matched(argument: str, names: Sequence[str], wanted: Sequence[str]) -> Matched:
@@ -235,7 +140,7 @@ def _say(argument: str, report: Report, above: int) -> None:
         logger.info("table=%s numbers=%d have a decimal comma", argument, report.commas + report.unsure)
 
 
-def _from_typed(opened: _Typed, argument: str, schema: StructType, keep_extra: bool, allow_null: bool) -> DataFrame:
+def _from_typed(opened: TypedTable, argument: str, schema: StructType, keep_extra: bool, allow_null: bool) -> DataFrame:
     names = opened.frame.columns
     matched = _require_columns(argument, names, schema)
     # By position: Spark would not tell two columns apart whose names differ by case alone.
@@ -296,7 +201,3 @@ def _require_no_null(table: str, schema: StructType, nulls: dict[str, int]) -> N
             raise TableError(
                 f"table {table}: column {field.name} is null in {nulls[field.name]} row(s): fill or drop them"
             )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ",".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

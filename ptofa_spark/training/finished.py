@@ -8,7 +8,7 @@ from typing import Any
 
 from ptofa_spark.models.settings import ModelSettings
 from ptofa_spark.training.artifact import METRICS, MODEL
-from ptofa_spark.training.checkpoint import decisive
+from ptofa_spark.training.loop.checkpoint import decisive
 from ptofa_spark.training.settings import TrainSettings
 
 

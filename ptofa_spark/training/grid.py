@@ -9,8 +9,8 @@ from itertools import product
 from ptofa_spark.config import validated
 from ptofa_spark.errors import DivergedError, UserError
 from ptofa_spark.running.progress import stage
+from ptofa_spark.training.loop.trainer import Fitted
 from ptofa_spark.training.settings import TrainSettings
-from ptofa_spark.training.trainer import Fitted
 
 
 @dataclass(frozen=True)

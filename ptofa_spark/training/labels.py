@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.models.heads import LabelMoments
+from ptofa_spark.models.parts.heads import LabelMoments
 from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
 
 

@@ -11,12 +11,12 @@ from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import MachineError, UserError
 from ptofa_spark.feed.examples import ExamplesFeed
-from ptofa_spark.models.heads import LabelMoments
+from ptofa_spark.models.parts.heads import LabelMoments
 from ptofa_spark.models.registry import build_model
-from ptofa_spark.training.checkpoint import Checkpoint
-from ptofa_spark.training.group import joined_group
+from ptofa_spark.training.loop.checkpoint import Checkpoint
+from ptofa_spark.training.loop.group import joined_group
+from ptofa_spark.training.loop.trainer import Fitted, fit, seeded_single_thread
 from ptofa_spark.training.settings import TrainSettings
-from ptofa_spark.training.trainer import Fitted, fit, seeded_single_thread
 
 # Processes draw their dropout from seeds of their own, further apart than anyone numbers runs.
 _SEED_STRIDE = 1_000_003

@@ -19,13 +19,13 @@ from ptofa_spark.running.progress import stage
 from ptofa_spark.running.redaction import hidden
 from ptofa_spark.tables.names import in_warehouse
 from ptofa_spark.training.artifact import pack, require_place, write_artifact
-from ptofa_spark.training.checkpoint import checkpoint_folder, checkpoint_name
 from ptofa_spark.training.grid import Chosen, best_of_grid
 from ptofa_spark.training.labels import SplitLabels, split_labels
+from ptofa_spark.training.loop.checkpoint import checkpoint_folder, checkpoint_name
+from ptofa_spark.training.loop.trainer import Fitted, seeded_single_thread
 from ptofa_spark.training.processes import TrainingTask, run_training
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.tracking import open_experiment, track
-from ptofa_spark.training.trainer import Fitted, seeded_single_thread
 from ptofa_spark.training.validation import ValidationMetrics, validate
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from ptofa_spark.feed.blocks import Batch
-from ptofa_spark.models.prediction import RevenueModel
+from ptofa_spark.models.parts.prediction import RevenueModel
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scor
 from ptofa_spark.allocation.scores.score_table import SparkScoreTable
 from ptofa_spark.allocation.scores.user_classes import profile
 from ptofa_spark.allocation.settings import AllocateSettings
-from ptofa_spark.tables.commits import delta_version, sources_of
-from ptofa_spark.tables.pinned import PinnedTables
-from ptofa_spark.tables.schemas import ALLOCATION, EXPOSURES
+from ptofa_spark.tables.contracts.schemas import ALLOCATION, EXPOSURES
+from ptofa_spark.tables.delta.commits import delta_version, sources_of
+from ptofa_spark.tables.delta.pinned import PinnedTables
 from tests.allocation.campaign import LEVELS, Campaign
 from tests.allocation.instances import feasible_instance
 from tests.run_job import run_job

@@ -13,7 +13,7 @@ from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.certificate.audit import audit
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
 from ptofa_spark.allocation.settings import AllocateSettings
-from ptofa_spark.tables.pinned import PinnedTables
+from ptofa_spark.tables.delta.pinned import PinnedTables
 from tests.allocation.campaign import LEVELS, Campaign
 from tests.allocation.instances import feasible_instance
 from tests.run_job import run_job

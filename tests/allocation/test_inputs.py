@@ -15,8 +15,8 @@ from ptofa_spark.allocation.scores.account import ScoresRead, inputs_used, requi
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores, users_by_fund
 from ptofa_spark.allocation.scores.user_classes import profile
 from ptofa_spark.errors import TableError
-from ptofa_spark.tables.pinned import PinnedTables
-from ptofa_spark.tables.schemas import COMPACT_SCORES, DEMANDS, FUNDS
+from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES, DEMANDS, FUNDS
+from ptofa_spark.tables.delta.pinned import PinnedTables
 
 TWO = Funds(("a", "b"), np.array([1, 1]), np.array([1, 1]))
 GOOD = [("c", 1, 3, ["a", "b"], [1.0, None]), ("c", 2, 3, ["a", "b"], [2.0, 0.5])]

@@ -23,7 +23,7 @@ from ptofa_spark.allocation.scores.spectrum import spectrum
 from ptofa_spark.allocation.scores.user_classes import profile
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.errors import TableError
-from ptofa_spark.tables.pinned import PinnedTables
+from ptofa_spark.tables.delta.pinned import PinnedTables
 from tests.allocation.campaign import LEVELS, Campaign
 from tests.allocation.instances import Instance, feasible_instance
 from tests.run_job import run_job

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.benchmarks import report, table_1
-from tests.benchmarks.lines import rows
+from benchmarks import report, table_1
+from benchmarks.lines import rows
 
 PAGE = (report.DOCS / "benchmarks.md").read_text(encoding="utf-8")
 SCORE = report.PARTS["score"]

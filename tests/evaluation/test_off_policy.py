@@ -12,7 +12,7 @@ from ptofa_spark.errors import TableError
 from ptofa_spark.evaluation.logged.logged_users import logged_users
 from ptofa_spark.evaluation.logged.off_policy import LoggedUsers, off_policy
 from ptofa_spark.evaluation.truth.true_worth import true_worth
-from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, TRUTH
+from ptofa_spark.tables.contracts.schemas import ALLOCATION, COMPACT_SCORES, TRUTH
 
 PROPENSITY = np.array([0.5, 0.3, 0.2])
 LOG = "user_id bigint, fund_id string, propensity double, conversion double, revenue double"

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ptofa_spark.features.build import build_features
 from ptofa_spark.features.settings import BuildFeaturesSettings
-from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, TRANSACTIONS
+from ptofa_spark.tables.contracts.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, TRANSACTIONS
 
 STARTS = {"c1": date(2025, 3, 3), "c2": date(2025, 3, 10), "c3": date(2025, 3, 17)}
 FUNDS = [("f1", 1, "bond"), ("f2", 3, "équity"), ("f3", 5, "équity")]

@@ -18,14 +18,14 @@ from ptofa_spark.errors import TableError
 from ptofa_spark.features import build
 from ptofa_spark.features.encoders import NULL, UNKNOWN, Encoders
 from ptofa_spark.features.examples import examples
+from ptofa_spark.features.facts.history import History
+from ptofa_spark.features.facts.raw import read_raw
+from ptofa_spark.features.facts.records import user_records
 from ptofa_spark.features.fitting import fit_encoders
-from ptofa_spark.features.history import History
 from ptofa_spark.features.pair import PAIR_FEATURES, CampaignPairs, pair_columns
-from ptofa_spark.features.raw import read_raw
-from ptofa_spark.features.records import user_records
 from ptofa_spark.features.user import user_features
-from ptofa_spark.tables.schemas import TRANSACTIONS
-from ptofa_spark.tables.writing import write_table
+from ptofa_spark.tables.contracts.schemas import TRANSACTIONS
+from ptofa_spark.tables.delta.writing import write_table
 from tests.features.platform import FUNDS, STARTS, USERS, built, features, raw_tables, written
 from tests.same_table import assert_same_table
 

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.tables.schemas import EXPOSURES, FUNDS, TRANSACTIONS
+from ptofa_spark.tables.contracts.schemas import EXPOSURES, FUNDS, TRANSACTIONS
 from tests.features.platform import USERS, built, features, raw_tables, written
 from tests.same_table import assert_same_table
 

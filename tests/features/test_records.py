@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ptofa_spark.features import records
+from ptofa_spark.features.facts import records
 
 
 @pytest.mark.parametrize("rows_a_batch", [1, 7, 50, 1_000])

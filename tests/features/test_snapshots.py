@@ -12,10 +12,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.tables.commits import sources_of
+from ptofa_spark.tables.contracts.schemas import EXAMPLES
+from ptofa_spark.tables.delta.commits import sources_of
+from ptofa_spark.tables.delta.snapshots import of_snapshot
 from ptofa_spark.tables.reading import read_table
-from ptofa_spark.tables.schemas import EXAMPLES
-from ptofa_spark.tables.snapshots import of_snapshot
 from tests.features.platform import built, raw_tables, written
 from tests.same_table import assert_same_table
 

@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.features.pair import pair_columns
 from ptofa_spark.reproducible.splits import user_split
+from ptofa_spark.tables.contracts.schemas import EXAMPLES
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.schemas import EXAMPLES
-from ptofa_spark.tables.writing import write_table
 
 SNAPSHOT_DATE = date(2025, 3, 3)
 FUNDS = pd.DataFrame(

@@ -18,9 +18,9 @@ from pyspark.sql import functions as F
 from ptofa_spark.errors import TableError
 from ptofa_spark.feed.petastorm_reader import WHOLE, RowGroupTransform, Shard, read_row_groups
 from ptofa_spark.feed.snapshot import petastorm_url, pin_snapshot, split_files
+from ptofa_spark.tables.contracts.schemas import EXAMPLES
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.tables.reading import read_table
-from ptofa_spark.tables.schemas import EXAMPLES
-from ptofa_spark.tables.writing import write_table
 
 
 def write_examples(spark: SparkSession, path: str, first: int, rows: int, partitions: int = 4) -> None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptofa_spark.files.csv_layout import Field, Layout
-from ptofa_spark.files.csv_report import Fault, Report, merged
-from ptofa_spark.files.csv_rows import check, first_fault, read, shown
+from ptofa_spark.files.csv.layout import Field, Layout
+from ptofa_spark.files.csv.report import Fault, Report, merged
+from ptofa_spark.files.csv.rows import check, first_fault, read, shown
 
 NAMES = ("user_id", "risk_tolerance", "fund_id", "expected_revenue")
 HEADER = ",".join(NAMES).encode()

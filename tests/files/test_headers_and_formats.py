@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ptofa_spark.files.column_names import match_columns
-from ptofa_spark.files.csv_header import read_header
+from ptofa_spark.files.csv.header import read_header
 from ptofa_spark.files.formats import Foreign, format_of, looks_like
 
 WANTED = ("user_id", "risk_tolerance", "fund_id", "expected_revenue")

@@ -13,9 +13,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import MissingColumnError, TableError
-from ptofa_spark.files import csv_lines
-from ptofa_spark.tables.reading import read_columns, read_table, table_exists
-from ptofa_spark.tables.schemas import DEMANDS, LONG_SCORES, TRANSACTIONS, USERS
+from ptofa_spark.files.csv import lines as csv_lines
+from ptofa_spark.tables.contracts.schemas import DEMANDS, LONG_SCORES, TRANSACTIONS, USERS
+from ptofa_spark.tables.opening import table_exists
+from ptofa_spark.tables.reading import read_columns, read_table
 
 HEADER = "campaign_id,fund_id,demand\n"
 NAMES = (

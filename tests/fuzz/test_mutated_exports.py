@@ -14,7 +14,7 @@ from ptofa_spark.allocation.scores.account import require_scored
 from ptofa_spark.allocation.scores.marked_pairs import marked_scores
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
 from ptofa_spark.errors import UserError
-from ptofa_spark.tables.pinned import PinnedTables
+from ptofa_spark.tables.delta.pinned import PinnedTables
 from tests.fuzz.exports import KINDS, REFUSED, SAME, Export, clean
 
 SEED = 20_261_128

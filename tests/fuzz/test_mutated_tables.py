@@ -15,10 +15,17 @@ from pyspark.sql.types import StructType
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
 from ptofa_spark.allocation.scores.user_classes import profile
 from ptofa_spark.errors import UserError
-from ptofa_spark.features.raw import read_raw
-from ptofa_spark.tables.pinned import PinnedTables
+from ptofa_spark.features.facts.raw import read_raw
+from ptofa_spark.tables.contracts.schemas import (
+    ALLOCATION,
+    COMPACT_SCORES,
+    EXAMPLES,
+    FUND_FEATURES,
+    TRUTH,
+    USER_FEATURES,
+)
+from ptofa_spark.tables.delta.pinned import PinnedTables
 from ptofa_spark.tables.reading import read_table
-from ptofa_spark.tables.schemas import ALLOCATION, COMPACT_SCORES, EXAMPLES, FUND_FEATURES, TRUTH, USER_FEATURES
 from tests.fuzz.mutations import mutated, write
 from tests.run_job import run_job
 

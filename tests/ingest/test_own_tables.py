@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from ptofa_spark.errors import TableError
 from ptofa_spark.ingest.checks import check_raw_tables
 from ptofa_spark.ingest.own_tables import load_own_tables
-from ptofa_spark.tables.schemas import RAW_TABLES
+from ptofa_spark.tables.contracts.schemas import RAW_TABLES
 from tests.run_job import run_job
 
 

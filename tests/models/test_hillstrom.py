@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
+from benchmarks.eps_sweep import fit_without_covariates, read_spend
 from ptofa_spark.models.likelihoods import Counterfactual
 from ptofa_spark.models.settings import ModelSettings
-from tests.benchmarks.eps_sweep import fit_without_covariates, read_spend
 from tests.training.in_memory import InMemory, fitted
 
 HILLSTROM = Path(os.environ.get("HILLSTROM_CSV", "../shared/data/hillstrom.csv"))

@@ -12,12 +12,12 @@ from torch import nn
 
 from ptofa_spark.errors import ConfigError
 from ptofa_spark.feed.blocks import Block, BlockLayout, Features, Labels, Layout
-from ptofa_spark.models.embedding import BlockLinear, Embedded
-from ptofa_spark.models.heads import LabelMoments, LogNormalHead
-from ptofa_spark.models.prediction import RevenueModel, lognormal_prediction
+from ptofa_spark.models.parts.embedding import BlockLinear, Embedded
+from ptofa_spark.models.parts.heads import LabelMoments, LogNormalHead
+from ptofa_spark.models.parts.prediction import RevenueModel, lognormal_prediction
+from ptofa_spark.models.parts.trunk import Trunk
 from ptofa_spark.models.registry import MODELS, build_model
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.models.trunk import Trunk
 
 LAYOUT = Layout(BlockLayout((5, 3), 4), BlockLayout((7,), 2), BlockLayout((), 3))
 

@@ -9,8 +9,8 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from ptofa_spark.feed.blocks import Block, Features, Labels
-from ptofa_spark.models.heads import LabelMoments
 from ptofa_spark.models.likelihoods import product_nll
+from ptofa_spark.models.parts.heads import LabelMoments
 from ptofa_spark.models.registry import MODELS, build_model
 from ptofa_spark.models.settings import ModelSettings
 from tests.models.test_ptofa import LAYOUT, block

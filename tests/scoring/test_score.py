@@ -21,8 +21,8 @@ from ptofa_spark.scoring.pairs import predict_examples
 from ptofa_spark.scoring.score import score, scored_users
 from ptofa_spark.scoring.scorer import CampaignFunds, loaded, score_users
 from ptofa_spark.scoring.settings import ScoreSettings
-from ptofa_spark.tables.schemas import COMPACT_SCORES
-from ptofa_spark.tables.writing import write_table
+from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.training.artifact import Artifact, read_artifact, unpack, write_artifact
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train

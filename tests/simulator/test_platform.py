@@ -17,8 +17,8 @@ from ptofa_spark.simulator.platform import (
 )
 from ptofa_spark.simulator.settings import GeneratePlatformSettings
 from ptofa_spark.simulator.world import make_world
+from ptofa_spark.tables.contracts.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, TRANSACTIONS, TRUTH
 from ptofa_spark.tables.reading import read_table
-from ptofa_spark.tables.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, TRANSACTIONS, TRUTH
 
 USERS, WEEKS = 3_000, 2
 

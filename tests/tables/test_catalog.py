@@ -19,11 +19,11 @@ from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.config import validated
 from ptofa_spark.errors import ConfigError, TableError
-from ptofa_spark.tables import commits
-from ptofa_spark.tables.commits import claim, require_alone
-from ptofa_spark.tables.schemas import ALLOCATION
-from ptofa_spark.tables.targets import require_target
-from ptofa_spark.tables.writing import write_table
+from ptofa_spark.tables.contracts.schemas import ALLOCATION
+from ptofa_spark.tables.delta import commits
+from ptofa_spark.tables.delta.commits import claim, require_alone
+from ptofa_spark.tables.delta.targets import require_target
+from ptofa_spark.tables.delta.writing import write_table
 from tests.run_job import JOBS, run_job
 
 SCHEMA = "ptofa_targets"

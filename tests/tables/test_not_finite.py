@@ -7,7 +7,7 @@ import math
 import pytest
 from pyspark.sql import SparkSession
 
-from ptofa_spark.tables.not_finite import holds_not_finite
+from ptofa_spark.tables.contracts.not_finite import holds_not_finite
 
 # An array, and whether it is to be found: nulls set aside, and nulls counted.
 CASES: list[tuple[list[float | None] | None, bool, bool]] = [

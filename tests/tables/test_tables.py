@@ -14,13 +14,14 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StructField, StructType
 
 from ptofa_spark.errors import MissingColumnError, TableError
-from ptofa_spark.tables import commits
-from ptofa_spark.tables.commits import TableVersion, claim, delta_version, require_alone, require_unwritten
+from ptofa_spark.tables.contracts.schemas import DEMANDS, USERS
+from ptofa_spark.tables.delta import commits
+from ptofa_spark.tables.delta.commits import TableVersion, claim, delta_version, require_alone, require_unwritten
+from ptofa_spark.tables.delta.pinned import PinnedTables
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.tables.names import TableName, in_warehouse, sql_string
-from ptofa_spark.tables.pinned import PinnedTables
-from ptofa_spark.tables.reading import read_table, table_exists
-from ptofa_spark.tables.schemas import DEMANDS, USERS
-from ptofa_spark.tables.writing import write_table
+from ptofa_spark.tables.opening import table_exists
+from ptofa_spark.tables.reading import read_table
 
 ROWS = [("spring", "基金", 4), ("spring", "b`ond", 6), ("it's", "b`ond", 1)]
 

@@ -11,11 +11,11 @@ import torch
 from ptofa_spark.feed.blocks import Batch, Block, BlockLayout, Features, Labels, Layout
 from ptofa_spark.models.ptofa import Ptofa
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.training.checkpoint import NO_CHECKPOINT, Checkpoint
-from ptofa_spark.training.group import ALONE, Group
 from ptofa_spark.training.labels import SplitLabels
+from ptofa_spark.training.loop.checkpoint import NO_CHECKPOINT, Checkpoint
+from ptofa_spark.training.loop.group import ALONE, Group
+from ptofa_spark.training.loop.trainer import Fitted, fit, seeded_single_thread
 from ptofa_spark.training.settings import TrainSettings
-from ptofa_spark.training.trainer import Fitted, fit, seeded_single_thread
 
 LAYOUT = Layout(BlockLayout((), 1), BlockLayout((), 0), BlockLayout((), 0))
 

@@ -12,9 +12,9 @@ from pyspark.sql import SparkSession
 from ptofa_spark.errors import ConfigError, MachineError, UserError
 from ptofa_spark.training.artifact import read_artifact
 from ptofa_spark.training.grid import best_of_grid
+from ptofa_spark.training.loop.trainer import Fitted
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import TrainedModel, train
-from ptofa_spark.training.trainer import Fitted
 from tests.feed.feature_tables import FeatureTables, write_feature_tables
 from tests.run_job import run_job
 

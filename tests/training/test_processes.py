@@ -16,10 +16,10 @@ from torch.multiprocessing import spawn
 
 from ptofa_spark.errors import UserError
 from ptofa_spark.feed.blocks import Batch
-from ptofa_spark.tables.writing import write_table
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.training.artifact import read_artifact, unpack
-from ptofa_spark.training.checkpoint import Checkpoint
-from ptofa_spark.training.group import ALONE, Group
+from ptofa_spark.training.loop.checkpoint import Checkpoint
+from ptofa_spark.training.loop.group import ALONE, Group
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import TrainedModel, train
 from tests.feed.feature_tables import FeatureTables, write_feature_tables

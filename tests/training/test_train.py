@@ -16,7 +16,7 @@ from ptofa_spark.errors import UserError
 from ptofa_spark.features.encoders import Encoders
 from ptofa_spark.features.fitting import fit_encoders
 from ptofa_spark.scoring.pairs import predict_examples
-from ptofa_spark.tables.writing import write_table
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.training.artifact import Artifact, read_artifact, unpack, write_artifact
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import TrainedModel, train

@@ -12,14 +12,14 @@ import torch
 
 from ptofa_spark.errors import UserError
 from ptofa_spark.feed.blocks import Batch
-from ptofa_spark.models.heads import LabelMoments
 from ptofa_spark.models.likelihoods import Counterfactual
+from ptofa_spark.models.parts.heads import LabelMoments
 from ptofa_spark.models.registry import build_model
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.training.checkpoint import Checkpoint
-from ptofa_spark.training.early_stopping import EarlyStopping
 from ptofa_spark.training.labels import SplitLabels
-from ptofa_spark.training.trainer import mean_loss
+from ptofa_spark.training.loop.checkpoint import Checkpoint
+from ptofa_spark.training.loop.early_stopping import EarlyStopping
+from ptofa_spark.training.loop.trainer import mean_loss
 from ptofa_spark.training.validation import validate
 from tests.training.in_memory import LAYOUT, InMemory, exposures, fitted
 

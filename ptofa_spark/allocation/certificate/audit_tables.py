@@ -16,8 +16,8 @@ from ptofa_spark.allocation.settings import AuditSettings
 from ptofa_spark.errors import UserError
 from ptofa_spark.reproducible.whole_shares import largest_remainder
 from ptofa_spark.tables.campaigns import of_campaign
-from ptofa_spark.tables.pinned import PinnedTables
-from ptofa_spark.tables.schemas import ALLOCATION
+from ptofa_spark.tables.contracts.schemas import ALLOCATION
+from ptofa_spark.tables.delta.pinned import PinnedTables
 
 
 def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:

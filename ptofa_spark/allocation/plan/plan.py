@@ -17,7 +17,7 @@ from ptofa_spark.allocation.problem.problem import AllocationProblem, UserBatch
 from ptofa_spark.allocation.scores.marks import Clip
 from ptofa_spark.allocation.scores.score_table import SparkScoreTable, clipped_users
 from ptofa_spark.running.whole_file import write_whole
-from ptofa_spark.tables.schemas import ALLOCATION
+from ptofa_spark.tables.contracts.schemas import ALLOCATION
 
 PLAN_JSON = "plan.json"
 _ROWS = pa.schema(

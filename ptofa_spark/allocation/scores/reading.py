@@ -17,9 +17,9 @@ from ptofa_spark.allocation.scores.account import ScoresRead
 from ptofa_spark.arrays import Ints
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.campaigns import names_campaigns, of_campaign, require_campaign
+from ptofa_spark.tables.contracts.schemas import CAMPAIGN_ID, COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
+from ptofa_spark.tables.delta.pinned import PinnedTables
 from ptofa_spark.tables.near_names import instead, listed
-from ptofa_spark.tables.pinned import PinnedTables
-from ptofa_spark.tables.schemas import CAMPAIGN_ID, COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
 
 # Names that come to the driver, to be compared with those of the demands.
 _MOST_NAMES = 10_000

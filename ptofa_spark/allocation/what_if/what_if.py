@@ -31,7 +31,7 @@ from ptofa_spark.arrays import Floats
 from ptofa_spark.errors import InfeasibleError, TableError
 from ptofa_spark.running import progress
 from ptofa_spark.running.whole_file import write_json
-from ptofa_spark.tables.pinned import PinnedTables
+from ptofa_spark.tables.delta.pinned import PinnedTables
 
 WHAT_IF_JSON = "what_if.json"
 TODAY = "today"

@@ -37,13 +37,14 @@ from ptofa_spark.running.redaction import without_secrets
 from ptofa_spark.running.whole_file import write_json, write_whole
 from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
+from ptofa_spark.tables.contracts.schemas import ALLOCATION, DEMANDS, FUND_FEATURES, FUNDS, TRUTH, USER_FEATURES
+from ptofa_spark.tables.delta.pinned import PinnedTables
+from ptofa_spark.tables.delta.snapshots import of_snapshot
+from ptofa_spark.tables.delta.targets import require_targets
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.tables.names import in_warehouse
-from ptofa_spark.tables.pinned import PinnedTables
-from ptofa_spark.tables.reading import read_table, table_exists
-from ptofa_spark.tables.schemas import ALLOCATION, DEMANDS, FUND_FEATURES, FUNDS, TRUTH, USER_FEATURES
-from ptofa_spark.tables.snapshots import of_snapshot
-from ptofa_spark.tables.targets import require_targets
-from ptofa_spark.tables.writing import write_table
+from ptofa_spark.tables.opening import table_exists
+from ptofa_spark.tables.reading import read_table
 from ptofa_spark.training.artifact import read_artifact
 from ptofa_spark.training.finished import is_trained
 from ptofa_spark.training.settings import TrainSettings

@@ -1,0 +1,104 @@
+"""Which row groups suit the training feed: the same examples written with several sizes, and read for one epoch each.
+
+Each copy is a Delta table, written as `write_table` writes, with another `parquet.block.size`; `0` stands for Parquet's
+own settings, which are 128 MiB and pages four times as long. Spark writes the copies and fits the encoders; each epoch
+is a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import torch
+
+from benchmarks.lines import add_place, keep
+from ptofa_spark.feed.encoding import FeatureEncoding, fit_encoding
+from ptofa_spark.feed.examples import ExamplesFeed
+from ptofa_spark.feed.snapshot import petastorm_url, pin_snapshot
+from ptofa_spark.reproducible.splits import TRAIN
+from ptofa_spark.running.session import SparkSettings, spark_session
+from ptofa_spark.tables.delta.writing import in_session, small_row_groups
+
+_MIB = 2**20
+
+
+def main() -> None:
+    """Writes the copies, reads each in a process of its own, and appends their lines."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--users", default="1000000", help="whose examples to read; of several the first")
+    parser.add_argument("--sizes", default="0,1,2,4,8,16,64", help="MiB; 0: Parquet's own")
+    add_place(parser)
+    parser.add_argument("--read", type=Path, help="read this copy and print its line")
+    args, _ = parser.parse_known_args()  # features.py, which runs before with the same words, knows more of them
+    if args.read is not None:
+        print(json.dumps(_epoch(args.read)))
+        return
+    warehouse = args.bench / "features" / args.users.split(",")[0]
+    copies = warehouse / "row_groups"
+    sizes = [int(size) for size in args.sizes.split(",")]
+    written = _write(warehouse, copies, sizes)
+    for size in sizes:
+        words = [sys.executable, __file__, "--read", str(copies / str(size))]
+        read = subprocess.run(words, check=True, capture_output=True, text=True)
+        line = {"row_group_mib": size, "write_seconds": written[size], **json.loads(read.stdout.splitlines()[-1])}
+        keep(args.bench / "row_groups.jsonl", line)
+
+
+def _write(warehouse: Path, copies: Path, sizes: list[int]) -> dict[int, float]:
+    """Copies the training examples with each size; the seconds that each copy took."""
+    seconds = {}
+    settings = SparkSettings(master="local[2]", driver_memory="6g", shuffle_partitions=8)
+    shutil.rmtree(copies, ignore_errors=True)
+    with spark_session(settings) as spark:
+        snapshot = pin_snapshot(spark, str(warehouse / "examples"))
+        train = snapshot.frame.where(f"split = '{TRAIN}'")
+        files = len(train.inputFiles())
+        fed = small_row_groups(len(train.columns))
+        train.write.format("noop").mode("overwrite").save()  # the first pass pays for a cold JVM
+        for size in sizes:
+            started = time.perf_counter()
+            with in_session(spark, fed | {"parquet.block.size": str(size * _MIB)} if size else {}):
+                train.coalesce(files).write.format("delta").save(str(copies / str(size)))
+            seconds[size] = round(time.perf_counter() - started, 1)
+        (copies / "encoders.json").write_text(fit_encoding(snapshot.frame).to_json(), encoding="utf-8")
+    return seconds
+
+
+def _epoch(copy: Path) -> dict[str, float]:
+    torch.set_num_threads(1)
+    files = sorted(copy.glob("*.parquet"))
+    groups = [pq.ParquetFile(file).metadata for file in files]
+    rows = sum(meta.num_rows for meta in groups)
+    feed = ExamplesFeed(
+        train_files=tuple(petastorm_url(f"file:{file}") for file in files),
+        validation_files=(),
+        encoding=FeatureEncoding.from_json((copy.parent / "encoders.json").read_text(encoding="utf-8")),
+        train_rows=rows,
+        validation_rows=0,
+        batch_size=512,
+        buffer_rows=100_000,
+        seed=7,
+    )
+    started = time.perf_counter()
+    read = sum(len(batch) for batch in feed.train(0))
+    seconds = time.perf_counter() - started
+    assert read == rows
+    return {
+        "rows": rows,
+        "rows_a_group": rows / sum(meta.num_row_groups for meta in groups),
+        "seconds": round(seconds, 2),
+        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "file_bytes": sum(file.stat().st_size for file in files),
+    }
+
+
+if __name__ == "__main__":
+    main()

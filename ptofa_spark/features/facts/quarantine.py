@@ -1,0 +1,153 @@
+"""Bad rows of the raw tables: counted, kept in `<table>_quarantine` with their reason, and left out of the features."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from ptofa_spark.errors import TableError
+from ptofa_spark.features.facts.raw import FAULT, Raw
+from ptofa_spark.features.facts.records import EXPOSURE, PURCHASE, USER, Chunk, map_users, name_of, record_batch
+from ptofa_spark.running.progress import RUN_ID
+from ptofa_spark.tables.contracts.schemas import EXPOSURES, TRANSACTIONS
+from ptofa_spark.tables.delta.snapshots import snapshot_predicate
+from ptofa_spark.tables.delta.writing import write_table
+from ptofa_spark.tables.names import in_warehouse, quoted
+from ptofa_spark.tables.opening import table_exists
+
+logger = logging.getLogger(__name__)
+
+_TABLES = {USER: "users", EXPOSURE: "exposures", PURCHASE: "transactions"}
+_KEY_COLUMNS = ("campaign", "fund", "row_hash")
+_COUNTS = pa.schema([("kind", pa.int64()), ("reason", pa.string()), ("rows", pa.int64())])
+
+
+class RowCounts:
+    """Rows of the raw tables. rows: by table; faults: of each table, by reason."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, int] = {}
+        self.faults: dict[str, Counter[str]] = {}
+
+    def records(self) -> int:
+        """Rows of users, exposures and transactions, good or bad."""
+        return sum(self.rows[name] for name in _TABLES.values())
+
+    def require_few(self, share: float) -> None:
+        """Refuses raw tables of which too much is bad.
+
+        Raises:
+            TableError: of some table a larger share than this is bad.
+        """
+        for name, faults in self.faults.items():
+            bad = faults.total()
+            if bad > share * self.rows[name]:
+                reasons = "; ".join(f"{reason}: {rows:,}" for reason, rows in sorted(faults.items()))
+                raise TableError(
+                    f"table {name}: {bad:,} of {self.rows[name]:,} rows are bad, more than max_quarantined_share = "
+                    f"{share:g} allows ({reasons}): see {name}_quarantine, and correct them or raise the share"
+                )
+
+    def shown(self) -> Iterator[str]:
+        """A line per table and reason."""
+        for name, faults in sorted(self.faults.items()):
+            for reason, rows in sorted(faults.items()):
+                yield f"quarantined table={name} rows={rows} of={self.rows[name]} reason={reason!r}"
+
+
+def count_own_faults(raw: Raw) -> RowCounts:
+    """Counts the rows, and those that are bad by themselves: one scan a table."""
+    counts = RowCounts()
+    for name, frame in raw.frames.items():
+        found = {row[FAULT]: row["count"] for row in frame.groupBy(FAULT).count().collect()}
+        counts.rows[name] = sum(found.values())
+        counts.faults[name] = Counter({reason: rows for reason, rows in found.items() if reason is not None})
+    return counts
+
+
+def count_key_faults(records: DataFrame, counts: RowCounts) -> None:
+    """Adds the rows that are bad beside others: repeated, contradicted, or of a user that is not there."""
+    found = map_users(records, _KEY_COLUMNS, _fault_counts, _COUNTS)
+    for row in found.groupBy("kind", "reason").agg(F.sum("rows").alias("rows")).collect():
+        counts.faults[_TABLES[row["kind"]]][row["reason"]] += row["rows"]
+
+
+def quarantine_table(name: str) -> str:
+    """The table that keeps the bad rows of a raw table."""
+    return f"{name}_quarantine"
+
+
+def write_quarantine(raw: Raw, records: DataFrame, counts: RowCounts, warehouse: str) -> None:
+    """Writes the bad rows of each table, as they were, in place of those of an earlier build of the same snapshot.
+
+    Columns: snapshot_date, run_id, reason, and the raw table's, but for maps and variants (see `raw`).
+    """
+    for name, faults in counts.faults.items():
+        place = in_warehouse(warehouse, quarantine_table(name))
+        if not faults and not table_exists(records.sparkSession, place):
+            continue
+        bad = raw.frames[name].where(F.col(FAULT).isNotNull())
+        if name in _TABLES.values():
+            bad = bad.unionByName(_bad_records(raw, records, name))
+        marks = [F.lit(raw.snapshot_date).alias("snapshot_date"), F.lit(RUN_ID).alias("run_id")]
+        rest = [F.col(quoted(column)) for column in raw.frames[name].columns if column != FAULT]
+        write_table(
+            bad.select(*marks, FAULT, *rest).coalesce(1),
+            place,
+            replace_where=snapshot_predicate(raw.snapshot_date),
+            built_from=raw.versions,
+        )
+
+
+def _bad_records(raw: Raw, records: DataFrame, name: str) -> DataFrame:
+    """The bad rows of one table among the records, in the raw table's columns."""
+    kind = next(kind for kind, table in _TABLES.items() if table == name)
+    needed = [column for column in records.columns if column not in ("user_id", "kind")]
+    kept = _FaultyRows(to_arrow_schema(records.select("user_id", "kind", *needed).schema))
+    bad = map_users(records, needed, kept, kept.schema).where(F.col("kind") == kind)
+    if kind == USER:
+        rows = bad.select("user_id", "user.*", FAULT)
+    else:
+        columns = {
+            "campaign_id": name_of("campaign", [campaign for campaign, _ in raw.campaigns]),
+            "fund_id": name_of("fund", raw.funds),
+            "transacted_at": F.col("at"),
+            "revenue": F.col("amount"),
+        }
+        schema = EXPOSURES if kind == EXPOSURE else TRANSACTIONS
+        rows = bad.select(*[columns.get(c, F.col(c)).alias(c) for c in schema.names], FAULT)
+    return rows.select(*[F.col(quoted(column)) for column in raw.frames[name].columns])
+
+
+class _FaultyRows:
+    """The kernel that keeps the bad rows, with their reason. schema: of its result."""
+
+    def __init__(self, records: pa.Schema) -> None:
+        self.schema = records.append(pa.field(FAULT, pa.string()))
+
+    def __call__(self, chunk: Chunk) -> pa.RecordBatch:
+        reason = chunk.faults()
+        rows = np.flatnonzero(reason != "")
+        taken = chunk.table.take(pa.array(rows))
+        columns = {name: taken.column(name) for name in taken.column_names}
+        return record_batch(columns | {FAULT: pa.array(reason[rows].tolist(), pa.string())}, self.schema)
+
+
+def _fault_counts(chunk: Chunk) -> pa.RecordBatch:
+    """How many rows are bad, by kind and reason."""
+    reason = chunk.faults()
+    bad = reason != ""
+    found = Counter(zip(chunk.kind[bad].tolist(), reason[bad].tolist(), strict=True))
+    columns = {
+        "kind": pa.array([kind for kind, _ in found], pa.int64()),
+        "reason": pa.array([why for _, why in found], pa.string()),
+        "rows": pa.array(list(found.values()), pa.int64()),
+    }
+    return record_batch(columns, _COUNTS)

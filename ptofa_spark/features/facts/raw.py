@@ -1,0 +1,183 @@
+"""The raw tables at one version each, and which of their rows are bad whatever the other rows say."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DataType, MapType, StructType, VariantType
+
+from ptofa_spark.errors import TableError
+from ptofa_spark.files.csv.header import CsvForm
+from ptofa_spark.tables.contracts.domains import DOMAINS
+from ptofa_spark.tables.contracts.schemas import OPEN_TABLES, RAW_TABLES
+from ptofa_spark.tables.delta.commits import TableVersion
+from ptofa_spark.tables.delta.pinned import PinnedTables
+from ptofa_spark.tables.names import in_warehouse, quoted
+from ptofa_spark.tables.reading import AS_FOUND
+
+logger = logging.getLogger(__name__)
+
+FAULT = "reason"
+_KEYS = {"funds": ("fund_id",), "campaigns": ("campaign_id",), "demands": ("campaign_id", "fund_id")}
+_KNOWN_FUND, _KNOWN_CAMPAIGN = ("demands", "transactions", "exposures"), ("demands", "exposures")
+DOUBLED, CONFLICTING = "the same row again", "another row of the same key says otherwise"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The raw tables of one snapshot, of the versions that were the newest when the job began.
+
+    frames: by name, with one more column, `reason`: why the row is bad, null if it is good by itself. users and
+    exposures are still to be held to one row per key, and to each other, which takes all rows of a user: see `records`.
+    funds: ids of the good rows, sorted; campaigns: id and start of the good rows up to the snapshot, by start and id.
+    """
+
+    frames: dict[str, DataFrame]
+    versions: tuple[TableVersion, ...]
+    funds: tuple[str, ...]
+    campaigns: tuple[tuple[str, date], ...]
+
+    @property
+    def target(self) -> str:
+        """The campaign that the snapshot is for: the last."""
+        return self.campaigns[-1][0]
+
+    @property
+    def snapshot_date(self) -> date:
+        """The day on which the target campaign starts."""
+        return self.campaigns[-1][1]
+
+    def good(self, name: str) -> DataFrame:
+        """The rows without a fault of their own."""
+        return self.frames[name].where(F.col(FAULT).isNull()).drop(FAULT)
+
+
+def read_raw(
+    spark: SparkSession,
+    warehouse: str,
+    snapshot_date: date | None,
+    now: datetime,
+    versions: Mapping[str, int | None] | None = None,
+    csv: CsvForm = AS_FOUND,
+) -> Raw:
+    """Reads the raw tables of a warehouse.
+
+    Args:
+        spark: the session.
+        warehouse: directory, URI or catalog.schema.
+        snapshot_date: the start of the campaign to build for; the last campaign's if None.
+        now: an event after this lies in the future.
+        versions: by table argument, to read again what an earlier build read; the newest if None.
+        csv: how CSV files are read.
+
+    Raises:
+        TableError: a table is missing or has other columns, or is none that the earlier build read, or no campaign
+            starts on the snapshot date.
+    """
+    places = {name: in_warehouse(warehouse, name) for name in RAW_TABLES}
+    earlier = [] if versions is None else _as_they_were(places.values(), versions)
+    tables = PinnedTables(spark, earlier, csv).pin(*places.values())
+    frames = {
+        name: tables.read(places[name], schema, keep_extra=name in OPEN_TABLES, allow_null=True)
+        for name, schema in RAW_TABLES.items()
+    }
+    frames = {name: _comparable(frame, name) for name, frame in frames.items()}
+    marked: dict[str, DataFrame] = {}
+    for name in ("funds", "campaigns"):
+        marked[name] = _marked_small(frames[name], name, _own_faults(name))
+    funds = [row[0] for row in _good(marked["funds"]).select("fund_id").orderBy("fund_id").collect()]
+    known = [(row[0], row[1]) for row in _good(marked["campaigns"]).orderBy("start_date", "campaign_id").collect()]
+    campaigns = _until(known, snapshot_date, places["campaigns"])
+    for name in ("users", "transactions", "exposures", "demands"):
+        faults = [*_own_faults(name), *_reference_faults(name, funds, [campaign for campaign, _ in known])]
+        if name == "transactions":
+            faults.append((F.col("transacted_at") > F.lit(now), "transacted_at lies in the future"))
+        if name in _KEYS:
+            marked[name] = _marked_small(frames[name], name, faults)
+        else:
+            marked[name] = frames[name].withColumn(FAULT, _first_of(faults))
+    return Raw(marked, tables.versions, tuple(funds), tuple(campaigns))
+
+
+def _as_they_were(places: Collection[str], versions: Mapping[str, int | None]) -> list[TableVersion]:
+    unknown = [place for place in places if place not in versions]
+    if unknown:
+        raise TableError(
+            f"that build read {', '.join(sorted(versions))}, not {unknown[0]}: name the warehouse as it did"
+        )
+    return [TableVersion(place, versions[place]) for place in places]
+
+
+def _comparable(frame: DataFrame, name: str) -> DataFrame:
+    """The table without columns whose values Spark cannot compare, maps and variants: they are no features either."""
+    left_out = [field.name for field in frame.schema if not _can_be_compared(field.dataType)]
+    if left_out:
+        logger.info("table=%s left_out=%s", name, ",".join(left_out))
+    return frame.drop(*left_out)
+
+
+def _can_be_compared(kind: DataType) -> bool:
+    if isinstance(kind, ArrayType):
+        return _can_be_compared(kind.elementType)
+    if isinstance(kind, StructType):
+        return all(_can_be_compared(field.dataType) for field in kind)
+    return not isinstance(kind, MapType | VariantType)
+
+
+def _good(frame: DataFrame) -> DataFrame:
+    return frame.where(F.col(FAULT).isNull())
+
+
+def _until(known: list[tuple[str, date]], snapshot_date: date | None, table: str) -> list[tuple[str, date]]:
+    if not known:
+        raise TableError(f"table {table} is empty: there is nothing to plan for")
+    wanted = snapshot_date or known[-1][1]
+    if wanted not in {start for _, start in known}:
+        starts = ", ".join(sorted({str(start) for _, start in known}))
+        raise TableError(f"table {table} has no campaign that starts on {wanted}: choose a snapshot date of {starts}")
+    return [(campaign, start) for campaign, start in known if start <= wanted]
+
+
+def _own_faults(name: str) -> list[tuple[Column, str]]:
+    """Conditions of a bad row of the table, by what stands in the row alone, with their reasons."""
+    nulls = [
+        (F.col(quoted(field.name)).isNull(), f"{field.name} is null")
+        for field in RAW_TABLES[name]
+        if not field.nullable
+    ]
+    return [*nulls, *[(~F.expr(f"({domain.holds})"), domain.fault) for domain in DOMAINS.get(name, ())]]
+
+
+def _reference_faults(name: str, funds: list[str], campaigns: list[str]) -> list[tuple[Column, str]]:
+    faults = []
+    if name in _KNOWN_CAMPAIGN:
+        faults.append((~F.col("campaign_id").isin(campaigns), "campaign_id is not in campaigns"))
+    if name in _KNOWN_FUND:
+        faults.append((~F.col("fund_id").isin(funds), "fund_id is not in funds"))
+    return faults
+
+
+def _first_of(faults: list[tuple[Column, str]]) -> Column:
+    reason = F.lit(None).cast("string")
+    for bad, words in reversed(faults):
+        reason = F.when(bad, F.lit(words)).otherwise(reason)
+    return reason
+
+
+def _marked_small(frame: DataFrame, name: str, faults: list[tuple[Column, str]]) -> DataFrame:
+    """A table of some thousand rows, held to one row per key: of equal rows one is kept, of conflicting ones none."""
+    own = frame.withColumn(FAULT, _first_of(faults))
+    key = [quoted(column) for column in _KEYS[name]]
+    columns = [quoted(column) for column in frame.columns]
+    counted = own.groupBy(*columns, FAULT).count()
+    rows_of_key = counted.where(F.col(FAULT).isNull()).groupBy(*key).agg(F.count("*").alias("_rows"))
+    joined = counted.join(rows_of_key, on=list(_KEYS[name]), how="left")
+    conflict = F.when(F.col(FAULT).isNull() & (F.col("_rows") > 1), F.lit(CONFLICTING)).otherwise(F.col(FAULT))
+    again = F.when(conflict.isNull() & (F.col("_copy") > 1), F.lit(DOUBLED)).otherwise(conflict)
+    copies = joined.withColumn("_copy", F.explode(F.sequence(F.lit(1), F.col("count").cast("int"))))
+    return copies.select(*columns, again.alias(FAULT))

@@ -1,0 +1,1 @@
+"""CSV files: how a file is laid out, its header, its rows and what is wrong in them."""

@@ -1,0 +1,1 @@
+"""What each table must hold: schemas, types, domains."""

@@ -1,0 +1,233 @@
+"""What may be written to: a Delta table whose rows can be replaced, or a place where nothing is.
+
+All else is refused before a job begins its work, and again when it writes: Spark would make a Delta table of a view or
+of a Parquet table, whose rows would be gone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.errors import AnalysisException
+from pyspark.sql import Row, SparkSession
+from pyspark.sql.types import StructField, StructType
+
+from ptofa_spark.errors import TableError
+from ptofa_spark.files.places import hadoop_path
+from ptofa_spark.tables.contracts.conversions import DECLARED_TYPE
+from ptofa_spark.tables.names import TableName, file_ending, in_warehouse, quoted, sql_string
+
+_APPEND_ONLY = "delta.appendOnly"
+_DEFAULT = "CURRENT_DEFAULT"
+_SESSION_CATALOG = "spark_catalog"
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+
+
+def require_target(spark: SparkSession, argument: str) -> bool:
+    """Whether a Delta table is at the argument; False where nothing is.
+
+    Raises:
+        TableError: something else is there, or a table that only takes further rows, or no table can be made there.
+    """
+    name = TableName.parse(argument)
+    detail = _in_catalog(spark, name) if name.in_catalog else _at_path(spark, name)
+    if detail is None:
+        return False
+    if detail["properties"].get(_APPEND_ONLY, "false").lower() == "true":
+        raise TableError(
+            f"table {name} has the property {_APPEND_ONLY} = true, and the job replaces rows of it: set it to false "
+            "(ALTER TABLE ... SET TBLPROPERTIES), or write to another table"
+        )
+    return True
+
+
+def require_targets(spark: SparkSession, warehouse: str, tables: Iterable[str]) -> None:
+    """Fails if one of the warehouse's tables cannot be written: before a job begins what takes it long.
+
+    Raises:
+        TableError: see `require_target`.
+    """
+    for table in tables:
+        require_target(spark, in_warehouse(warehouse, table))
+
+
+def require_columns(spark: SparkSession, argument: str, schema: StructType) -> None:
+    """Holds a Delta table to columns that a job writes: each is there, with its type.
+
+    Raises:
+        TableError: a column is missing or has another type.
+    """
+    _require_columns(TableName.parse(argument), _schema(spark, argument), schema)
+
+
+def require_same_rows(spark: SparkSession, argument: str, schema: StructType) -> None:
+    """Holds a Delta table to rows of just these columns; further columns are there only if they may be null.
+
+    Raises:
+        TableError: see `require_columns`, and a further column that must not be null.
+    """
+    name, there = TableName.parse(argument), _schema(spark, argument)
+    _require_columns(name, there, schema)
+    known = {field.name.lower() for field in schema}
+    for field in there:
+        if field.name.lower() not in known and not field.nullable and _DEFAULT not in field.metadata:
+            raise TableError(
+                f"table {name}: column {field.name} is NOT NULL, and the job has no value for it: let it be null, or "
+                "write to another table"
+            )
+
+
+def other_types(spark: SparkSession, argument: str, schema: StructType) -> str | None:
+    """The columns whose types in the table are not the schema's, in words; None where there is none."""
+    found = _other_types(_schema(spark, argument), schema)
+    return "; ".join(found) if found else None
+
+
+def _require_columns(name: TableName, there: StructType, schema: StructType) -> None:
+    present = {field.name.lower() for field in there}
+    missing = [field.name for field in schema if field.name.lower() not in present]
+    if missing:
+        raise TableError(
+            f"table {name} is no table of such rows: it lacks column(s) {', '.join(missing)} and has "
+            f"{', '.join(there.names) or 'none'}: write to another table"
+        )
+    padded = [
+        field for field in there if _is_char(field) and field.name.lower() in {each.lower() for each in schema.names}
+    ]
+    if padded:
+        kind = padded[0].metadata[DECLARED_TYPE]
+        raise TableError(
+            f"table {name}: column {padded[0].name} is {kind}, which fills values up with blanks: make it a STRING, or "
+            "write to another table"
+        )
+    found = _other_types(there, schema)
+    if found:
+        raise TableError(
+            f"table {name} cannot take the rows: {'; '.join(found)}: alter that table, or write to another"
+        )
+
+
+def _other_types(there: StructType, schema: StructType) -> list[str]:
+    types = {field.name.lower(): field.dataType.simpleString() for field in there}
+    return [
+        f"column {field.name} is {types[field.name.lower()]} there, and the job writes {field.dataType.simpleString()}"
+        for field in schema
+        if types.get(field.name.lower(), field.dataType.simpleString()) != field.dataType.simpleString()
+    ]
+
+
+def _is_char(field: StructField) -> bool:
+    return str(field.metadata.get(DECLARED_TYPE, "")).startswith("char(")
+
+
+def _schema(spark: SparkSession, argument: str) -> StructType:
+    name = TableName.parse(argument)
+    return (spark.table(name.sql()) if name.in_catalog else spark.read.format("delta").load(name.text)).schema
+
+
+def _in_catalog(spark: SparkSession, name: TableName) -> Row | None:
+    """Format and properties of a Delta table of the catalog; None where the name is free."""
+    try:
+        detail: Row = spark.sql(f"DESCRIBE DETAIL {name.sql()}").select("format", "properties").collect()[0]
+    except AnalysisException as error:
+        condition = error.getCondition() or ""
+        if condition.startswith("EXPECT_TABLE_NOT_VIEW"):
+            raise TableError(f"{name} is a view, which would be lost: write to a Delta table, or a new name") from error
+        if condition != "TABLE_OR_VIEW_NOT_FOUND":
+            # A catalog that is not there is told by another condition in every version of Spark.
+            _require_schema(spark, name)
+            raise TableError(f"table {name} cannot be written: {_first_line(error)}") from error
+        _require_free(spark, name, _require_schema(spark, name))
+        return None
+    if detail["format"] != "delta":
+        raise TableError(
+            f"table {name} is a table of {detail['format']}, whose rows would be lost: write to a Delta table, or a "
+            "new name"
+        )
+    return detail
+
+
+def _require_schema(spark: SparkSession, name: TableName) -> str:
+    """The folder in which the tables of the name's schema lie, as far as the catalog says; empty where it does not."""
+    parts = name.text.split(".")[:-1]
+    try:
+        said = spark.sql(f"DESCRIBE NAMESPACE {'.'.join(quoted(part) for part in parts)}").collect()
+    except AnalysisException as error:
+        raise TableError(
+            f"table {name} cannot be made: this Spark knows no schema {'.'.join(parts)}: create it, connect the "
+            "catalog (spark.sql.catalog.NAME, or a metastore), or give a path with a '/'"
+        ) from error
+    return next((row[1] for row in said if row[0] == "Location"), "") or ""
+
+
+def _require_free(spark: SparkSession, name: TableName, schema_folder: str) -> None:
+    """Fails if files lie where the session's own catalog would put the new table, which Delta would refuse later."""
+    parts = name.text.split(".")
+    catalog = parts[0] if len(parts) > 2 else spark.catalog.currentCatalog()
+    if not schema_folder or catalog != _SESSION_CATALOG:
+        return
+    folder = f"{schema_folder.rstrip('/')}/{parts[-1].lower()}"
+    place, file_system = hadoop_path(spark, folder)
+    if not file_system.exists(place) or not len(file_system.listStatus(place)):
+        return
+    known = f"CREATE TABLE {name.sql()} USING delta LOCATION {sql_string(folder).replace(_SLASH, '/')}"
+    if DeltaTable.isDeltaTable(spark, folder):
+        raise TableError(
+            f"table {name} is not in the catalog of this session, and its folder {folder} holds a Delta table (a "
+            f"catalog without a metastore ends with its session): give that path, or make it known ({known})"
+        )
+    raise TableError(
+        f"table {name} cannot be made: its folder {folder} holds files that are no table, as a write leaves them that "
+        "was cut off: remove the folder, or wait if another run is writing it"
+    )
+
+
+# As `sql_string` writes it.
+_SLASH = "\\u002f"
+
+
+def _at_path(spark: SparkSession, name: TableName) -> Row | None:
+    """Properties of the Delta table at a path; None where nothing is, or what a first write left that was cut off."""
+    if ":" in name.text.split("/")[0] and not _URI.match(name.text):
+        raise TableError(f"table {name}: what is before ':' is read as a URI's scheme: write ./{name}")
+    if DeltaTable.isDeltaTable(spark, name.text):
+        detail: Row = DeltaTable.forPath(spark, name.text).detail().select("format", "properties").collect()[0]
+        return detail
+    ending = file_ending(name.text)
+    if ending:
+        raise TableError(
+            f"table {name} would be no {ending} file: what is written is a Delta table, which is a folder: name a "
+            "folder, or a table of the catalog"
+        )
+    place, file_system = hadoop_path(spark, name.text)
+    _require_folder(name, place, file_system)
+    log, _ = hadoop_path(spark, f"{name.text.rstrip('/')}/_delta_log")
+    if not file_system.exists(place) or file_system.exists(log):
+        return None
+    files = file_system.listFiles(place, True)
+    while files.hasNext():
+        file = files.next().getPath()
+        if not file.getName().startswith(("_", ".")):
+            raise TableError(
+                f"table {name}: the folder holds files that are no Delta table ({file.toUri().getPath()}): write to a "
+                "Delta table, or a new folder"
+            )
+    return None
+
+
+def _require_folder(name: TableName, place: Any, file_system: Any) -> None:
+    """Fails if the place, or a part of the way to it, is a file."""
+    way = place
+    while way is not None and not file_system.exists(way):
+        way = way.getParent()
+    if way is not None and file_system.isFile(way):
+        raise TableError(
+            f"table {name}: {way.toUri().getPath()} is a file, and a Delta table is a folder: write to another place"
+        )
+
+
+def _first_line(error: AnalysisException) -> str:
+    return str(error).split("\n", 1)[0]
