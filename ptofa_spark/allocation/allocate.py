@@ -18,6 +18,7 @@ from ptofa_spark.allocation.certificate.summary import AllocationSummary, FundSu
 from ptofa_spark.allocation.methods import all_files, certificate, method_of, solve
 from ptofa_spark.allocation.plan.method import Asked, Solved
 from ptofa_spark.allocation.plan.plan import allocation, plan_of
+from ptofa_spark.allocation.problem.demand_modes import Campaign
 from ptofa_spark.allocation.problem.feasibility import apply_demand_mode, require_feasible
 from ptofa_spark.allocation.problem.problem import AllocationProblem
 from ptofa_spark.allocation.scores.account import inputs_used, require_scored
@@ -56,8 +57,8 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             scores, profile = marked.scores, marked.profile
             if not settings.allow_unscored:
                 require_scored(read, funds, profile.scored)
-            as_given = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, profile.classes)
-            problem = apply_demand_mode(as_given, settings.report)
+            as_asked = Campaign(campaign, settings.k, settings.demand_mode, funds, profile.classes)
+            problem = apply_demand_mode(as_asked, settings.report)
             if method.keeps_every_demand(settings):
                 require_feasible(problem, settings.report)
             score_table = SparkScoreTable(scores, problem.funds.risk_levels, problem.classes)
@@ -70,8 +71,8 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         rows = allocation(plan_of(problem, solved.steps, solved.clip), score_table).persist(StorageLevel.DISK_ONLY)
         try:
             with seconds.of("audit"):
-                ordinary = math.inf if marked.found is None else marked.found.ordinary_largest
-                audited = audit(rows, scores, problem.funds, problem.k, problem.users, ordinary)
+                ordinary = math.inf if marked.all_marks is None else marked.all_marks.ordinary_largest
+                audited = audit(rows, scores, problem.funds, problem.bounds, problem.users, ordinary)
                 _require_promises(audited, problem, settings)
             with seconds.of("write"):
                 write_table(rows, settings.output, kind="allocation", replace_where=claimed, built_from=tables.versions)
@@ -99,10 +100,8 @@ def _leave(path: Path, content: str | None) -> None:
 
 def _require_promises(audited: Audit, problem: AllocationProblem, settings: AllocateSettings) -> None:
     """An allocation that breaks what its method promises is never written; every method promises true rows and C3."""
-    demand = dict(zip(problem.funds.ids, (int(d) for d in problem.funds.demand), strict=True))
-    if not method_of(settings.method).keeps_every_demand(settings):
-        audited = replace(audited, violations=replace(audited.violations, c1=0, c2=0))
-    broken = audited.broken(demand, problem.mode)
+    demands_too = method_of(settings.method).keeps_every_demand(settings)
+    broken = audited.broken(problem.bounds, problem.funds.ids, demands_too=demands_too)
     if broken:
         raise RuntimeError(
             f"the audit of {settings.output} failed: {', '.join(broken)}; nothing was written, please report this bug"
@@ -122,7 +121,7 @@ def _summary(
         FundSummary(
             fund_id=fund,
             risk_level=int(problem.funds.risk_levels[index]),
-            demand=int(problem.funds.demand[index]),
+            demand=int(problem.bounds.demand_high[index]),
             delivered=audited.funds[fund].delivered if fund in audited.funds else 0,
             expected_revenue=audited.funds[fund].expected_revenue if fund in audited.funds else 0.0,
             alpha=None if solved.alpha is None else float(solved.alpha[index]),
@@ -136,7 +135,7 @@ def _summary(
         method=settings.method,
         allocated_by=solved.allocated_by,
         k=problem.k,
-        demand_mode=problem.mode,
+        demand_mode=settings.demand_mode,
         users=audited.users,
         users_served=audited.users_served,
         exposures=audited.exposures,
@@ -154,7 +153,7 @@ def _summary(
 
 
 def _marked_summary(marked: MarkedScores, audited: Audit) -> MarkedSummary | None:
-    marks = marked.found
+    marks = marked.all_marks
     if marks is None:
         return None
     return MarkedSummary(

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from ortools.graph.python import max_flow, min_cost_flow
 
+from ptofa_spark.allocation.problem.demand_modes import Campaign
 from ptofa_spark.allocation.problem.eligibility import class_index, set_keys
 from ptofa_spark.allocation.problem.problem import AllocationProblem, Classes, Funds, UserBatch
+from ptofa_spark.allocation.settings import DemandMode
 
 
 @dataclass(frozen=True)
@@ -23,14 +25,17 @@ class Instance:
     def eligible(self) -> np.ndarray:
         return ~np.isnan(self.expected_revenue)
 
-    def problem(self, mode: str = "exact") -> AllocationProblem:
+    def problem(self, mode: DemandMode = "exact") -> AllocationProblem:
+        return self.campaign(mode).problem()
+
+    def campaign(self, mode: DemandMode = "exact") -> Campaign:
         funds = len(self.demand)
         keys, first, inverse = np.unique(set_keys(self.eligible), return_index=True, return_inverse=True)
         classes = Classes(
             self.eligible[first], np.bincount(inverse), np.ones(len(keys), np.int64), np.full(len(keys), 5)
         )
         ids = tuple(f"F{f:03d}" for f in range(funds))
-        return AllocationProblem("c", self.k, mode, Funds(ids, np.ones(funds, np.int64), self.demand), classes)
+        return Campaign("c", self.k, mode, Funds(ids, np.ones(funds, np.int64), self.demand), classes)
 
     def users(self, problem: AllocationProblem) -> UserBatch:
         index = class_index(self.eligible, problem.classes)

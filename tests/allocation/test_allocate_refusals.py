@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.baselines.priority import fund_priority
+from ptofa_spark.allocation.problem import demand_modes
 from ptofa_spark.allocation.problem.feasibility import explain
 from ptofa_spark.allocation.problem.problem import AllocationProblem, Classes, Funds
 from ptofa_spark.allocation.settings import AllocateSettings
@@ -204,7 +205,7 @@ def a_problem(levels: list[int], classes: list[tuple[list[bool], int, int]], k: 
     eligible, low, high = (np.array(each) for each in zip(*classes, strict=True))
     funds = Funds(tuple("abc"[: len(levels)]), np.array(levels), np.full(len(levels), 100))
     users = np.full(len(classes), 10)
-    return AllocationProblem("spring", k, "at-most", funds, Classes(eligible, users, low, high))
+    return demand_modes.Campaign("spring", k, "at-most", funds, Classes(eligible, users, low, high)).problem()
 
 
 @pytest.mark.parametrize(

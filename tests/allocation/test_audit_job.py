@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.certificate.audit import audit
+from ptofa_spark.allocation.problem.demand_modes import exact
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.tables.delta.pinned import PinnedTables
@@ -98,8 +99,9 @@ def test_the_audit_finds_the_same_however_the_users_are_cut_up(
     name, funds = read_campaign_funds(PinnedTables(campaign.spark), *places, None)
     scores, _ = read_scores(PinnedTables(campaign.spark), str(campaign.root / "pairs"), name, funds)
     spoiled = campaign.spark.createDataFrame(spoil(rows.copy(), campaign, "a user without a score"))
-    found = [audit(spoiled, scores, funds, 2, about_users=about) for about in (1, 9_000_000)]
+    bounds = exact(funds.demand, 2)
+    found = [audit(spoiled, scores, funds, bounds, about_users=about) for about in (1, 9_000_000)]
     assert found[0] == found[1]
     assert (found[0].wrong_rows, found[0].violations.c1, found[0].violations.c3) == (1, 1, 1)
-    nothing = audit(spoiled.limit(0), scores, funds, 2, about_users=300)
+    nothing = audit(spoiled.limit(0), scores, funds, bounds, about_users=300)
     assert (nothing.users, nothing.users_served, nothing.exposures, nothing.violations.c2) == (300, 0, 0, 600)

@@ -23,6 +23,7 @@ from ptofa_spark.allocation.exact.residual_prices import worst_cycle
 from ptofa_spark.allocation.methods import all_steps
 from ptofa_spark.allocation.plan.step_json import step_from_json, step_to_json
 from ptofa_spark.allocation.plan.steps import replay
+from ptofa_spark.allocation.problem.balanced_network import Filler
 from ptofa_spark.allocation.problem.choice_rule import ChoiceRule, choice_rule
 from ptofa_spark.allocation.scores.score_table import DriverScoreTable
 from tests.allocation.instances import Instance, feasible_instance
@@ -270,7 +271,8 @@ def test_costs_stay_within_the_solver_at_any_spread(spread: float) -> None:
 
 def test_a_core_that_cannot_meet_its_demand_says_so_and_moves_the_prices_to_the_edge_of_their_room() -> None:
     values = np.array([[1.0, 0.9], [1.0, 0.8]])
-    core = Core(values, np.ones((2, 2), np.int64), np.ones(2, np.int64), np.array([-1, 3]), np.zeros(2), 0)
+    once = np.ones((2, 2), np.int64)
+    core = Core.of(values, once, np.ones(2, np.int64), np.array([-1, 3]), Filler(0, funds=2), np.zeros(2))
     solution = solve_core(core, np.full((2, 2), 0.5))
     assert solution.missed > 0
     assert solution.change[0] - solution.change[1] == pytest.approx(0.5, rel=1e-5)

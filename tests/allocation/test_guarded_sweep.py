@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ptofa_spark.allocation.heuristic.phase_loop import heuristic_allocation
 from ptofa_spark.allocation.plan.steps import replay
+from ptofa_spark.allocation.problem.balanced_network import balanced_network
 from ptofa_spark.allocation.problem.choice import heuristic_scores, preference
-from ptofa_spark.allocation.problem.class_flow import class_network, saturating_flow
 from ptofa_spark.allocation.problem.feasibility import explain
 from ptofa_spark.allocation.scores.score_table import DriverScoreTable
 from ptofa_spark.reproducible.exact_sums import grid_exponents
@@ -66,8 +66,7 @@ def any_instance(draw: st.DrawFn) -> Instance:
 @settings(max_examples=1000, deadline=None)
 @given(any_instance())
 def test_class_flow_knows_feasibility_and_the_guarded_sweep_uses_all_of_it(instance: Instance) -> None:
-    network, state = class_network(instance.problem())
-    feasible = saturating_flow(network, state) is not None
+    feasible = balanced_network(instance.problem()).is_feasible()
     assert feasible == instance.is_feasible()
     if feasible:
         assert_exact(instance, allocate_on_driver(instance))

@@ -62,9 +62,9 @@ def test_the_outlook_is_what_solving_again_finds(
     settings = WhatIfSettings(**inputs, report=str(tmp_path), k=2, changes=asked)
     outlooks = {each.change: each for each in what_if(spark, settings)}
     assert list(outlooks) == ["today", "F003+10%", "F000 -20%", "drop F004", "k=1"]
-    problem = instance.problem()
+    campaign = instance.campaign()
     for number, (change, outlook) in enumerate(outlooks.items()):
-        other = problem if change == "today" else changed(problem, change)
+        other = campaign if change == "today" else changed(campaign, change)
         write_demands(spark, f"{tmp_path}/demands{number}", other.funds.demand)
         solved = allocate(
             spark,
@@ -112,15 +112,15 @@ def test_a_change_that_leaves_no_allocation_says_why(
 
 
 def test_changes_keep_the_sum_and_move_the_others_in_proportion(instance: Instance) -> None:
-    problem = instance.problem()
-    moved = changed(problem, "F003+10%").funds.demand
-    assert moved.sum() == problem.funds.demand.sum()
-    assert moved[3] == round(1.1 * problem.funds.demand[3])
+    campaign = instance.campaign()
+    moved = changed(campaign, "F003+10%").funds.demand
+    assert moved.sum() == campaign.funds.demand.sum()
+    assert moved[3] == round(1.1 * campaign.funds.demand[3])
     others = np.arange(6) != 3
-    ratio = moved[others] / problem.funds.demand[others]
+    ratio = moved[others] / campaign.funds.demand[others]
     assert np.ptp(ratio) < 0.01
-    assert changed(problem, "drop F002").funds.demand[2] == 0
-    assert changed(problem, "k=1").funds.demand.sum() == problem.users
+    assert changed(campaign, "drop F002").funds.demand[2] == 0
+    assert changed(campaign, "k=1").funds.demand.sum() == campaign.problem().users
 
 
 @pytest.mark.parametrize(
@@ -139,16 +139,16 @@ def test_a_change_that_cannot_be_read_is_refused(text: str, message: str) -> Non
 def test_changes_name_every_fund_as_it_stands() -> None:
     """Blanks, signs and the words of the changes themselves in names; a semicolon in quotes."""
     names = ("a", "a ", "b;c", "drop a", "k=2", "x+5%")
-    problem = Instance(np.ones((60, 6)), np.full(6, 10), 1).problem("partial")
-    problem = replace(problem, funds=replace(problem.funds, ids=names))
+    campaign = Instance(np.ones((60, 6)), np.full(6, 10), 1).campaign("partial")
+    campaign = replace(campaign, funds=replace(campaign.funds, ids=names))
     asked = 'a-50%;a -50%; "drop b;c"; drop drop a; drop a-50%;k=2-50%;x+5%-50%; K=2'
-    found = [changed(problem, each) for each in read_changes(asked, names)]
+    found = [changed(campaign, each) for each in read_changes(asked, names)]
     halved_or_dropped = [[f for f in range(6) if each.funds.demand[f] < 10] for each in found[:-1]]
     assert halved_or_dropped == [[0], [1], [2], [3], [3], [4], [5]]
     assert found[-1].k == 2
     for each in read_changes(None, names):
-        assert changed(problem, each).funds.demand.max() == 11
-    assert [changed(problem, each).funds.demand.argmin() for each in read_changes("drop a ;drop a", names)] == [1, 0]
+        assert changed(campaign, each).funds.demand.max() == 11
+    assert [changed(campaign, each).funds.demand.argmin() for each in read_changes("drop a ;drop a", names)] == [1, 0]
     for text, said in {
         "a  -50%": "can be read in two ways: 'a' and 'a ' are funds",
         "drop b;c": 'stands in double quotes: "drop b;c"',
@@ -165,6 +165,6 @@ def test_without_changes_every_fund_is_raised_by_a_tenth() -> None:
 
 
 def test_changes_of_demands_that_are_all_zero_and_of_names_with_a_line_break() -> None:
-    problem = Instance(np.ones((4, 2)), np.array([0, 0]), 1).problem("partial")
-    assert changed(problem, "k=2").funds.demand.tolist() == [0, 0]
+    campaign = Instance(np.ones((4, 2)), np.array([0, 0]), 1).campaign("partial")
+    assert changed(campaign, "k=2").funds.demand.tolist() == [0, 0]
     assert read_changes("a\nb+10%; drop a\nb", ["a\nb"]) == ["a\nb+10%", "drop a\nb"]

@@ -14,7 +14,8 @@ from pyarrow import feather
 from safetensors.numpy import load_file
 
 # Wall-clock times, and what names the moment or the code that a file was made at or by.
-NOT_OF_THE_RESULT = frozenset({"seconds", "created", "created_at", "version", "ptofa_version"})
+# `waited` is in seconds; `files` is of the names of the files that were read, which Spark draws anew in each run.
+NOT_OF_THE_RESULT = frozenset({"seconds", "waited", "files", "created", "created_at", "version", "ptofa_version"})
 _LISTED = 5  # differences of one file
 
 

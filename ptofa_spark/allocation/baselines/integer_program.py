@@ -54,13 +54,15 @@ def integer_program_allocation(problem: AllocationProblem, users: UserBatch, sec
         RuntimeError: HiGHS failed.
     """
     row, fund = np.nonzero(~np.isnan(users.expected_revenue))
-    demand, k = problem.funds.demand.astype(np.float64), float(problem.k)
+    bounds = problem.bounds
+    # A lower bound of 0 is none: the solver is told so.
+    low = np.where(bounds.demand_low < bounds.demand_high, _or_none(bounds.demand_low), bounds.demand_low)
     program = _Program(
         cost=-users.expected_revenue[row, fund],
         row=row,
         fund=fund,
-        slots=(-np.inf if problem.mode == "partial" else k, k),
-        demand=(np.full(len(demand), -np.inf) if problem.mode == "at-most" else demand, demand),
+        slots=(float(_or_none(np.array(bounds.slots_low))), float(bounds.slots_high)),
+        demand=(low.astype(np.float64), bounds.demand_high.astype(np.float64)),
         users=len(users.user_id),
         seconds=seconds,
     )
@@ -70,6 +72,11 @@ def integer_program_allocation(problem: AllocationProblem, users: UserBatch, sec
     place = np.arange(len(rows)) - np.searchsorted(rows, rows)
     columns[rows, place] = funds
     return Assigned(users.user_id, columns)
+
+
+def _or_none(low: Ints) -> Floats:
+    """Lower bounds, minus infinity for 0."""
+    return np.where(low > 0, low, -np.inf)
 
 
 @dataclass(frozen=True)

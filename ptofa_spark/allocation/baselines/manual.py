@@ -33,9 +33,9 @@ class Take:
 
     def rank(self, batch: UserBatch, taken: Ints) -> Ranked:
         """See `Step`."""
-        revenue = batch.expected_revenue[:, self.fund]
-        rows = np.flatnonzero((taken == FREE).any(axis=1) & ~np.isnan(revenue))
-        return Ranked(rows, revenue[rows], np.full((len(rows), 1), self.fund, dtype=np.int64))
+        expected_revenue = batch.expected_revenue[:, self.fund]
+        rows = np.flatnonzero((taken == FREE).any(axis=1) & ~np.isnan(expected_revenue))
+        return Ranked(rows, expected_revenue[rows], np.full((len(rows), 1), self.fund, dtype=np.int64))
 
 
 def manual_allocation(
@@ -51,15 +51,15 @@ def manual_allocation(
     """
     steps: list[Take] = []
     for fund in priority:
-        demand = int(problem.funds.demand[fund])
+        demand = int(problem.bounds.demand_high[fund])
         if demand == 0:
             continue
         take = Take(int(fund))
-        found = Search(score_table, steps, take, problem.k, len(problem.funds), problem.users, max_sweep_rows).first(
+        event = Search(score_table, steps, take, problem.k, len(problem.funds), problem.users, max_sweep_rows).first(
             lambda running, fund=fund, demand=demand: _filled_at(running, fund, demand)  # type: ignore[misc]
         )
-        steps.append(take if found is None else replace(take, cut=Cut(found.value, found.user_id)))
-        logger.info("fund=%s demand=%d filled=%s", problem.funds.ids[fund], demand, found is not None)
+        steps.append(take if event is None else replace(take, cut=Cut(event.value, event.user_id)))
+        logger.info("fund=%s demand=%d filled=%s", problem.funds.ids[fund], demand, event is not None)
     return tuple(steps)
 
 

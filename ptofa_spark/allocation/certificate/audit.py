@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.certificate.summary import Violations
-from ptofa_spark.allocation.problem.problem import Funds
-from ptofa_spark.allocation.settings import DemandMode
+from ptofa_spark.allocation.problem.problem import Bounds, Funds
 from ptofa_spark.arrays import Floats, Ints
 from ptofa_spark.reproducible.exact_sums import grid_exponents, sum_on_grid
 
@@ -50,30 +50,36 @@ class Audit:
     marked: int
     funds: dict[str, FundAudit]
 
-    def broken(self, demand: dict[str, int], mode: DemandMode) -> list[str]:
-        """Every promise that the allocation breaks, as the demand mode reads them; empty if it keeps them all.
+    def broken(self, bounds: Bounds, fund_ids: Sequence[str], *, demands_too: bool = True) -> list[str]:
+        """Every promise that the allocation breaks; empty if it keeps them all.
 
         Args:
-            demand: exposures by fund.
-            mode: at-most allows a fund less than its demand, partial a user fewer than K funds.
+            bounds: what C1 and C2 allow.
+            fund_ids: (funds,), whose bounds these are; another fund gets no exposure.
+            demands_too: whether C1 and C2 are promised; no method promises more than `demand_high` of a fund.
         """
         off = self.violations
-        over = sum(max(fund.delivered - demand.get(name, 0), 0) for name, fund in self.funds.items())
-        found = [
-            (off.c1 if mode != "partial" else 0, "user(s) without exactly K funds (C1)"),
-            (off.c2 if mode != "at-most" else over, "exposure(s) off the demands (C2)"),
+        low = dict(zip(fund_ids, bounds.demand_low.tolist(), strict=True)) if demands_too else {}
+        high = dict(zip(fund_ids, bounds.demand_high.tolist(), strict=True))
+        delivered = {fund: line.delivered for fund, line in self.funds.items()}
+        beyond = sum(max(count - high.get(fund, 0), 0) for fund, count in delivered.items())
+        beyond += sum(max(least - delivered.get(fund, 0), 0) for fund, least in low.items())
+        every_slot = demands_too and bounds.slots_low == bounds.slots_high
+        broken = [
+            (off.c1 if every_slot else 0, "user(s) without exactly K funds (C1)"),
+            (beyond, "exposure(s) off the demands (C2)"),
             (off.c3, "row(s) not eligible (C3)"),
             (self.wrong_rows, "row(s) not in the scores"),
             (self.doubled, "doubled row(s) or slots outside 1..K"),
         ]
-        return [f"{count:,} {what}" for count, what in found if count]
+        return [f"{count:,} {what}" for count, what in broken if count]
 
 
 def audit(
     allocation: DataFrame,
     scores: DataFrame,
     funds: Funds,
-    k: int,
+    bounds: Bounds,
     about_users: int,
     ordinary_largest: float = math.inf,
 ) -> Audit:
@@ -83,15 +89,15 @@ def audit(
         allocation: ALLOCATION rows of one campaign.
         scores: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`.
         funds: the campaign's funds.
-        k: funds that a user is to get.
+        bounds: what C1 and C2 ask for.
         about_users: how many users there are, roughly: it decides how the work is cut up, and nothing else.
         ordinary_largest: money; rows of a larger |E| are marked pairs, and are added up apart.
     """
-    parts = _by_user(allocation, scores, funds, k, about_users // _USERS_A_BUCKET + 1)
+    parts = _by_user(allocation, scores, funds, bounds.slots_high, about_users // _USERS_A_BUCKET + 1)
     row = parts.agg(*[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in _COUNTS]).first()
     assert row is not None  # an aggregate without groups is one row
     per_fund, ordinary, marked, rows_marked = _by_fund(allocation, ordinary_largest)
-    demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
+    demand = dict(zip(funds.ids, bounds.demand_high.tolist(), strict=True))
     delivered = {fund: line.delivered for fund, line in per_fund.items()}
     off_demand = sum(abs(delivered.get(fund, 0) - demand.get(fund, 0)) for fund in demand.keys() | delivered.keys())
     return Audit(
@@ -109,11 +115,11 @@ def audit(
 
 
 def _by_user(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int, buckets: int) -> DataFrame:
-    """Counts of _COUNTS, a row a bucket of users: both tables meet by a hash of the user, a bucket at a time."""
+    """Counts of _COUNTS, a row per bucket of users: a hash of the user partitions both tables."""
     ids, levels = pa.array(funds.ids, pa.string()), funds.risk_levels
 
     def counts(scored: pa.Table, held: pa.Table) -> pa.Table:
-        found = _count(
+        counts = _count(
             scored["user_id"].to_numpy(),
             scored["risk_tolerance"].to_numpy(),
             scored["expected_revenue"].combine_chunks().flatten().to_numpy(zero_copy_only=False),
@@ -124,7 +130,7 @@ def _by_user(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int, buc
             pc.fill_null(pc.index_in(held["fund_id"], ids), -1).to_numpy(),
             held["expected_revenue"].to_numpy(),
         )
-        return pa.table({name: pa.array([count], pa.int64()) for name, count in zip(_COUNTS, found, strict=True)})
+        return pa.table({name: pa.array([count], pa.int64()) for name, count in zip(_COUNTS, counts, strict=True)})
 
     bucket = F.pmod(F.xxhash64("user_id"), F.lit(buckets)).alias("bucket")
     left = scores.select(bucket, "user_id", "risk_tolerance", "expected_revenue").groupBy("bucket")
@@ -135,7 +141,7 @@ def _by_user(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int, buc
 def _count(
     users: Ints,
     tolerance: Ints,
-    revenue: Floats,
+    expected_revenue: Floats,
     levels: Ints,
     k: int,
     held_user: Ints,
@@ -155,7 +161,7 @@ def _count(
     row = order[np.minimum(place, max(len(users) - 1, 0))] if len(users) else np.zeros(len(place), dtype=np.int64)
     column = np.maximum(fund, 0)
     score = np.full(len(held_user), np.nan)
-    score[in_scores] = revenue.reshape(-1, len(levels))[row[in_scores], column[in_scores]]
+    score[in_scores] = expected_revenue.reshape(-1, len(levels))[row[in_scores], column[in_scores]]
     eligible = in_scores & ~np.isnan(score)
     eligible[eligible] = tolerance[row[eligible]] >= levels[column[eligible]]
     doubled = _repeats(held_user, fund) + _repeats(held_user, slot) + int(((slot < 1) | (slot > k)).sum())
@@ -185,10 +191,10 @@ def _by_fund(
     Returns:
         What each fund got; the funds' ordinary money, and their money of marked pairs; rows of marked pairs.
     """
-    revenue = F.col("expected_revenue")
-    revenue = F.when(F.abs(revenue) < math.inf, revenue).otherwise(0.0)
-    is_marked = F.abs(revenue) > ordinary_largest
-    parts = [F.when(~is_marked, revenue).otherwise(0.0), F.when(is_marked, revenue).otherwise(0.0)]
+    expected_revenue = F.col("expected_revenue")
+    expected_revenue = F.when(F.abs(expected_revenue) < math.inf, expected_revenue).otherwise(0.0)
+    is_marked = F.abs(expected_revenue) > ordinary_largest
+    parts = [F.when(~is_marked, expected_revenue).otherwise(0.0), F.when(is_marked, expected_revenue).otherwise(0.0)]
     by_fund = allocation.groupBy("fund_id")
     sizes = by_fund.agg(
         F.count("*").alias("delivered"),

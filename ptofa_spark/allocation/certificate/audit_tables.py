@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.certificate.audit import Audit, audit
+from ptofa_spark.allocation.problem.demand_modes import bounds_of
 from ptofa_spark.allocation.scores.account import require_scored
 from ptofa_spark.allocation.scores.marked_pairs import audited_scores
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores, users_by_fund
 from ptofa_spark.allocation.settings import AuditSettings
 from ptofa_spark.errors import UserError
-from ptofa_spark.reproducible.whole_shares import largest_remainder
 from ptofa_spark.tables.campaigns import of_campaign
 from ptofa_spark.tables.contracts.schemas import ALLOCATION
 from ptofa_spark.tables.delta.pinned import PinnedTables
@@ -34,18 +33,16 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     if not settings.allow_unscored:
         require_scored(read, funds, scored)
     scores, marks = audited_scores(given, funds, settings.marked_pairs)
-    if settings.demand_mode == "scale" and funds.demand.sum() > 0:
-        funds = replace(funds, demand=largest_remainder(funds.demand, settings.k * users))
+    bounds = bounds_of(settings.demand_mode, funds.demand, settings.k, users)
     table = tables.read(settings.allocation, ALLOCATION)
     rows = table.where(F.col("campaign_id") == campaign)
     ordinary_largest = math.inf if marks is None else marks.ordinary_largest
-    found = audit(rows, scores, funds, settings.k, users, ordinary_largest)
-    demand = dict(zip(funds.ids, (int(d) for d in funds.demand), strict=True))
-    broken = found.broken(demand, settings.demand_mode)
+    audited = audit(rows, scores, funds, bounds, users, ordinary_largest)
+    broken = audited.broken(bounds, funds.ids)
     if broken:
         # One that has rows, and none of the campaign, is of another; an empty one may be right where demands are 0.
         of_campaign(table, settings.allocation, campaign)
         raise UserError(
             f"table {settings.allocation} breaks its promises for {campaign!r}: {', '.join(broken)}: allocate it again"
         )
-    return found
+    return audited

@@ -4,15 +4,15 @@ For any prices, no feasible allocation is worth more than
 
     sum_u topK(E[u] - price) + sum_f price_f * d_f
 
-(Lagrange: the demands hold with equality, so the prices cancel for it, and no user can do better than his best K). At
-the prices of the optimum the bound is the optimum. One pass over the users computes it for a given allocation, and
+(Lagrange: the demands hold with equality, so the prices cancel, and no user can do better than their best K). At the
+prices of the optimum the bound is the optimum. One pass over the users computes it for a given allocation, and
 with it W, the matrix of exchanges (see `residual_prices`), whose cheapest cycle says the same without any prices.
 
-What the allocation lacks of the bound is also a sum of what each user loses at the prices by not holding his best K,
+What the allocation lacks of the bound is also a sum of what each user loses at the prices by not holding their best K,
 
-    sum_u (topK(E[u] - price) - what he holds) + sum_f price_f * (d_f - delivered_f).
+    sum_u (topK(E[u] - price) - what they hold) + sum_f price_f * (d_f - delivered_f).
 
-This is the absolute gap. It is 0 for each user who holds his best K, so it stays exact beside a sum that one pair
+This is the absolute gap. It is 0 for each user who holds their best K, so it stays exact beside a sum that one pair
 rules.
 
 Where there are marks, both are computed twice: of the revenues as they are, and of the clipped ones, whose prices these
@@ -30,9 +30,10 @@ import numpy as np
 import pyarrow as pa
 
 from ptofa_spark.allocation.exact.price_room import times_held
-from ptofa_spark.allocation.exact.residual_prices import least_losses, worst_cycle
+from ptofa_spark.allocation.exact.residual_prices import worst_cycle
 from ptofa_spark.allocation.plan.steps import Step, replay
 from ptofa_spark.allocation.problem.choice_rule import ChoiceRule
+from ptofa_spark.allocation.problem.losses import least_losses
 from ptofa_spark.allocation.problem.problem import UserBatch
 from ptofa_spark.allocation.scores.arrow_lists import list_matrix, lists
 from ptofa_spark.allocation.scores.marks import Clip, Marks
@@ -96,7 +97,7 @@ def certify(
     table = score_table.collect(account.kernel(), _PARTS)
     plain, as_they_are = (list_matrix(table[name]).sum(axis=0) for name in ("sums", "sums_with_marks"))
     delivered = list_matrix(table["delivered"]).sum(axis=0)
-    left_over = float(-prices.min()) * rule.nobodies if rule.nobodies else 0.0
+    left_over = rule.filler.best(prices)
     # Sums of K floats, each off by half of its last bit at most.
     rounding = users * rule.k * near * 2.0**-52
     demanded = [left_over, *(prices * rule.demand).tolist()]
@@ -115,12 +116,8 @@ def certify(
         holds = gap < marks.margin and int(table["unordered"].to_numpy().sum()) == 0
         gap = min(gap, direct) if holds else direct
     losses = list_matrix(table["losses"]).min(axis=0).reshape(rule.funds, rule.funds)
-    if rule.nobodies:
-        # Demand left over can pass from any such fund to any other for nothing.
-        spare = delivered < rule.demand
-        losses[spare, :] = np.minimum(losses[spare, :], 0.0)
-        np.fill_diagonal(losses, np.inf)
-    return Certificate(prices[: rule.real_funds], bound, worst_cycle(losses), gap, marks_in_bound)
+    losses = np.minimum(losses, rule.filler.losses(rule.demand - delivered))
+    return Certificate(rule.of_campaign(prices), bound, worst_cycle(losses), gap, marks_in_bound)
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,7 @@ class _Sums:
 
     @classmethod
     def of(cls, largest: float, users: int) -> _Sums:
-        """largest: money, of the best K of one user; two of them may be between what he has and what he could have."""
+        """largest: money, of the best K of one user; two of them may lie between what they have and could have."""
         best, lost = grid_exponents(np.array([largest, 2.0 * largest]), 2 * users)
         return cls(int(best), int(lost), largest)
 
@@ -178,18 +175,17 @@ class _Account:
                 sums += self.near.units(best, lost)
                 if clip is not None:
                     with_marks += self._apart(*self._best_and_lost(batch, held))
-                    real = held[:, : rule.real_funds] > 0
-                    unordered += int((real & clip.unordered(batch.expected_revenue)).sum())
-                revenue = rule.values(seen.expected_revenue, np.zeros(rule.funds))
-                may_take = ~np.isnan(revenue) & (held < rule.capacity)
-                losses = np.minimum(losses, least_losses(revenue, held > 0, may_take, np.float64(np.inf)))
+                    unordered += int((rule.of_campaign(held > 0) & clip.unordered(batch.expected_revenue)).sum())
+                expected_revenue = rule.values(seen.expected_revenue, np.zeros(rule.funds))
+                may_take = ~np.isnan(expected_revenue) & (held < rule.capacity)
+                losses = np.minimum(losses, least_losses(expected_revenue, held > 0, may_take, np.float64(np.inf)))
             row = [lists(sums[None, :]), lists(with_marks[None, :]), pa.array([unordered])]
             yield pa.record_batch([*row, lists(delivered[None, :]), lists(losses.reshape(1, -1))], schema=_PARTS)
 
         return kernel
 
     def _best_and_lost(self, users: UserBatch, held: Ints) -> tuple[Floats, Floats]:
-        """Each user's best K at the prices, and what he lacks of it: (users,) both, money."""
+        """Each user's best K at the prices, and what they lack of it: (users,) both, money."""
         values = self.rule.values(users.expected_revenue, self.prices)
         chosen = self.rule.choose(values, users.class_index)
         best: Floats = np.take_along_axis(values, self.rule.columns[chosen], axis=1).sum(axis=1)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from ortools.graph.python import min_cost_flow
 
-from ptofa_spark.allocation.exact.residual_prices import NO_EXCHANGE, least_losses, potentials
+from ptofa_spark.allocation.exact.residual_prices import potentials
+from ptofa_spark.allocation.problem.balanced_network import Filler
+from ptofa_spark.allocation.problem.losses import NO_EXCHANGE, least_losses
 from ptofa_spark.arrays import Floats, Ints
 
 # The solver multiplies costs by the number of nodes and refuses what then leaves an int64 (status BAD_COST_RANGE).
@@ -17,20 +19,31 @@ _MAX_COST_BITS = 44
 
 @dataclass(frozen=True)
 class Core:
-    """Users to solve together, and what the others leave of the demands.
+    """Users to solve together, and what the others leave of the demands. The last row is the filler.
 
-    values: (users, funds), money at the current prices, NaN where no arc is needed; capacity: (users, funds), how often
-    a user may take a fund; take: (users,), funds each takes; demand: (funds,), what is left for them; nobody: (funds,),
-    what a fund is worth to the exposures that nobody needs to take, at the current prices; nobodies: how many these
-    are.
+    values: (rows, funds), money at the current prices, NaN where no arc is needed; capacity: (rows, funds), how often
+    a row may take a fund; take: (rows,), funds each takes; demand: (funds,), what is left for them.
     """
 
     values: Floats
     capacity: Ints
     take: Ints
     demand: Ints
-    nobody: Floats
-    nobodies: int
+
+    @classmethod
+    def of(cls, values: Floats, capacity: Ints, take: Ints, demand: Ints, filler: Filler, prices: Floats) -> Core:
+        """The core of users, arrays by user, and the filler at the prices (funds,)."""
+        return cls(
+            np.vstack([values, filler.values(prices)]),
+            np.vstack([capacity, filler.capacity]),
+            np.append(take, filler.take),
+            demand,
+        )
+
+    @property
+    def users(self) -> int:
+        """Rows that are users."""
+        return len(self.values) - 1
 
 
 @dataclass(frozen=True)
@@ -68,25 +81,24 @@ def solve_core(core: Core, room: Floats | None = None) -> CoreSolution:
     arcs = _arcs(core, room)
     flow = _solve(core, arcs)
     held = np.zeros(core.values.shape, dtype=np.int64)
-    held[arcs.user, arcs.fund] = flow.users
-    found = potentials(_losses(core, arcs, held, flow))
-    if found is None:
+    held[arcs.row, arcs.fund] = flow.rows
+    change = potentials(_losses(core, arcs, held, flow))
+    if change is None:
         raise CoreUnsolvedError("the core's allocation has a negative cycle: it is not optimal")
-    return CoreSolution(held, found * arcs.unit, int(flow.missed.sum()))
+    return CoreSolution(held[: core.users], change * arcs.unit, int(flow.missed.sum()))
 
 
 @dataclass(frozen=True)
 class _Arcs:
     """The network's arcs, costs in whole units of money.
 
-    user, fund, cost: (arcs,), of single users; nobody: (funds,), cost; gives, takes, miss: (misses,), from the fund
-    with one exposure too many to the one with one too few, and its cost.
+    row, fund, cost: (arcs,); gives, takes, miss: (misses,), from the fund with one exposure too many to the one with
+    one too few, and its cost.
     """
 
-    user: Ints
+    row: Ints
     fund: Ints
     cost: Ints
-    nobody: Ints
     gives: Ints
     takes: Ints
     miss: Ints
@@ -95,21 +107,19 @@ class _Arcs:
 
 @dataclass(frozen=True)
 class _Flow:
-    """Flows of the arcs: users (arcs,), nobody (funds,), missed (misses,)."""
+    """Flows of the arcs: rows (arcs,), missed (misses,)."""
 
-    users: Ints
-    nobody: Ints
+    rows: Ints
     missed: Ints
 
 
 def _arcs(core: Core, room: Floats | None) -> _Arcs:
-    """Costs from 0 up, each user's best fund free: a user's level does not matter, he takes the same number anyway."""
+    """Costs from 0 up: a row's best fund costs nothing. The level of a row does not matter: it takes as many anyway."""
     funds = len(core.demand)
-    users, fund = np.nonzero(~np.isnan(core.values) & (core.capacity > 0))
+    rows, fund = np.nonzero(~np.isnan(core.values) & (core.capacity > 0))
     best = np.nanmax(np.where(core.capacity > 0, core.values, np.nan), axis=1, initial=-np.inf)
-    money = best[users] - core.values[users, fund]
-    nobody = (core.nobody.max() - core.nobody) * (core.nobodies > 0)
-    spread = max(float(money.max(initial=0.0)), float(nobody.max(initial=0.0)))
+    money = best[rows] - core.values[rows, fund]
+    spread = float(money.max(initial=0.0))
     gives, takes = np.nonzero(~np.eye(funds, dtype=bool)) if room is not None else np.zeros((2, 0), dtype=np.int64)
     miss = np.zeros(0)
     if room is not None:
@@ -119,28 +129,26 @@ def _arcs(core: Core, room: Floats | None) -> _Arcs:
         # A little less than the room: a user on its very edge must not be tempted.
         miss = np.minimum(miss, limit) * (1 - 1e-6)
         spread = max(spread, float(miss.max(initial=0.0)))
-    nodes = len(core.values) + funds + 2
+    nodes = core.users + funds + 2
     unit = spread * 2.0 ** -min(_MAX_COST_BITS, _COST_BITS - int(nodes).bit_length()) or 1.0
-    cost, nobody_cost = (np.rint(part / unit).astype(np.int64) for part in (money, nobody))
-    return _Arcs(users, fund, cost, nobody_cost, gives, takes, np.floor(miss / unit).astype(np.int64), unit)
+    cost = np.rint(money / unit).astype(np.int64)
+    return _Arcs(rows, fund, cost, gives, takes, np.floor(miss / unit).astype(np.int64), unit)
 
 
 def _solve(core: Core, arcs: _Arcs) -> _Flow:
-    """Nodes: the users, the funds, and nobody."""
-    users, funds = core.values.shape
-    nobody = users + funds
-    total = int(core.take.sum()) + core.nobodies + int(np.abs(core.demand).sum())
+    """Nodes: the users, the funds, and the filler."""
+    users, funds = core.users, len(core.demand)
+    node = np.append(np.arange(users), users + funds)
+    total = int(core.take.sum()) + int(np.abs(core.demand).sum())
     solver = min_cost_flow.SimpleMinCostFlow()
     add = solver.add_arcs_with_capacity_and_unit_cost
-    kinds = (
-        (arcs.user, users + arcs.fund, core.capacity[arcs.user, arcs.fund], arcs.cost),
-        (np.full(funds, nobody), users + np.arange(funds), np.full(funds, core.nobodies), arcs.nobody),
+    arc_groups = (
+        (node[arcs.row], users + arcs.fund, core.capacity[arcs.row, arcs.fund], arcs.cost),
         (users + arcs.gives, users + arcs.takes, np.full(len(arcs.miss), total), arcs.miss),
     )
-    made = [add(*kind) if len(kind[0]) else None for kind in kinds]
-    solver.set_nodes_supplies(np.arange(users), core.take)
+    made = [add(*group) if len(group[0]) else None for group in arc_groups]
+    solver.set_nodes_supplies(node, core.take)
     solver.set_nodes_supplies(users + np.arange(funds), -core.demand)
-    solver.set_nodes_supplies(np.array([nobody]), np.array([core.nobodies]))
     status = solver.solve()
     if status != solver.OPTIMAL:
         raise CoreUnsolvedError(f"the min-cost flow of {users:,} users ended with status {status.name}")
@@ -151,13 +159,10 @@ def _solve(core: Core, arcs: _Arcs) -> _Flow:
 def _losses(core: Core, arcs: _Arcs, held: Ints, flow: _Flow) -> Ints:
     """W of the solution, in whole units: (funds, funds)."""
     values = np.zeros(held.shape, dtype=np.int64)
-    values[arcs.user, arcs.fund] = -arcs.cost
+    values[arcs.row, arcs.fund] = -arcs.cost
     may_take = np.zeros(held.shape, dtype=bool)
-    may_take[arcs.user, arcs.fund] = True
+    may_take[arcs.row, arcs.fund] = True
     losses = least_losses(values, held > 0, may_take & (held < core.capacity), np.int64(NO_EXCHANGE))
-    if core.nobodies:
-        gives = flow.nobody > 0
-        losses[gives] = np.minimum(losses[gives], (arcs.nobody[None, :] - arcs.nobody[:, None])[gives])
     # Price changes stay within the room, and reach its edge where a demand is missed.
     np.minimum.at(losses, (arcs.gives, arcs.takes), arcs.miss)
     used = flow.missed > 0

@@ -1,4 +1,4 @@
-"""The pass that settles most users at given prices and brings the others to the driver."""
+"""The pass that decides most users at given prices and brings the others to the driver."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ptofa_spark.allocation.scores.arrow_lists import list_matrix, lists
 from ptofa_spark.allocation.scores.score_table import ScoreTable
 from ptofa_spark.arrays import Floats, Ints
 
-# One row of counts a partition, and one row per user of the core.
+# One row of counts per partition, and one row per user of the core.
 _ROWS = pa.schema(
     [
         ("counts", pa.list_(pa.int64())),
         ("user_id", pa.int64()),
         ("class_index", pa.int64()),
-        ("revenue", pa.list_(pa.float64())),
+        ("expected_revenue", pa.list_(pa.float64())),
     ]
 )
 
@@ -42,14 +42,9 @@ class CoreUsers:
     def problem(self, rule: ChoiceRule, prices: Floats, nudge: Nudge) -> Core:
         """The core to solve, at the current prices: (funds,), money."""
         index = self.users.class_index
-        return Core(
-            values=nudged_values(rule, self.users, prices, nudge),
-            capacity=rule.free[index],
-            take=rule.take[index],
-            demand=rule.demand - self.taken_by_others - rule.settled[index].sum(axis=0),
-            nobody=-prices,
-            nobodies=rule.nobodies,
-        )
+        demand = rule.demand - self.taken_by_others - rule.settled[index].sum(axis=0)
+        values = nudged_values(rule, self.users, prices, nudge)
+        return Core.of(values, rule.free[index], rule.take[index], demand, rule.filler, prices)
 
 
 def collect_core(rule: ChoiceRule, score_table: ScoreTable, prices: Floats, room: Floats, nudge: Nudge) -> CoreUsers:
@@ -62,16 +57,16 @@ def collect_core(rule: ChoiceRule, score_table: ScoreTable, prices: Floats, room
         room: (funds, funds), money, see `price_room`.
         nudge: what breaks ties.
     """
-    table = score_table.collect(_settling(rule, prices, room, nudge), _ROWS)
+    table = score_table.collect(_deciding(rule, prices, room, nudge), _ROWS)
     is_user = table["user_id"].is_valid()
     taken_by_others = list_matrix(table.filter(table["counts"].is_valid())["counts"]).sum(axis=0)
     rows = table.filter(is_user).sort_by("user_id")
-    revenue = list_matrix(rows["revenue"]) if rows.num_rows else np.zeros((0, rule.real_funds))
-    users = UserBatch(rows["user_id"].to_numpy(), rows["class_index"].to_numpy(), revenue)
+    expected_revenue = list_matrix(rows["expected_revenue"]) if rows.num_rows else np.zeros((0, rule.real_funds))
+    users = UserBatch(rows["user_id"].to_numpy(), rows["class_index"].to_numpy(), expected_revenue)
     return CoreUsers(users, taken_by_others)
 
 
-def _settling(
+def _deciding(
     rule: ChoiceRule, prices: Floats, room: Floats, nudge: Nudge
 ) -> Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]:
     def kernel(batches: Iterator[UserBatch]) -> Iterator[pa.RecordBatch]:
@@ -85,13 +80,13 @@ def _settling(
             counts += times_held(rule, chosen[~undecided]).sum(axis=0)
             rows = np.flatnonzero(undecided)
             kept = tempted | (held > 0) | (rule.settled[batch.class_index] > 0)
-            revenue = np.where(kept[:, : rule.real_funds], batch.expected_revenue, np.nan)[rows]
+            expected_revenue = np.where(rule.of_campaign(kept), batch.expected_revenue, np.nan)[rows]
             yield pa.record_batch(
                 [
                     pa.nulls(len(rows), _ROWS.field("counts").type),
                     pa.array(batch.user_id[rows]),
                     pa.array(batch.class_index[rows]),
-                    lists(revenue),
+                    lists(expected_revenue),
                 ],
                 schema=_ROWS,
             )

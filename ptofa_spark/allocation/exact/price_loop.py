@@ -23,7 +23,7 @@ from ptofa_spark.allocation.exact.core_pass import CoreUsers, collect_core
 from ptofa_spark.allocation.exact.nudge import NO_NUDGE, Nudge
 from ptofa_spark.allocation.exact.price_room import times_held
 from ptofa_spark.allocation.exact.priced import Priced
-from ptofa_spark.allocation.exact.sample_prices import anchored, nudged_values, price_sample
+from ptofa_spark.allocation.exact.sample_prices import nudged_values, price_sample
 from ptofa_spark.allocation.problem.choice_rule import ChoiceRule
 from ptofa_spark.allocation.scores.sample import sampled_users
 from ptofa_spark.allocation.scores.score_table import ScoreTable
@@ -94,7 +94,7 @@ def exact_allocation(
         if solution.missed == 0:
             return _solved(rule, start, core, solution, rounds)
         prices = start.prices + solution.change
-    return ExactSolution(None, anchored(rule, prices), None, max_rounds, 0)
+    return ExactSolution(None, rule.anchored(prices), None, max_rounds, 0)
 
 
 def whole_allocation(rule: ChoiceRule, score_table: ScoreTable) -> ExactSolution:
@@ -118,7 +118,7 @@ def _round(rule: ChoiceRule, score_table: ScoreTable, start: PriceStart) -> tupl
 
 def _solved(rule: ChoiceRule, start: PriceStart, core: CoreUsers, solution: CoreSolution, rounds: int) -> ExactSolution:
     """The solution as one step: the prices, and the few users whom the prices alone leave undecided."""
-    prices = anchored(rule, start.prices + solution.change)
+    prices = rule.anchored(start.prices + solution.change)
     index = core.users.class_index
     holds = solution.held + rule.settled[index]
     chosen = rule.choose(nudged_values(rule, core.users, prices, start.nudge), index)

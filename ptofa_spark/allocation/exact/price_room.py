@@ -14,7 +14,7 @@ from ptofa_spark.arrays import Bools, Floats, Ints
 
 
 def held_funds(rule: ChoiceRule, chosen: Ints, class_index: Ints) -> tuple[Ints, Bools]:
-    """How often each user holds each fund of his own choice, and which he might hold once more: (users, funds) both.
+    """How often each user holds each fund of their own choice, and which they might take once more: (users, funds).
 
     Args:
         rule: the choices.
@@ -34,7 +34,7 @@ def times_held(rule: ChoiceRule, chosen: Ints) -> Ints:
 
 
 def tempting(values: Floats, held: Ints, may_take: Bools, room: Floats) -> Bools:
-    """The funds that each user may come to prefer to one that he holds, at prices of the room: (users, funds).
+    """The funds that each user may come to prefer to one that they hold, at prices of the room: (users, funds).
 
     Args:
         values: (users, funds), money at the current prices.

@@ -18,7 +18,7 @@ PRICES_JSON = "prices.json"
 class Prices(BaseModel):
     """The file: a campaign's prices and their room, money, and the nudge that broke ties under them.
 
-    prices: one per fund, and in mode partial a last one for "nothing". room[f][g]: how far the price of f may rise
+    prices: one per fund, and one per further fund of the balanced network. room[f][g]: how far the price of f may rise
     above that of g before users exchange them who were not looked at; null for no limit.
     """
 
@@ -53,25 +53,25 @@ def read_prices(argument: str, problem: AllocationProblem, network_funds: int) -
     Args:
         argument: the file, or the report directory that holds it.
         problem: the problem.
-        network_funds: funds of the class network, with "nothing" in mode partial.
+        network_funds: funds of the balanced network.
 
     Raises:
         UserError: there is no such file, it is no price file, or its funds are others.
     """
     path = Path(argument) / PRICES_JSON if Path(argument).is_dir() else Path(argument)
     try:
-        found = Prices.model_validate_json(path.read_text(encoding="utf-8"))
+        earlier = Prices.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"prices {path} cannot be read ({error.strerror}): name the report of an exact run") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"prices {path}: {where}: {first['msg']}: name the prices.json of an exact run") from error
-    shape = (len(found.prices), len(found.room), *{len(row) for row in found.room})
-    if tuple(found.fund_ids) != problem.funds.ids or shape != (network_funds,) * 3:
+    shape = (len(earlier.prices), len(earlier.room), *{len(row) for row in earlier.room})
+    if tuple(earlier.fund_ids) != problem.funds.ids or shape != (network_funds,) * 3:
         raise UserError(
-            f"prices {path} are of other funds or another demand mode ({', '.join(found.fund_ids)}): "
+            f"prices {path} are of other funds or another demand mode ({', '.join(earlier.fund_ids)}): "
             "leave --prices out, or name a run like this one"
         )
-    room = [[np.inf if width is None else width for width in row] for row in found.room]
-    return PriceStart(np.array(found.prices), np.array(room), Nudge(found.nudge_size, found.nudge_seed))
+    room = [[np.inf if width is None else width for width in row] for row in earlier.room]
+    return PriceStart(np.array(earlier.prices), np.array(room), Nudge(earlier.nudge_size, earlier.nudge_seed))

@@ -9,8 +9,8 @@ import numpy as np
 from ptofa_spark.allocation.exact.core import Core, CoreUnsolvedError, solve_core
 from ptofa_spark.allocation.exact.nudge import Nudge
 from ptofa_spark.allocation.exact.price_room import held_funds, price_room, tempting
-from ptofa_spark.allocation.problem.choice_rule import ChoiceRule, free_network, free_state
-from ptofa_spark.allocation.problem.class_flow import nearest_feasible_demand
+from ptofa_spark.allocation.problem.balanced_network import Filler
+from ptofa_spark.allocation.problem.choice_rule import ChoiceRule, free_network
 from ptofa_spark.allocation.problem.problem import UserBatch
 from ptofa_spark.allocation.scores.sample import sampled_users
 from ptofa_spark.allocation.scores.score_table import ScoreTable
@@ -72,40 +72,19 @@ def price_sample(rule: ChoiceRule, score_table: ScoreTable, seed: int, max_pairs
     users = sampled_users(score_table, size / max(int(of_users.sum()), 1), seed)
     nudge = Nudge(_NUDGE_SHARE * (_mean_size(users.expected_revenue) or 1.0), seed)
     zero = np.zeros(rule.funds)
-    state = free_state(rule, np.bincount(users.class_index, minlength=len(of_users)), of_users)
-    demand = nearest_feasible_demand(free_network(rule), state, rule.funds)
+    free = free_network(rule, np.bincount(users.class_index, minlength=len(of_users)), of_users)
+    demand = free.nearest_demand()
     if demand is None:
         raise CoreUnsolvedError("no demands would serve the sample: its classes have too few funds")
-    core = Core(
-        values=nudged_values(rule, users, zero, nudge),
-        capacity=rule.free[users.class_index],
-        take=rule.take[users.class_index],
-        demand=demand,
-        nobody=zero,
-        nobodies=int(state.users[len(of_users) :].sum()),
-    )
-    return PriceSample(users, of_users, nudge, anchored(rule, solve_core(core).change))
+    index = users.class_index
+    filler = Filler(free.nobodies(free.state), rule.funds)
+    core = Core.of(nudged_values(rule, users, zero, nudge), rule.free[index], rule.take[index], demand, filler, zero)
+    return PriceSample(users, of_users, nudge, rule.anchored(solve_core(core).change))
 
 
 def nudged_values(rule: ChoiceRule, users: UserBatch, prices: Floats, nudge: Nudge) -> Floats:
     """What each fund is worth to each user at the prices (funds,), ties broken: (users, funds), money."""
     return rule.values(users.expected_revenue, prices) + nudge.of(users.user_id, rule.funds)
-
-
-def anchored(rule: ChoiceRule, prices: Floats) -> Floats:
-    """The prices (funds,) at the level that they are stated at, money; only their differences decide anything.
-
-    What may be left over has the price 0: a free slot in mode partial, an exposure nobody takes in mode at-most.
-    Otherwise the demands' mean price is 0, so that a price says what an exposure is worth beyond an average one.
-    """
-    if rule.funds > rule.real_funds:
-        level = float(prices[-1])
-    elif rule.nobodies:
-        level = float(prices.min())
-    else:
-        level = float(prices @ rule.demand) / max(int(rule.demand.sum()), 1)
-    at_level: Floats = prices - level
-    return at_level
 
 
 def _mean_size(expected_revenue: Floats) -> float:

@@ -48,8 +48,8 @@ def _open_revenue(
         units = np.zeros(len(grid), dtype=np.int64)
         for batch in batches:
             rows = replay(done, batch, k)[:, 0] == FREE
-            revenue = np.where(open_funds[batch.class_index[rows]], batch.expected_revenue[rows], 0.0)
-            units += on_grid(revenue, grid[None, :]).sum(axis=0)
+            expected_revenue = np.where(open_funds[batch.class_index[rows]], batch.expected_revenue[rows], 0.0)
+            units += on_grid(expected_revenue, grid[None, :]).sum(axis=0)
         yield pa.record_batch([pa.array(np.arange(len(grid))), pa.array(units)], schema=_SUMS)
 
     return kernel

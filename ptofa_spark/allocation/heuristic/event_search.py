@@ -33,7 +33,7 @@ _AT_ONCE = 20_000_000
 
 @dataclass(frozen=True)
 class Tally:
-    """What users add up to, one row a bin or a user, in the order of the sweep.
+    """What users add up to, one row per bin or per user, in the order of the sweep.
 
     users: (rows, classes); chosen: (rows, columns), exposures that a column's fund gets.
     """
@@ -55,11 +55,11 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Found:
+class EventUser:
     """The user at whom the event falls.
 
-    value, user_id: his place; class_index; expected_revenue: (funds,); through: what everyone up to and including him
-    adds up to; before: the same without him.
+    value, user_id: their place; class_index; expected_revenue: (funds,); through: what all users up to this one
+    add up to; before: the same without this one.
     """
 
     value: float
@@ -86,7 +86,7 @@ class Search:
     left: int
     max_rows: int
 
-    def first(self, event: Callable[[Tally], int]) -> Found | None:
+    def first(self, event: Callable[[Tally], int]) -> EventUser | None:
         """The first user at whom the event has happened, or None if it happens at nobody.
 
         Args:
@@ -108,7 +108,7 @@ class Search:
             if int(tally.users[index].sum()) <= self.max_rows or len(prefix) == len(_DIGITS):
                 return self._in_bin(prefix, start, event)
 
-    def _in_bin(self, prefix: tuple[int, ...], start: Tally, event: Callable[[Tally], int]) -> Found | None:
+    def _in_bin(self, prefix: tuple[int, ...], start: Tally, event: Callable[[Tally], int]) -> EventUser | None:
         rows = self._rows(prefix)
         order = np.lexsort((rows.user_id, -rows.value))
         running = self._tally_rows(rows.user_class[order], rows.chosen[order]).cumulative().plus(start)
@@ -116,11 +116,11 @@ class Search:
         if index == len(order):
             return None
         at = order[index]
-        return Found(
+        return EventUser(
             value=float(rows.value[at]),
             user_id=int(rows.user_id[at]),
             class_index=int(rows.user_class[at]),
-            expected_revenue=rows.revenue[at],
+            expected_revenue=rows.expected_revenue[at],
             through=running.row(index),
             before=running.row(index - 1) if index else start,
         )
@@ -147,7 +147,7 @@ class Search:
             table["class_index"].to_numpy(),
             table["value"].to_numpy(),
             list_matrix(table["chosen"]),
-            list_matrix(table["revenue"]),
+            list_matrix(table["expected_revenue"]),
         )
 
     def _tally_rows(self, user_class: Ints, chosen: Ints) -> Tally:
@@ -190,7 +190,7 @@ class _Rows:
     user_class: Ints
     value: Floats
     chosen: Ints
-    revenue: Floats
+    expected_revenue: Floats
 
 
 _HISTOGRAM = pa.schema([("code", pa.int64()), ("sums", pa.list_(pa.int64()))])
@@ -200,7 +200,7 @@ _ROWS = pa.schema(
         ("class_index", pa.int64()),
         ("value", pa.float64()),
         ("chosen", pa.list_(pa.int64())),
-        ("revenue", pa.list_(pa.float64())),
+        ("expected_revenue", pa.list_(pa.float64())),
     ]
 )
 

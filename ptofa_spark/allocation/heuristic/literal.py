@@ -27,20 +27,20 @@ def literal_allocation(
     problem: AllocationProblem, score_table: ScoreTable, grid: Ints, max_sweep_rows: int
 ) -> tuple[tuple[Phase, ...], Floats]:
     """Allocates by the unguarded sweep; arguments and results as in `heuristic_allocation`."""
-    funds, demand = len(problem.funds), problem.funds.demand.copy()
+    funds, demand = len(problem.funds), problem.bounds.demand_high.copy()
     with Waiting[Phase](score_table, problem.k) as waiting:
-        found = None
-        while found is not None or not waiting.steps:
+        event = None
+        while event is not None or not waiting.steps:
             waiting.drop_served()
             open_pairs = problem.classes.eligible & (demand > 0)
             alpha = fund_alphas(waiting.score_table, waiting.done, problem.k, open_pairs, demand, grid)
             phase = Phase(problem.k, funds, alpha, np.zeros(funds, dtype=np.int64), open_pairs, reach=1)
             search = Search(waiting.score_table, waiting.done, phase, problem.k, funds, problem.users, max_sweep_rows)
             left, is_open = demand.copy(), demand > 0
-            found = search.first(lambda running, left=left, is_open=is_open: _exhausted_at(running, left, is_open))  # type: ignore[misc]
-            if found is not None:
-                phase = replace(phase, cut=Cut(found.value, found.user_id))
-                demand -= found.through.chosen[0]
+            event = search.first(lambda running, left=left, is_open=is_open: _exhausted_at(running, left, is_open))  # type: ignore[misc]
+            if event is not None:
+                phase = replace(phase, cut=Cut(event.value, event.user_id))
+                demand -= event.through.chosen[0]
             waiting.add(phase)
             logger.info("phase=%d open_funds=%d", len(waiting.steps), int((demand > 0).sum()))
         return tuple(waiting.steps), waiting.steps[0].alpha

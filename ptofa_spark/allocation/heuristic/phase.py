@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ptofa_spark.allocation.plan.steps import FREE, Cut, Ranked
+from ptofa_spark.allocation.problem.balanced_network import widened
 from ptofa_spark.allocation.problem.choice import heuristic_scores, preference, top_k
 from ptofa_spark.allocation.problem.problem import UserBatch
 from ptofa_spark.arrays import Bools, Floats, Ints
@@ -15,10 +16,10 @@ from ptofa_spark.arrays import Bools, Floats, Ints
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase of HA: users by heuristic score, each taking the top K of the funds open to his class.
+    """A phase of HA: users by heuristic score, each taking the top K of the funds open to their class.
 
-    alpha, ranks: (columns,); open: (classes, columns). A column is a fund; in mode partial, K more stand for "nothing".
-    reach: see `heuristic_scores`.
+    alpha, ranks: (columns,); open: (classes, columns), choice columns of the balanced network. funds: of the campaign,
+    which are the first columns. reach: see `heuristic_scores`.
     exceptions: users whose own choice would have left others unserved, and what they take instead.
     """
 
@@ -35,13 +36,10 @@ class Phase:
     def rank(self, batch: UserBatch, taken: Ints) -> Ranked:
         """See `Step`."""
         rows = np.flatnonzero(taken[:, 0] == FREE)
-        revenue = batch.expected_revenue[rows]
-        nothing = len(self.alpha) - self.funds
-        if nothing:
-            revenue = np.hstack([revenue, np.zeros((len(rows), nothing))])
+        expected_revenue = widened(batch.expected_revenue[rows], len(self.alpha))
         open_pairs = self.open[batch.class_index[rows]]
-        order = preference(revenue, open_pairs)
+        order = preference(expected_revenue, open_pairs)
         chosen = top_k(order, open_pairs, self.ranks, self.k)
         for user_id, columns in self.exceptions:
             chosen[batch.user_id[rows] == user_id] = columns
-        return Ranked(rows, heuristic_scores(revenue, order, open_pairs, self.alpha, self.reach), chosen)
+        return Ranked(rows, heuristic_scores(expected_revenue, order, open_pairs, self.alpha, self.reach), chosen)

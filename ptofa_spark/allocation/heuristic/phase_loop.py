@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from ptofa_spark.allocation.heuristic.alphas import fund_alphas
-from ptofa_spark.allocation.heuristic.event_search import Found, Search, Tally
+from ptofa_spark.allocation.heuristic.event_search import EventUser, Search, Tally
 from ptofa_spark.allocation.heuristic.phase import Phase
 from ptofa_spark.allocation.heuristic.waiting import Waiting
 from ptofa_spark.allocation.plan.steps import Cut
-from ptofa_spark.allocation.problem.class_flow import ClassNetwork, NetworkState, class_network, saturating_flow
+from ptofa_spark.allocation.problem.balanced_network import BalancedNetwork, balanced_network, widened
+from ptofa_spark.allocation.problem.class_flow import ClassNetwork, NetworkState, saturating_flow
 from ptofa_spark.allocation.problem.guard import Residual, block_count, block_ranks, open_funds, residual
 from ptofa_spark.allocation.problem.problem import AllocationProblem
 from ptofa_spark.allocation.scores.score_table import ScoreTable
@@ -38,50 +39,56 @@ def heuristic_allocation(
     Returns:
         The phases, and alpha of each fund in the first of them: (funds,).
     """
-    network, state = class_network(problem)
-    sweep = _Sweep(problem, network)
+    balanced = balanced_network(problem)
+    sweep, state = _Sweep(balanced, problem.k), balanced.state
     with Waiting[Phase](score_table, problem.k) as waiting:
-        while state.users[: len(problem.classes)].sum() > 0:
+        while balanced.users_left(state) > 0:
             waiting.drop_served()
             phase = _open_phase(sweep, waiting.score_table, waiting.done, state, grid)
-            left = int(state.users[: len(problem.classes)].sum())
             search = Search(
-                waiting.score_table, waiting.done, phase, problem.k, len(sweep.columns), left, max_sweep_rows
+                waiting.score_table,
+                waiting.done,
+                phase,
+                problem.k,
+                len(sweep.columns),
+                balanced.users_left(state),
+                max_sweep_rows,
             )
-            found = search.first(lambda running, now=state: sweep.first_event(running, now))  # type: ignore[misc]
-            phase, state = sweep.closed(phase, state, found)
+            event = search.first(lambda running, now=state: sweep.first_event(running, now))  # type: ignore[misc]
+            phase, state = sweep.closed(phase, state, event)
             waiting.add(phase)
-            logger.info("phase=%d users_left=%d", len(waiting.steps), state.users[: len(problem.classes)].sum())
-        return tuple(waiting.steps), waiting.steps[0].alpha[: len(problem.funds)]
+            logger.info("phase=%d users_left=%d", len(waiting.steps), balanced.users_left(state))
+        return tuple(waiting.steps), balanced.of_campaign(waiting.steps[0].alpha)
 
 
 def _open_phase(sweep: _Sweep, score_table: ScoreTable, done: list[Phase], state: NetworkState, grid: Ints) -> Phase:
     """Lines 2-6 of the algorithm: alpha and the order for the users that are left."""
-    funds = len(sweep.problem.funds)
+    balanced, k = sweep.balanced, sweep.k
     ranks = block_ranks(sweep.residual(state), len(state.demand))
-    opened = open_funds(sweep.network, ranks)[: len(sweep.problem.classes)]
-    alpha = fund_alphas(score_table, done, sweep.problem.k, opened[:, :funds], state.demand[:funds], grid)
-    nothing = np.zeros(len(sweep.columns) - funds)
+    opened = balanced.of_users(open_funds(sweep.network, ranks))
+    demand = balanced.of_campaign(state.demand)
+    alpha = fund_alphas(score_table, done, k, balanced.of_campaign(opened), demand, grid)
     return Phase(
-        k=sweep.problem.k,
-        funds=funds,
-        alpha=np.concatenate([alpha, nothing]),
+        k=k,
+        funds=balanced.funds,
+        alpha=widened(alpha, len(sweep.columns)),
         ranks=ranks[sweep.columns],
         open=opened[:, sweep.columns],
-        reach=sweep.problem.k,
+        reach=k,
     )
 
 
 class _Sweep:
     """The driver's side of the sweep: counts of served users in, events out.
 
-    columns: (columns,), the network's fund that each choice column stands for; the fund "nothing" has K columns.
+    columns: (columns,), the fund that each choice column stands for.
     """
 
-    def __init__(self, problem: AllocationProblem, network: ClassNetwork) -> None:
-        self.problem = problem
-        self.network = network
-        self.columns = np.repeat(np.arange(len(network.multiplicity)), network.multiplicity)
+    def __init__(self, balanced: BalancedNetwork, k: int) -> None:
+        self.balanced = balanced
+        self.network = balanced.network
+        self.columns = balanced.columns
+        self.k = k
 
     def residual(self, state: NetworkState) -> Residual:
         """The residual graph of a state that is known to be feasible."""
@@ -108,48 +115,49 @@ class _Sweep:
 
     def after(self, state: NetworkState, served: Tally) -> NetworkState:
         """The state once the tallied users are served."""
-        users = state.users.copy()
-        users[: served.users.shape[1]] -= served.users[0]
-        demand = state.demand.copy()
+        users, demand = state.users.copy(), state.demand.copy()
+        np.subtract(self.balanced.of_users(users), served.users[0], out=self.balanced.of_users(users))
         np.subtract.at(demand, self.columns, served.chosen[0])
         return NetworkState(users, demand)
 
-    def closed(self, phase: Phase, state: NetworkState, found: Found | None) -> tuple[Phase, NetworkState]:
+    def closed(self, phase: Phase, state: NetworkState, event: EventUser | None) -> tuple[Phase, NetworkState]:
         """The phase with its cut, and the state that it leaves."""
-        if found is None:
+        if event is None:
             return phase, NetworkState(np.zeros_like(state.users), np.zeros_like(state.demand))
-        phase = replace(phase, cut=Cut(found.value, found.user_id))
-        through = self.after(state, found.through)
+        phase = replace(phase, cut=Cut(event.value, event.user_id))
+        through = self.after(state, event.through)
         if residual(self.network, through) is not None:
             return phase, through
-        before = self.after(state, found.before)
-        columns = self.best_feasible(phase, before, found)
-        before.users[found.class_index] -= 1
+        before = self.after(state, event.before)
+        columns = self.best_feasible(phase, before, event)
+        before.users[event.class_index] -= 1
         np.subtract.at(before.demand, self.columns[list(columns)], 1)
-        return replace(phase, exceptions=((found.user_id, columns),)), before
+        return replace(phase, exceptions=((event.user_id, columns),)), before
 
-    def best_feasible(self, phase: Phase, state: NetworkState, user: Found) -> tuple[int, ...]:
-        """The funds that one user takes where his own top K would strand others, best first, each checked by the flow.
+    def best_feasible(self, phase: Phase, state: NetworkState, user: EventUser) -> tuple[int, ...]:
+        """The funds that one user takes where their own top K would strand others, best first, each checked by flow.
 
-        Taking the best fund that leaves a feasible rest is optimal: what he may take are the bases of a matroid (a base
-        polytope of the class flow, cut by a box). (k,) columns.
+        Taking the best fund that leaves a feasible rest is optimal: what they may take are the bases of a matroid (a
+        base polytope of the class flow, cut by a box). (k,) columns.
         """
-        revenue = np.concatenate([user.expected_revenue, np.zeros(len(self.columns) - len(user.expected_revenue))])
+        expected_revenue = widened(user.expected_revenue, len(self.columns))
         is_open = phase.open[user.class_index]
-        candidates = [int(c) for c in np.argsort(np.where(is_open, -revenue, np.inf), kind="stable") if is_open[c]]
+        candidates = [
+            int(c) for c in np.argsort(np.where(is_open, -expected_revenue, np.inf), kind="stable") if is_open[c]
+        ]
         users = state.users.copy()
         users[user.class_index] -= 1
         demand = state.demand.copy()
         taken: list[int] = []
         for position, column in enumerate(candidates):
-            if len(taken) == self.problem.k:
+            if len(taken) == self.k:
                 break
             demand[self.columns[column]] -= 1
-            if self._can_finish(candidates[position + 1 :], self.problem.k - len(taken) - 1, users, demand):
+            if self._can_finish(candidates[position + 1 :], self.k - len(taken) - 1, users, demand):
                 taken.append(column)
             else:
                 demand[self.columns[column]] += 1
-        if len(taken) < self.problem.k:
+        if len(taken) < self.k:
             raise RuntimeError(f"no feasible choice for user {user.user_id}: the guard is broken")
         return tuple(taken)
 

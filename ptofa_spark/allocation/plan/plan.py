@@ -57,19 +57,19 @@ class AllocationPlan:
         write_whole(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
     @classmethod
-    def read(cls, directory: str, kinds: Iterable[type[Step]]) -> AllocationPlan:
+    def read(cls, directory: str, step_types: Iterable[type[Step]]) -> AllocationPlan:
         """Reads `directory/plan.json`.
 
         Args:
             directory: a report of `allocate`.
-            kinds: the classes that its steps may be of; `methods.STEPS` has all.
+            step_types: the classes that its steps may be of; `methods.STEPS` has all.
 
         Raises:
             FileNotFoundError: no plan was written there.
         """
-        kinds = tuple(kinds)
+        step_types = tuple(step_types)
         content = json.loads((Path(directory) / PLAN_JSON).read_text(encoding="utf-8"))
-        steps = tuple(step_from_json(step, kinds) for step in content["steps"])
+        steps = tuple(step_from_json(step, step_types) for step in content["steps"])
         clip = Clip.from_json(content["clip"]) if "clip" in content else None
         return cls(content["campaign_id"], content["k"], tuple(content["fund_ids"]), steps, clip)
 
@@ -92,10 +92,10 @@ def _assignment(plan: AllocationPlan) -> Callable[[Iterator[UserBatch]], Iterato
         for batch in batches:
             taken = replay(plan.steps, clipped_users(batch, plan.clip), plan.k)
             held = (taken >= 0) & (taken < funds)
-            revenue = np.take_along_axis(batch.expected_revenue, np.where(held, taken, 0), axis=1)
-            order = np.lexsort((taken, np.where(held, -revenue, np.inf)), axis=1)
+            expected_revenue = np.take_along_axis(batch.expected_revenue, np.where(held, taken, 0), axis=1)
+            order = np.lexsort((taken, np.where(held, -expected_revenue, np.inf)), axis=1)
             taken, held = np.take_along_axis(taken, order, axis=1), np.take_along_axis(held, order, axis=1)
-            revenue = np.take_along_axis(revenue, order, axis=1)
+            expected_revenue = np.take_along_axis(expected_revenue, order, axis=1)
             users, slots = np.nonzero(held)
             yield pa.record_batch(
                 [
@@ -103,7 +103,7 @@ def _assignment(plan: AllocationPlan) -> Callable[[Iterator[UserBatch]], Iterato
                     pa.array(batch.user_id[users]),
                     pa.array((slots + 1).astype(np.int32)),
                     ids.take(pa.array(taken[users, slots])),
-                    pa.array(revenue[users, slots]),
+                    pa.array(expected_revenue[users, slots]),
                 ],
                 schema=_ROWS,
             )

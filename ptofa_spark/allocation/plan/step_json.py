@@ -20,17 +20,17 @@ def step_to_json(step: Step) -> dict[str, Any]:
     return {"step": step.name, **_plain(step)}
 
 
-def step_from_json(content: dict[str, Any], kinds: Iterable[type[Step]]) -> Step:
+def step_from_json(content: dict[str, Any], step_types: Iterable[type[Step]]) -> Step:
     """The step that `step_to_json` wrote.
 
     Args:
         content: what was written.
-        kinds: the classes that the step may be of.
+        step_types: the classes that the step may be of.
 
     Raises:
         KeyError: it is of none of them.
     """
-    by_name = {kind.name: kind for kind in kinds}
+    by_name = {step_type.name: step_type for step_type in step_types}
     step: Step = _record(by_name[content["step"]], {key: value for key, value in content.items() if key != "step"})
     return step
 
@@ -45,19 +45,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _record(kind: Any, content: dict[str, Any]) -> Any:
-    types = get_type_hints(kind)
-    return kind(**{key: _typed(types[key], value) for key, value in content.items()})
+def _record(hint: Any, content: dict[str, Any]) -> Any:
+    types = get_type_hints(hint)
+    return hint(**{key: _typed(types[key], value) for key, value in content.items()})
 
 
-def _typed(kind: Any, value: Any) -> Any:
+def _typed(hint: Any, value: Any) -> Any:
     if value is None:
         return None
-    if get_origin(kind) is np.ndarray:
-        return np.array(value, dtype=get_args(get_args(kind)[1])[0])
-    if get_origin(kind) is tuple:
+    if get_origin(hint) is np.ndarray:
+        return np.array(value, dtype=get_args(get_args(hint)[1])[0])
+    if get_origin(hint) is tuple:
         return _tuples(value)
-    named = next((each for each in (kind, *get_args(kind)) if each is not NoneType and is_dataclass(each)), None)
+    named = next((each for each in (hint, *get_args(hint)) if each is not NoneType and is_dataclass(each)), None)
     return value if named is None else _record(named, value)
 
 

@@ -31,7 +31,7 @@ def top_k(order: Ints, open_pairs: Bools, ranks: Ints, k: int) -> Ints:
         ranks: (funds,), block of each fund.
         k: funds that a user takes.
 
-    A user of two funds takes his best two, unless fund 0 is a block to be filled first; -1 where too few are open:
+    A user of two funds takes their best two, unless fund 0 is a block to be filled first; -1 where too few are open:
 
     >>> order = np.array([[1, 2, 0], [0, 1, 2]])
     >>> open_pairs = np.array([[True, True, True], [True, False, False]])

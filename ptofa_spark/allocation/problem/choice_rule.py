@@ -2,7 +2,7 @@
 
 Sets of funds that are tight from the start (see `guard`) settle part of the allocation whatever the revenues: users
 fill the first block as far as they can, then the next. So a class has funds that each of its users gets, and funds of
-one block among which he chooses. Prices only matter inside a block.
+one block among which the user chooses. Prices only matter inside a block.
 """
 
 from __future__ import annotations
@@ -10,9 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ptofa_spark.allocation.problem.balanced_network import (
+    BalancedNetwork,
+    Filler,
+    Values,
+    balanced_network,
+    price_level,
+    widened,
+    with_nobodies,
+)
 from ptofa_spark.allocation.problem.choice import preference, top_k
-from ptofa_spark.allocation.problem.class_flow import ClassNetwork, NetworkState, class_network
+from ptofa_spark.allocation.problem.class_flow import ClassNetwork, NetworkState
 from ptofa_spark.allocation.problem.guard import block_ranks, open_funds, residual
 from ptofa_spark.allocation.problem.problem import AllocationProblem
 from ptofa_spark.arrays import Bools, Floats, Ints
@@ -22,15 +32,14 @@ from ptofa_spark.arrays import Bools, Floats, Ints
 class ChoiceRule:
     """The choices of one feasible problem.
 
-    `funds` counts the network's funds: the campaign's, and in mode partial one more, "nothing", that brings no revenue
-    and may be taken up to K times, so that it has K columns.
+    `funds` counts the funds of the balanced network. The campaign's come first; further ones bring no revenue.
 
     k: funds that a user takes. real_funds: the campaign's funds.
     columns: (columns,), the fund of each choice column. ranks: (columns,), its block.
     open: (classes, columns), what a user may choose at all.
-    free: (classes, funds), how often a user may take each fund that he chooses for himself; take: (classes,), how many
-    of these he takes. settled: (classes, funds), how often he gets each fund whatever the prices.
-    demand: (funds,). nobodies: exposures that nobody needs to take, in mode at-most.
+    free: (classes, funds), how often a user may take each fund that prices decide; take: (classes,), how many of
+    these the user takes. settled: (classes, funds), how often the user gets each fund whatever the prices.
+    demand: (funds,). nobodies: exposures that no user needs to take.
     """
 
     k: int
@@ -51,9 +60,22 @@ class ChoiceRule:
 
     @property
     def capacity(self) -> Ints:
-        """How often a user may hold each fund, if he may hold it at all: (funds,)."""
+        """How often a user may hold each fund, if they may hold it at all: (funds,)."""
         times: Ints = np.bincount(self.columns, minlength=self.funds)
         return times
+
+    @property
+    def filler(self) -> Filler:
+        """What takes the exposures that no user needs to take."""
+        return Filler(self.nobodies, self.funds)
+
+    def of_campaign(self, by_fund: NDArray[Values]) -> NDArray[Values]:
+        """The columns (..., funds) that are of the campaign's funds."""
+        return by_fund[..., : self.real_funds]
+
+    def anchored(self, prices: Floats) -> Floats:
+        """The prices (funds,) at the level that they are stated at, money, see `price_level`."""
+        return prices - price_level(prices, self.demand, self.real_funds, self.nobodies)
 
     def values(self, expected_revenue: Floats, prices: Floats) -> Floats:
         """What each fund is worth to each user at the prices, E - price: (users, funds), money; NaN stays NaN.
@@ -62,9 +84,7 @@ class ChoiceRule:
             expected_revenue: (users, real funds), money.
             prices: (funds,), money.
         """
-        if self.funds > self.real_funds:
-            expected_revenue = np.hstack([expected_revenue, np.zeros((len(expected_revenue), 1))])
-        return expected_revenue - prices
+        return widened(expected_revenue, self.funds) - prices
 
     def choose(self, values: Floats, class_index: Ints) -> Ints:
         """The columns that each user takes at these values: (users, k), ties by fund.
@@ -84,39 +104,30 @@ def choice_rule(problem: AllocationProblem) -> ChoiceRule:
     Raises:
         ValueError: the problem is not feasible.
     """
-    network, state = class_network(problem)
+    balanced = balanced_network(problem)
+    network, state = balanced.network, balanced.state
     graph = residual(network, state)
     if graph is None:
         raise ValueError("no allocation is feasible: check the class flow first")
     ranks = block_ranks(graph, len(state.demand))
-    classes = len(problem.classes)
     free, take, settled = _split(network, ranks)
-    columns = np.repeat(np.arange(len(network.multiplicity)), network.multiplicity)
+    columns = balanced.columns
     return ChoiceRule(
         k=problem.k,
         real_funds=len(problem.funds),
         columns=columns,
         ranks=ranks[columns],
-        open=open_funds(network, ranks)[:classes][:, columns],
-        free=free[:classes],
-        take=take[:classes],
-        settled=settled[:classes],
+        open=balanced.of_users(open_funds(network, ranks))[:, columns],
+        free=balanced.of_users(free),
+        take=balanced.of_users(take),
+        settled=balanced.of_users(settled),
         demand=state.demand,
-        nobodies=int(state.users[classes:].sum()),
+        nobodies=balanced.nobodies(state),
     )
 
 
-def free_network(rule: ChoiceRule) -> ClassNetwork:
-    """The class network of the choices that are left to the users."""
-    eligible, slots = rule.free > 0, rule.take
-    if rule.nobodies:
-        eligible = np.vstack([eligible, np.ones((1, rule.funds), dtype=bool)])
-        slots = np.append(slots, 1)
-    return ClassNetwork(eligible, slots, rule.capacity)
-
-
-def free_state(rule: ChoiceRule, users: Ints, of_users: Ints) -> NetworkState:
-    """The state of some of the users: what is free of the demand, in their share, rounded down.
+def free_network(rule: ChoiceRule, users: Ints, of_users: Ints) -> BalancedNetwork:
+    """The choices that are left to some of the users, with their share of what is free of the demands, rounded down.
 
     Args:
         rule: the choices.
@@ -126,8 +137,8 @@ def free_state(rule: ChoiceRule, users: Ints, of_users: Ints) -> NetworkState:
     demand = rule.demand - of_users @ rule.settled
     share = users.sum() / max(int(of_users.sum()), 1)
     scaled = np.floor(demand * share).astype(np.int64)
-    nobodies = [] if rule.nobodies == 0 else [int(rule.nobodies * share)]
-    return NetworkState(np.append(users, nobodies).astype(np.int64), scaled)
+    network = ClassNetwork(rule.free > 0, rule.take, rule.capacity)
+    return with_nobodies(network, NetworkState(users.astype(np.int64), scaled), rule.nobodies, share)
 
 
 def _split(network: ClassNetwork, ranks: Ints) -> tuple[Ints, Ints, Ints]:

@@ -2,8 +2,9 @@
 
     source -(slots_c * n_c)-> class c -(n_c)-> eligible fund f -(d_f)-> sink
 
-An allocation of whole users exists exactly when a flow saturates both sides (the class's users can share any such flow
-evenly, one exposure a user and fund). Two demand modes become equalities by one more node each, see `class_network`.
+Here n_c is the number of users of class c, and d_f the demand of fund f. An allocation of whole users exists exactly
+when a flow saturates both sides: the users of a class can share any such flow, one exposure per user and fund. Bounds
+that are no equalities become such a network too, see `balanced_network`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from ortools.graph.python import max_flow, min_cost_flow
 
-from ptofa_spark.allocation.problem.problem import AllocationProblem
 from ptofa_spark.arrays import Bools, Ints
 
 
@@ -21,42 +21,28 @@ from ptofa_spark.arrays import Bools, Ints
 class ClassNetwork:
     """The network's fixed part; users and demands change while users are served.
 
-    eligible: (classes, funds); slots: (classes,), funds that a user of the class takes; multiplicity: (funds,), times
-    one user may take the fund: 1, or K for the fund that stands for "nothing" in mode partial.
+    eligible: (classes, funds); slots: (classes,), funds that a user of the class takes; multiplicity: (funds,), how
+    often one user may take the fund; limit: (classes, funds), exposures that the whole class may take of the fund, None
+    where its users alone limit them.
     """
 
     eligible: Bools
     slots: Ints
     multiplicity: Ints
+    limit: Ints | None = None
+
+    def capacity(self, users: Ints) -> Ints:
+        """Exposures that each class may take of each fund, if eligible: (classes, funds), for users (classes,)."""
+        together: Ints = users[:, None] * self.multiplicity[None, :]
+        return together if self.limit is None else np.minimum(together, self.limit)
 
 
 @dataclass(frozen=True)
 class NetworkState:
-    """What is left to serve. users: (classes,); demand: (funds,), both of the network, extra nodes included."""
+    """What is left to serve. users: (classes,); demand: (funds,), exposures."""
 
     users: Ints
     demand: Ints
-
-
-def class_network(problem: AllocationProblem) -> tuple[ClassNetwork, NetworkState]:
-    """The network of a problem and its state before anyone is served.
-
-    at-most: one more class, of `sum(demand) - slots` nobodies with one slot each, takes what the users leave.
-    partial: one more fund, "nothing", of demand `slots - sum(demand)`, open to every class, K times a user.
-    """
-    eligible, users, demand = problem.classes.eligible, problem.classes.users, problem.funds.demand
-    slots = np.full(len(users), problem.k, dtype=np.int64)
-    multiplicity = np.ones(len(demand), dtype=np.int64)
-    excess = int(demand.sum()) - problem.slots
-    if problem.mode == "at-most":
-        eligible = np.vstack([eligible, np.ones((1, len(demand)), dtype=bool)])
-        slots = np.append(slots, 1)
-        users = np.append(users, max(excess, 0))
-    elif problem.mode == "partial":
-        eligible = np.hstack([eligible, np.ones((len(users), 1), dtype=bool)])
-        demand = np.append(demand, max(-excess, 0))
-        multiplicity = np.append(multiplicity, problem.k)
-    return ClassNetwork(eligible, slots, multiplicity), NetworkState(users, demand)
 
 
 def saturating_flow(network: ClassNetwork, state: NetworkState) -> Ints | None:
@@ -106,16 +92,16 @@ def deficit_cut(network: ClassNetwork, state: NetworkState) -> tuple[Bools, Bool
     return classes, funds, int((network.slots * state.users).sum() - solver.optimal_flow())
 
 
-def nearest_feasible_demand(network: ClassNetwork, state: NetworkState, funds: int) -> Ints | None:
+def nearest_feasible_demand(network: ClassNetwork, state: NetworkState, counted: Bools) -> Ints | None:
     """The demands closest to the given ones, by the sum of exposures changed, that every class can be served from.
 
     Args:
         network: the fixed part.
         state: what is left to serve.
-        funds: how many of the network's funds are some; what "nothing" gives or takes is no change of a demand.
+        counted: (funds,), funds whose change counts.
 
     Returns:
-        (funds of the network,), exposures; None where no demands would do: a class has fewer eligible funds than slots.
+        (funds,), exposures; None where no demands would do: a class has fewer eligible funds than slots.
     """
     n_classes, n_funds = network.eligible.shape
     rows, columns = np.nonzero(network.eligible)
@@ -126,14 +112,14 @@ def nearest_feasible_demand(network: ClassNetwork, state: NetworkState, funds: i
     solver.add_arcs_with_capacity_and_unit_cost(
         rows,
         n_classes + columns,
-        state.users[rows] * network.multiplicity[columns],
+        network.capacity(state.users)[rows, columns],
         np.zeros(len(rows), dtype=np.int64),
     )
-    # The sum of changes is 2 * (what funds gain) + (what "nothing" gains), since all gains and losses add up to 0.
-    nothing = (np.arange(n_funds) >= funds).astype(np.int64)
-    within = solver.add_arcs_with_capacity_and_unit_cost(fund_nodes, np.full(n_funds, sink), state.demand, nothing)
+    # All gains and losses add up to 0. So the changes are 2 * (gains of counted funds) + (gains of the others).
+    free = (~counted).astype(np.int64)
+    within = solver.add_arcs_with_capacity_and_unit_cost(fund_nodes, np.full(n_funds, sink), state.demand, free)
     beyond = solver.add_arcs_with_capacity_and_unit_cost(
-        fund_nodes, np.full(n_funds, sink), np.full(n_funds, supply.sum()), 2 - nothing
+        fund_nodes, np.full(n_funds, sink), np.full(n_funds, supply.sum()), 2 - free
     )
     solver.set_nodes_supplies(np.arange(n_classes), supply)
     solver.set_nodes_supplies(np.array([sink]), np.array([-supply.sum()]))
@@ -152,7 +138,7 @@ def _max_flow(network: ClassNetwork, state: NetworkState) -> tuple[max_flow.Simp
     solver = max_flow.SimpleMaxFlow()
     solver.add_arcs_with_capacity(np.zeros(n_classes, dtype=np.int64), class_nodes, network.slots * state.users)
     arcs = solver.add_arcs_with_capacity(
-        class_nodes[rows], fund_nodes[columns], state.users[rows] * network.multiplicity[columns]
+        class_nodes[rows], fund_nodes[columns], network.capacity(state.users)[rows, columns]
     )
     solver.add_arcs_with_capacity(fund_nodes, np.full(n_funds, sink), state.demand)
     status = solver.solve(0, sink)

@@ -34,5 +34,5 @@ def class_index(eligible: Bools, classes: Classes) -> Ints:
         KeyError: a set is of no class; the classes were not made from these users.
     """
     known = {key.tobytes(): index for index, key in enumerate(set_keys(classes.eligible))}
-    found, inverse = np.unique(set_keys(eligible), return_inverse=True)
-    return np.array([known[key.tobytes()] for key in found], dtype=np.int64)[inverse]
+    keys, inverse = np.unique(set_keys(eligible), return_inverse=True)
+    return np.array([known[key.tobytes()] for key in keys], dtype=np.int64)[inverse]

@@ -7,13 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ptofa_spark.allocation.problem.class_flow import (
-    class_network,
-    deficit_cut,
-    nearest_feasible_demand,
-    saturating_flow,
-)
-from ptofa_spark.allocation.problem.demand_modes import with_demand_mode
+from ptofa_spark.allocation.problem.balanced_network import balanced_network
+from ptofa_spark.allocation.problem.class_flow import deficit_cut
+from ptofa_spark.allocation.problem.demand_modes import Campaign, exact, fitted
 from ptofa_spark.allocation.problem.problem import AllocationProblem
 from ptofa_spark.arrays import Bools
 from ptofa_spark.errors import InfeasibleError
@@ -31,7 +27,7 @@ class Infeasibility:
     repair: change of demand by fund, the smallest that mends it, empty if no change of demands would.
 
     Where the demands do not add up to the slots: all users and all funds, and `short` is negative where the funds offer
-    more than the users can take. In mode partial, where users need nothing: the funds whose demands are too high, the
+    more than the users can take. Where users need no fund at all: the funds whose demands are too high, the
     users who may see them, what the funds need and what these users can take.
     """
 
@@ -46,21 +42,21 @@ class Infeasibility:
 
 
 def is_feasible(problem: AllocationProblem) -> bool:
-    """Whether an allocation exists that keeps C1, C2 and C3 as the mode reads them."""
-    return saturating_flow(*class_network(problem)) is not None
+    """Whether an allocation exists that keeps C1 and C2, within their bounds, and C3."""
+    return balanced_network(problem).is_feasible()
 
 
-def apply_demand_mode(problem: AllocationProblem, report: str) -> AllocationProblem:
-    """The problem with the demands as its mode reads them; writes `report/infeasible.json` where their sum forbids it.
+def apply_demand_mode(campaign: Campaign, report: str) -> AllocationProblem:
+    """The problem with the bounds of its mode; writes `report/infeasible.json` where the sum of the demands forbids it.
 
     Raises:
         InfeasibleError: the sum of the demands does not fit the slots, with the smallest change of them that would.
     """
     Path(report, INFEASIBLE_JSON).unlink(missing_ok=True)
     try:
-        return with_demand_mode(problem)
+        return fitted(campaign).problem()
     except InfeasibleError as error:
-        raise _told(_of_the_sum(problem, str(error)), report) from error
+        raise _told(_of_the_sum(campaign, str(error)), report) from error
 
 
 def require_feasible(problem: AllocationProblem, report: str) -> None:
@@ -75,15 +71,14 @@ def require_feasible(problem: AllocationProblem, report: str) -> None:
 
 def explain(problem: AllocationProblem) -> Infeasibility:
     """The violated cut of an infeasible problem, in words."""
-    if problem.mode == "partial":
+    if problem.bounds.slots_low == 0:
         return _of_the_funds(problem)
     few = problem.classes.eligible.sum(axis=1) < problem.k
     if few.any():
         return _of_the_few(problem, few)
-    network, state = class_network(problem)
-    classes, funds, short = deficit_cut(network, state)
-    classes = classes[: len(problem.classes)]
-    funds = funds[: len(problem.funds)]
+    balanced = balanced_network(problem)
+    classes, funds, short = deficit_cut(balanced.network, balanced.state)
+    classes, funds = balanced.of_users(classes), balanced.of_campaign(funds)
     users = int(problem.classes.users[classes].sum())
     needed = problem.k * users
     seen = problem.classes.eligible[classes].any(axis=0) & (funds if problem.k == 1 else True)
@@ -148,11 +143,11 @@ def _span(ends: tuple[int, int]) -> str:
 
 def _of_the_funds(problem: AllocationProblem) -> Infeasibility:
     """The cut from its other side: the funds beyond it, whose demands are more than their users can take."""
-    network, state = class_network(problem)
-    _, offering, short = deficit_cut(network, state)
-    funds = ~offering[: len(problem.funds)]
+    balanced = balanced_network(problem)
+    _, offering, short = deficit_cut(balanced.network, balanced.state)
+    funds = ~balanced.of_campaign(offering)
     classes = problem.classes.eligible[:, funds].any(axis=1)
-    wanted, members = int(problem.funds.demand[funds].sum()), int(problem.classes.users[classes].sum())
+    wanted, members = int(problem.bounds.demand_low[funds].sum()), int(problem.classes.users[classes].sum())
     ids, repair = tuple(problem.funds.ids[f] for f in np.flatnonzero(funds)), _repair(problem)
     reason = (
         f"fund(s) {_listed(ids)} are to be shown {wanted:,} times, but the {members:,} users who may see them can take "
@@ -166,12 +161,13 @@ def _told(why: Infeasibility, report: str) -> InfeasibleError:
     return InfeasibleError(why.reason)
 
 
-def _of_the_sum(problem: AllocationProblem, reason: str) -> Infeasibility:
+def _of_the_sum(campaign: Campaign, reason: str) -> Infeasibility:
     """The cut of all users against all funds."""
-    repair = _repair(replace(problem, mode="exact")) if problem.k <= len(problem.funds) else {}
+    problem = replace(campaign.problem(), bounds=exact(campaign.funds.demand, campaign.k))
+    repair = _repair(problem) if problem.k <= len(problem.funds) else {}
     if repair:
         reason += f"; the smallest change: {_changes(repair)}"
-    wanted = int(problem.funds.demand.sum())
+    wanted = int(campaign.funds.demand.sum())
     tolerance = _tolerance(problem, np.ones(len(problem.classes), dtype=bool))
     short = problem.slots - wanted
     return Infeasibility(reason, problem.users, tolerance, problem.slots, problem.funds.ids, wanted, short, repair)
@@ -186,11 +182,11 @@ def _tolerance(problem: AllocationProblem, classes: Bools) -> tuple[int, int]:
 
 def _repair(problem: AllocationProblem) -> dict[str, int]:
     """The smallest change of demands that makes the problem feasible; empty if none does."""
-    network, state = class_network(problem)
-    repaired = nearest_feasible_demand(network, state, len(problem.funds))
+    balanced = balanced_network(problem)
+    repaired = balanced.nearest_demand()
     if repaired is None:
         return {}
-    change = (repaired - state.demand)[: len(problem.funds)]
+    change = balanced.of_campaign(repaired - balanced.state.demand)
     return {problem.funds.ids[f]: int(change[f]) for f in np.flatnonzero(change)}
 
 

@@ -1,15 +1,16 @@
 """The guard: which funds a user may still take, so that everyone left can still be served exactly.
 
-Write g_c(A) = min(slots_c, |E_c & A|), the most exposures that a user of class c can take from a set A of funds. What
-is left is feasible exactly when no set is asked for more than its users can take,
+Write g_c(A) for the most exposures that a user of class c can take from a set A of funds. It is the smaller of their
+slots and their eligible funds in A. What is left is feasible exactly when no set is asked for more than its users can
+take:
 
     slack(A) = sum_c n_c * g_c(A) - sum_{f in A} d_f >= 0   for every A,   and = 0 for the set of all funds.
 
-Serving a user can only lower a slack. Once slack(A) = 0, A is *tight* for good: every later user must take g_c(A) funds
-from A. An exhausted fund is the case A = all others; K = 1 with nested risk levels has one such counter a level. The
-tight sets form a lattice, and a chain through it cuts the funds into blocks, of which each user fills the first as
-far as he can, then the second, and so on. The blocks are the strongly connected components of the residual graph of
-the class flow.
+Serving a user can only lower a slack. Once slack(A) = 0, the set A is tight for good: every later user must take g_c(A)
+funds from A. An exhausted fund is the case where A is all other funds. The tight sets form a lattice. A chain through
+it cuts the funds into blocks. Each user fills the first block as far as they can, then the second, and so on. The
+blocks are the strongly connected components of the residual graph of the class flow. docs/allocation.md proves it for
+bounds of any kind.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from ptofa_spark.arrays import Bools, Ints
 class Residual:
     """The residual graph of a saturating flow, cut into strongly connected components.
 
-    component: (classes + funds,), a label a node; arcs: (arcs, 2), between nodes.
+    component: (classes + funds,), a label per node; arcs: (arcs, 2), between nodes.
     """
 
     component: Ints
@@ -42,7 +43,7 @@ def residual(network: ClassNetwork, state: NetworkState) -> Residual | None:
     if flow is None:
         return None
     n_classes, n_funds = network.eligible.shape
-    capacity = state.users[:, None] * network.multiplicity[None, :]
+    capacity = network.capacity(state.users)
     more_class, more_fund = np.nonzero(network.eligible & (flow < capacity))
     less_class, less_fund = np.nonzero(flow > 0)
     arcs = np.vstack(
@@ -90,14 +91,14 @@ def block_ranks(residual: Residual, n_funds: int) -> Ints:
 
 
 def open_funds(network: ClassNetwork, ranks: Ints) -> Bools:
-    """Funds that a user of each class may still take: those in blocks that his slots reach. (classes, funds).
+    """Funds that a user of each class may still take: those in blocks that their slots reach. (classes, funds).
 
     Args:
         network: the class network.
         ranks: (funds,), from `block_ranks`.
 
     Two cautious users may take fund 0 only, a bold one both. If fund 1 wants one user, only the bold one can be it: the
-    guard closes fund 0 to him.
+    guard closes fund 0 to them.
 
     >>> once = np.array([1, 1])
     >>> network = ClassNetwork(np.array([[True, False], [True, True]]), slots=once, multiplicity=once)

@@ -1,10 +1,9 @@
-"""The allocation problem in numbers that do not grow with the users: funds, demands and classes of users."""
+"""The allocation problem in numbers that do not grow with the users: funds, bounds and classes of users."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ptofa_spark.allocation.settings import DemandMode
 from ptofa_spark.arrays import Bools, Floats, Ints
 
 
@@ -12,7 +11,8 @@ from ptofa_spark.arrays import Bools, Floats, Ints
 class Funds:
     """The campaign's funds, sorted by id.
 
-    risk_levels, demand: (funds,); others: ids that the funds table holds as well, without a demand in the campaign.
+    risk_levels: (funds,); demand: (funds,), exposures, as the demands table gives them; others: ids that the funds
+    table holds as well, without a demand in the campaign.
     """
 
     ids: tuple[str, ...]
@@ -41,14 +41,31 @@ class Classes:
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """What C1 and C2 allow (paper, section 2); equal bounds are the paper's equalities.
+
+    demand_low, demand_high: (funds,), exposures per fund; slots_low, slots_high: funds per user.
+    """
+
+    demand_low: Ints
+    demand_high: Ints
+    slots_low: int
+    slots_high: int
+
+
+@dataclass(frozen=True)
 class AllocationProblem:
-    """One campaign: each user gets K distinct eligible funds, each fund its demand (C1, C2, C3; paper, section 2)."""
+    """One campaign: each user gets distinct eligible funds (C3), users and funds as many as `bounds` allow (C1, C2)."""
 
     campaign_id: str
-    k: int
-    mode: DemandMode
     funds: Funds
     classes: Classes
+    bounds: Bounds
+
+    @property
+    def k(self) -> int:
+        """K, the most funds that a user gets."""
+        return self.bounds.slots_high
 
     @property
     def users(self) -> int:

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 WAYS_OUT = "use null for a pair that must not be, or --marked-pairs not-eligible"
 
-_ROWS = pa.schema([("user_id", pa.int64()), ("fund", pa.int64()), ("revenue", pa.float64())])
+_ROWS = pa.schema([("user_id", pa.int64()), ("fund", pa.int64()), ("expected_revenue", pa.float64())])
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class MarkedScores:
     """Scores with their marks treated as asked for.
 
     scores: user_id, risk_tolerance, expected_revenue array<double>; profile: of these scores; marks: those that are
-    left in them; found: all marks of the table; not_eligible: how many pairs the scores have lost.
+    left in them; all_marks: those of the table; not_eligible: how many pairs the scores have lost.
     """
 
     scores: DataFrame
     profile: Profile
     marks: Marks | None
-    found: Marks | None
+    all_marks: Marks | None
     not_eligible: int
 
 
@@ -52,25 +52,25 @@ def marked_scores(scores: DataFrame, funds: Funds, max_classes: int, asked: Mark
         TableError: see `profile`.
     """
     first = profile(scores, funds, max_classes)
-    found = find_marks(first.spectrum, len(funds) + 1)
-    if found is not None:
-        _report(found, asked)
-    if found is None or asked == "values" or found.negative == 0:
-        return MarkedScores(scores, first, found, found, 0)
-    kept = _without_negative(scores, found, funds)
+    marks = find_marks(first.spectrum, len(funds) + 1)
+    if marks is not None:
+        _report(marks, asked)
+    if marks is None or asked == "values" or marks.negative == 0:
+        return MarkedScores(scores, first, marks, marks, 0)
+    kept = _without_negative(scores, marks, funds)
     # A fund whose pairs are all marked has scores: it is not one that nobody scored.
     second = replace(profile(kept, funds, max_classes), scored=first.scored)
-    return MarkedScores(kept, second, find_marks(second.spectrum, len(funds) + 1), found, found.negative)
+    return MarkedScores(kept, second, find_marks(second.spectrum, len(funds) + 1), marks, marks.negative)
 
 
 def audited_scores(scores: DataFrame, funds: Funds, asked: MarkedPairs) -> tuple[DataFrame, Marks | None]:
     """Scores for an audit, which counts no classes, and their marks; arguments as in `marked_scores`."""
-    found = find_marks(sizes_of(scores, funds), len(funds) + 1)
-    if found is not None:
-        _report(found, asked)
-    if found is None or asked == "values":
-        return scores, found
-    return _without_negative(scores, found, funds), found
+    marks = find_marks(sizes_of(scores, funds), len(funds) + 1)
+    if marks is not None:
+        _report(marks, asked)
+    if marks is None or asked == "values":
+        return scores, marks
+    return _without_negative(scores, marks, funds), marks
 
 
 def a_marked_pair(score_table: ScoreTable, marks: Marks, fund_ids: tuple[str, ...]) -> str:
@@ -84,27 +84,27 @@ def a_marked_pair(score_table: ScoreTable, marks: Marks, fund_ids: tuple[str, ..
     table = score_table.collect(_first_marked(marks.ordinary_largest), _ROWS).sort_by([("user_id", "ascending")])
     row = table.slice(0, 1).to_pylist()[0]
     return (
-        f"user {row['user_id']}, fund {fund_ids[row['fund']]!r}: expected_revenue is {row['revenue']:g} among revenues "
-        f"of about {marks.ordinary_largest:.3g}"
+        f"user {row['user_id']}, fund {fund_ids[row['fund']]!r}: expected_revenue is {row['expected_revenue']:g} among "
+        f"revenues of about {marks.ordinary_largest:.3g}"
     )
 
 
-def _report(found: Marks, asked: MarkedPairs) -> None:
+def _report(marks: Marks, asked: MarkedPairs) -> None:
     logger.info(
         "marked_pairs=%d negative=%d lowest=%g highest=%g ordinary_largest=%g treated_as=%s",
-        found.pairs,
-        found.negative,
-        found.lowest,
-        found.highest,
-        found.ordinary_largest,
+        marks.pairs,
+        marks.negative,
+        marks.lowest,
+        marks.highest,
+        marks.ordinary_largest,
         asked,
     )
 
 
-def _without_negative(scores: DataFrame, found: Marks, funds: Funds) -> DataFrame:
+def _without_negative(scores: DataFrame, marks: Marks, funds: Funds) -> DataFrame:
     """Scores with null for negative marks: Spark compiles an expression per fund, and interprets a lambda over them."""
-    revenue = [F.col("expected_revenue")[fund] for fund in range(len(funds))]
-    kept = [F.when(each >= -found.ordinary_largest, each) for each in revenue]
+    expected_revenue = [F.col("expected_revenue")[fund] for fund in range(len(funds))]
+    kept = [F.when(each >= -marks.ordinary_largest, each) for each in expected_revenue]
     return scores.select("user_id", "risk_tolerance", F.array(*kept).alias("expected_revenue"))
 
 

@@ -96,12 +96,12 @@ class Clip:
 
     def unordered(self, expected_revenue: Floats) -> Bools:
         """Which pairs are marks that the clip keeps in no exact order (see the module); of the shape given."""
-        found: Bools = np.zeros(expected_revenue.shape, dtype=bool)
+        inside: Bools = np.zeros(expected_revenue.shape, dtype=bool)
         with np.errstate(invalid="ignore"):
             for piece in self.pieces:
                 if not piece.exact:
-                    found |= (expected_revenue >= piece.low) & (expected_revenue <= piece.high)
-        return found
+                    inside |= (expected_revenue >= piece.low) & (expected_revenue <= piece.high)
+        return inside
 
     def largest(self) -> float:
         """The largest |E| that a solver sees, money."""
@@ -157,12 +157,12 @@ class _Range:
         return max(abs(self.low), abs(self.high))
 
 
-def find_marks(found: Spectrum, funds: int) -> Marks | None:
+def find_marks(spectrum: Spectrum, funds: int) -> Marks | None:
     """The marks among all eligible pairs, or None where there are none.
 
     Args:
-        found: the revenues by size.
-        funds: the network's funds, at most: the campaign's and one for "nothing".
+        spectrum: the revenues by size.
+        funds: of the balanced network, at most: one more than the campaign's.
 
     >>> from ptofa_spark.allocation.scores.spectrum import spectrum
     >>> marks = find_marks(spectrum(np.array([10.0, 20.0, 30.0, -1e9])), funds=2)
@@ -172,27 +172,27 @@ def find_marks(found: Spectrum, funds: int) -> Marks | None:
     True
     """
     gap = max(GAP, 4.0 * funds)
-    sizes = _sizes(found)
-    total = int(found.pairs.sum())
+    sizes = _sizes(spectrum)
+    total = int(spectrum.pairs.sum())
     for place in range(1, len(sizes)):
         below, above = sizes[place - 1], sizes[place]
         if above[0] < gap * below[1]:
             continue
-        beyond = np.maximum(np.abs(found.least), np.abs(found.most)) >= above[0]
-        pushed = int(found.pairs[beyond & (found.least > 0)].sum())
-        ordinary = found.pairs[~beyond].sum()
+        beyond = np.maximum(np.abs(spectrum.least), np.abs(spectrum.most)) >= above[0]
+        pushed = int(spectrum.pairs[beyond & (spectrum.least > 0)].sum())
+        ordinary = spectrum.pairs[~beyond].sum()
         if ordinary < _SHARE * total or pushed > _SHARE * total:
             continue
-        marks = _marks(found, beyond, funds, gap)
+        marks = _marks(spectrum, beyond, funds, gap)
         if marks is not None:
             return marks
     return None
 
 
-def _sizes(found: Spectrum) -> list[tuple[float, float]]:
+def _sizes(spectrum: Spectrum) -> list[tuple[float, float]]:
     """The least and the largest |E| of each binary exponent that occurs, rising; zeros are of no size."""
     by_exponent: dict[int, tuple[float, float]] = {}
-    for name, least, most in zip(found.bins.tolist(), found.least.tolist(), found.most.tolist(), strict=True):
+    for name, least, most in zip(spectrum.bins.tolist(), spectrum.least.tolist(), spectrum.most.tolist(), strict=True):
         if name == 0:
             continue
         low, high = sorted((abs(least), abs(most)))
@@ -201,11 +201,11 @@ def _sizes(found: Spectrum) -> list[tuple[float, float]]:
     return [by_exponent[exponent] for exponent in sorted(by_exponent)]
 
 
-def _marks(found: Spectrum, beyond: Bools, funds: int, gap: float) -> Marks | None:
+def _marks(spectrum: Spectrum, beyond: Bools, funds: int, gap: float) -> Marks | None:
     """The marks of the bins `beyond`; None where positive ones among them are not exact (see the module)."""
-    low = min(0.0, float(found.least[~beyond].min()))
-    high = max(0.0, float(found.most[~beyond].max()))
-    tiers = _tiers(found, beyond, gap)
+    low = min(0.0, float(spectrum.least[~beyond].min()))
+    high = max(0.0, float(spectrum.most[~beyond].max()))
+    tiers = _tiers(spectrum, beyond, gap)
     while True:
         pieces = _levels(tiers, low, high, funds)
         if pieces is None:
@@ -216,17 +216,17 @@ def _marks(found: Spectrum, beyond: Bools, funds: int, gap: float) -> Marks | No
         tiers = [*tiers[:-2], tiers[-2] + tiers[-1]]
     return Marks(
         clip=clip,
-        pairs=int(found.pairs[beyond].sum()),
-        negative=int(found.pairs[beyond & (found.most < 0)].sum()),
-        lowest=float(found.least[beyond].min()),
-        highest=float(found.most[beyond].max()),
+        pairs=int(spectrum.pairs[beyond].sum()),
+        negative=int(spectrum.pairs[beyond & (spectrum.most < 0)].sum()),
+        lowest=float(spectrum.least[beyond].min()),
+        highest=float(spectrum.most[beyond].max()),
         margin=2.0 * (high - low),
     )
 
 
-def _tiers(found: Spectrum, beyond: Bools, gap: float) -> list[list[_Range]]:
+def _tiers(spectrum: Spectrum, beyond: Bools, gap: float) -> list[list[_Range]]:
     """The ranges of the marks' bins, by tiers that lie a factor `gap` apart: rising by size."""
-    ranges = [_Range(low, high) for low, high in zip(found.least[beyond], found.most[beyond], strict=True)]
+    ranges = [_Range(low, high) for low, high in zip(spectrum.least[beyond], spectrum.most[beyond], strict=True)]
     tiers: list[list[_Range]] = []
     for each in sorted(ranges, key=lambda each: each.nearest):
         if not tiers or each.nearest >= gap * max(known.farthest for known in tiers[-1]):

@@ -161,13 +161,13 @@ def _from_long(pairs: DataFrame, table: str, funds: Funds, left_out: int) -> tup
     # Every pass would shuffle the pairs again; the caller unpersists.
     kept = one_a_user.persist(StorageLevel.DISK_ONLY)
     is_bad = F.col("torn") | F.col("doubled").isNotNull() | _not_finite()
-    found = kept.agg(
+    counts = kept.agg(
         F.min(F.when(is_bad, F.struct("user_id", "torn", "doubled", "expected_revenue"))).alias("bad"),
         F.coalesce(F.sum("pairs"), F.lit(0)).alias("pairs"),
         F.coalesce(F.sum(F.size("others")), F.lit(0)).alias("others"),
     ).first()
-    assert found is not None  # an aggregate without groups is one row
-    bad = found["bad"]
+    assert counts is not None  # an aggregate without groups is one row
+    bad = counts["bad"]
     if bad is not None:
         kept.unpersist()
         if bad["torn"]:
@@ -180,8 +180,8 @@ def _from_long(pairs: DataFrame, table: str, funds: Funds, left_out: int) -> tup
                 f"table {table}: user {bad['user_id']} and fund {fund!r} stand there more than once: keep one row"
             )
         raise _not_finite_error(bad, table, funds.ids)
-    others = _by_name(kept.select(F.explode("others").alias("fund_id"))) if found["others"] else {}
-    read = ScoresRead(table, found["pairs"] + left_out, left_out, found["pairs"], found["others"], others)
+    others = _by_name(kept.select(F.explode("others").alias("fund_id"))) if counts["others"] else {}
+    read = ScoresRead(table, counts["pairs"] + left_out, left_out, counts["pairs"], counts["others"], others)
     return kept.select("user_id", "risk_tolerance", "expected_revenue"), read
 
 
@@ -237,10 +237,10 @@ def _require_one_row_a_user(rows: DataFrame, table: str) -> None:
         yield pa.record_batch([pa.array(users[1:][users[1:] == users[:-1]][:1])], names=["user_id"])
 
     twice = rows.select("user_id").repartition("user_id").mapInArrow(repeated, "user_id bigint")
-    found = twice.agg(F.min("user_id").alias("user_id")).first()
-    if found is not None and found["user_id"] is not None:
-        times = rows.where(F.col("user_id") == found["user_id"]).count()
-        raise TableError(f"table {table}: user {found['user_id']} stands there {times} times: keep one row per user")
+    first = twice.agg(F.min("user_id").alias("user_id")).first()
+    if first is not None and first["user_id"] is not None:
+        times = rows.where(F.col("user_id") == first["user_id"]).count()
+        raise TableError(f"table {table}: user {first['user_id']} stands there {times} times: keep one row per user")
 
 
 def _not_finite() -> Column:

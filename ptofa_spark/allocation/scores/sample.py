@@ -12,7 +12,7 @@ from ptofa_spark.allocation.scores.arrow_lists import list_matrix, lists
 from ptofa_spark.allocation.scores.score_table import ScoreTable
 from ptofa_spark.reproducible.hashing import stream, uniform
 
-_ROWS = pa.schema([("user_id", pa.int64()), ("class_index", pa.int64()), ("revenue", pa.list_(pa.float64()))])
+_ROWS = pa.schema([("user_id", pa.int64()), ("class_index", pa.int64()), ("expected_revenue", pa.list_(pa.float64()))])
 
 
 def sampled_users(score_table: ScoreTable, share: float, seed: int) -> UserBatch:
@@ -22,7 +22,7 @@ def sampled_users(score_table: ScoreTable, share: float, seed: int) -> UserBatch
     return UserBatch(
         table["user_id"].to_numpy()[order],
         table["class_index"].to_numpy()[order],
-        list_matrix(table["revenue"])[order],
+        list_matrix(table["expected_revenue"])[order],
     )
 
 

@@ -160,13 +160,13 @@ def clipped_users(users: UserBatch, clip: Clip | None) -> UserBatch:
 
 def user_batch(batch: pa.RecordBatch, risk_levels: Ints, classes: Classes) -> UserBatch:
     """The arrays of an Arrow batch of scores, ineligible pairs as NaN."""
-    revenue = revenue_matrix(batch.column("expected_revenue"), len(risk_levels))
+    expected_revenue = revenue_matrix(batch.column("expected_revenue"), len(risk_levels))
     tolerance = batch.column("risk_tolerance").to_numpy(zero_copy_only=False).astype(np.int64)
-    eligible = eligible_pairs(tolerance, risk_levels, revenue)
+    eligible = eligible_pairs(tolerance, risk_levels, expected_revenue)
     return UserBatch(
         user_id=batch.column("user_id").to_numpy(zero_copy_only=False).astype(np.int64),
         class_index=class_index(eligible, classes),
-        expected_revenue=np.where(eligible, revenue, np.nan),
+        expected_revenue=np.where(eligible, expected_revenue, np.nan),
     )
 
 

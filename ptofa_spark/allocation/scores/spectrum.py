@@ -28,14 +28,14 @@ class Spectrum:
     most: Floats
 
 
-def spectrum(revenue: Floats) -> Spectrum:
+def spectrum(expected_revenue: Floats) -> Spectrum:
     """The spectrum of expected revenues of any shape, money; NaN (not eligible) is left out.
 
     >>> found = spectrum(np.array([[1.0, 1.5, np.nan], [-1e9, 0.0, -1e9]]))
     >>> found.pairs.tolist(), found.least.tolist(), found.most.tolist()
     ([1, 2, 2], [0.0, 1.0, -1000000000.0], [0.0, 1.5, -1000000000.0])
     """
-    values = revenue[~np.isnan(revenue)]
+    values = expected_revenue[~np.isnan(expected_revenue)]
     _, exponent = np.frexp(values)
     place = np.where(values == 0.0, 0, 2 * (exponent.astype(np.int64) + _EXPONENT_ZERO) + (values < 0.0))
     least, most = np.full(_PLACES, np.inf), np.full(_PLACES, -np.inf)

@@ -60,17 +60,17 @@ def profile(scores: DataFrame, funds: Funds, max_classes: int) -> Profile:
 
     def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            revenue = revenue_matrix(batch.column("expected_revenue"), count)
+            expected_revenue = revenue_matrix(batch.column("expected_revenue"), count)
             tolerance = batch.column("risk_tolerance").to_numpy(zero_copy_only=False).astype(np.int64)
-            eligible = eligible_pairs(tolerance, levels, revenue)
+            eligible = eligible_pairs(tolerance, levels, expected_revenue)
             keys, inverse = np.unique(set_keys(eligible), return_inverse=True)
-            size = np.where(eligible, np.abs(revenue), 0.0)
+            size = np.where(eligible, np.abs(expected_revenue), 0.0)
             low, high = np.full(len(keys), np.iinfo(np.int64).max), np.full(len(keys), np.iinfo(np.int64).min)
             np.minimum.at(low, inverse, tolerance)
             np.maximum.at(high, inverse, tolerance)
             largest = size.max(axis=0, initial=0.0).tolist()
             # They are added up over all rows, so one of the batch's rows has them all.
-            scored = [(~np.isnan(revenue)).sum(axis=0).tolist(), *[[0] * count] * (len(keys) - 1)]
+            scored = [(~np.isnan(expected_revenue)).sum(axis=0).tolist(), *[[0] * count] * (len(keys) - 1)]
             by_class = [
                 pa.array(np.bincount(inverse, minlength=len(keys))),
                 pa.array([key.tobytes() for key in keys], pa.binary()),
@@ -80,7 +80,7 @@ def profile(scores: DataFrame, funds: Funds, max_classes: int) -> Profile:
                 pa.array(scored[: len(keys)], pa.list_(pa.int64())),
             ]
             yield _rows(by_class + [pa.nulls(len(keys), kind) for _, kind in _SPECTRUM])
-            yield _spectrum_rows(np.where(eligible, revenue, np.nan))
+            yield _spectrum_rows(np.where(eligible, expected_revenue, np.nan))
 
     parts = scores.select("risk_tolerance", "expected_revenue").mapInArrow(kernel, from_arrow_schema(_PROFILE))
     largest = [F.max(F.col("largest")[fund]) for fund in range(count)]
@@ -126,20 +126,22 @@ def sizes_of(scores: DataFrame, funds: Funds) -> Spectrum:
 
     def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            revenue = revenue_matrix(batch.column("expected_revenue"), count)
+            expected_revenue = revenue_matrix(batch.column("expected_revenue"), count)
             tolerance = batch.column("risk_tolerance").to_numpy(zero_copy_only=False).astype(np.int64)
-            yield _spectrum_rows(np.where(eligible_pairs(tolerance, levels, revenue), revenue, np.nan))
+            yield _spectrum_rows(
+                np.where(eligible_pairs(tolerance, levels, expected_revenue), expected_revenue, np.nan)
+            )
 
     parts = scores.select("risk_tolerance", "expected_revenue").mapInArrow(kernel, from_arrow_schema(_PROFILE))
     by_bin = parts.groupBy("bin").agg(F.sum("number"), F.min("least"), F.max("most"))
     return merged([tuple(row) for row in by_bin.collect()])
 
 
-def _spectrum_rows(revenue: Floats) -> pa.RecordBatch:
-    found = spectrum(revenue)
-    nothing = [pa.nulls(len(found.bins), kind) for _, kind in _CLASS]
-    sizes = [pa.array(each) for each in (found.bins, found.least, found.most)]
-    return _rows([pa.array(found.pairs), *nothing, *sizes])
+def _spectrum_rows(expected_revenue: Floats) -> pa.RecordBatch:
+    sizes_by_bin = spectrum(expected_revenue)
+    nothing = [pa.nulls(len(sizes_by_bin.bins), kind) for _, kind in _CLASS]
+    sizes = [pa.array(each) for each in (sizes_by_bin.bins, sizes_by_bin.least, sizes_by_bin.most)]
+    return _rows([pa.array(sizes_by_bin.pairs), *nothing, *sizes])
 
 
 def _rows(columns: list[pa.Array]) -> pa.RecordBatch:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ptofa_spark.allocation.problem.demand_modes import with_demand_mode
-from ptofa_spark.allocation.problem.problem import AllocationProblem
+from ptofa_spark.allocation.problem.demand_modes import Campaign, fitted
 from ptofa_spark.allocation.settings import MOST_SLOTS
 from ptofa_spark.errors import ConfigError
 from ptofa_spark.reproducible.whole_shares import largest_remainder
@@ -52,30 +51,29 @@ def read_changes(text: str | None, fund_ids: Sequence[str]) -> list[str]:
     raise ConfigError(f"{refused[0]}; a change whose fund has a semicolon stands in double quotes: {example}")
 
 
-def changed(problem: AllocationProblem, change: str) -> AllocationProblem:
-    """The problem after a change such as `gold_1+10%`, `drop gold_1` or `k=2`, as `read_changes` gave it.
+def changed(campaign: Campaign, change: str) -> Campaign:
+    """The campaign after a change such as `gold_1+10%`, `drop gold_1` or `k=2`, as `read_changes` gave it.
 
     The other funds give, or take over, in proportion to their demands, so that the exposures add up as before.
 
     Raises:
         InfeasibleError: K is larger than the number of funds.
     """
-    meant = _meant(change, problem.funds.ids)
+    meant = _meant(change, campaign.funds.ids)
     if meant.k is not None:
-        other = replace(problem, k=meant.k)
         # As many exposures for each of the old slots as before: demands below or above the slots stay so.
-        wanted = int(problem.funds.demand.sum()) * other.k // problem.k
-        scaled = largest_remainder(problem.funds.demand, wanted)
-        return with_demand_mode(replace(other, funds=replace(problem.funds, demand=scaled)))
-    demand = problem.funds.demand.copy()
-    place = problem.funds.ids.index(meant.fund)
+        wanted = int(campaign.funds.demand.sum()) * meant.k // campaign.k
+        scaled = largest_remainder(campaign.funds.demand, wanted)
+        return fitted(replace(campaign, k=meant.k, funds=replace(campaign.funds, demand=scaled)))
+    demand = campaign.funds.demand.copy()
+    place = campaign.funds.ids.index(meant.fund)
     total = int(demand.sum())
     own = min(max(round(int(demand[place]) * (1.0 + meant.share)), 0), total)
     others = demand.copy()
     others[place] = 0
     demand = largest_remainder(others, total - own) if others.any() else others
     demand[place] = own
-    return replace(problem, funds=replace(problem.funds, demand=demand))
+    return replace(campaign, funds=replace(campaign.funds, demand=demand))
 
 
 def _as_asked(change: str, fund_ids: Sequence[str]) -> str:

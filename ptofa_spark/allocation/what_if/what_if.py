@@ -18,9 +18,8 @@ from pyspark.sql import SparkSession
 from ptofa_spark.allocation.certificate.bound import certify
 from ptofa_spark.allocation.exact.sample_prices import price_sample
 from ptofa_spark.allocation.problem.choice_rule import choice_rule
-from ptofa_spark.allocation.problem.demand_modes import with_demand_mode
+from ptofa_spark.allocation.problem.demand_modes import Campaign, fitted
 from ptofa_spark.allocation.problem.feasibility import explain, is_feasible
-from ptofa_spark.allocation.problem.problem import AllocationProblem
 from ptofa_spark.allocation.scores.account import require_scored
 from ptofa_spark.allocation.scores.marked_pairs import MarkedScores, a_marked_pair, marked_scores
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
@@ -71,10 +70,9 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
             if not settings.allow_unscored:
                 require_scored(read, funds, marked.profile.scored)
             classes = marked.profile.classes
-            asked_for = AllocationProblem(campaign, settings.k, settings.demand_mode, funds, classes)
-            today = with_demand_mode(asked_for)
+            today = fitted(Campaign(campaign, settings.k, settings.demand_mode, funds, classes))
             users = SparkScoreTable(marked.scores, funds.risk_levels, classes)
-            near = users.on_driver() if fits_on_driver(today, settings.driver_users) else users
+            near = users.on_driver() if fits_on_driver(today.problem(), settings.driver_users) else users
             outlooks = _outlooks(today, asked, near, marked, settings)
         finally:
             scores.unpersist()
@@ -85,7 +83,7 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
 
 
 def _outlooks(
-    today: AllocationProblem,
+    today: Campaign,
     asked: Sequence[str],
     score_table: ScoreTable,
     marked: MarkedScores,
@@ -94,33 +92,34 @@ def _outlooks(
     first, base, prices = _outlook(TODAY, today, score_table, marked, settings, None)
     if base is None:
         raise InfeasibleError(f"today's demands cannot be met, so no change can be compared: {first.reason}")
-    found = [first]
+    outlooks = [first]
     for change in asked:
         by_prices = None
         try:
-            problem = changed(today, change)
+            other = changed(today, change)
         except InfeasibleError as error:
-            found.append(Outlook(change, None, None, {}, str(error)))
+            outlooks.append(Outlook(change, None, None, {}, str(error)))
             continue
-        if problem.k == today.k:
-            moved = problem.funds.demand - today.funds.demand
+        if other.k == today.k:
+            moved = other.funds.demand - today.funds.demand
             by_prices = base + float(prices @ moved)
-        found.append(_outlook(change, problem, score_table, marked, settings, by_prices)[0])
-    return found
+        outlooks.append(_outlook(change, other, score_table, marked, settings, by_prices)[0])
+    return outlooks
 
 
 def _outlook(
     change: str,
-    problem: AllocationProblem,
+    campaign: Campaign,
     score_table: ScoreTable,
     marked: MarkedScores,
     settings: WhatIfSettings,
     by_prices: float | None,
 ) -> tuple[Outlook, float | None, Floats]:
     """The outlook, its bound, and the funds' prices."""
-    nothing, marks = np.zeros(len(problem.funds)), marked.marks
+    problem, marks = campaign.problem(), marked.marks
+    no_prices = np.zeros(len(problem.funds))
     if not is_feasible(problem):
-        return Outlook(change, None, by_prices, {}, explain(problem).reason), None, nothing
+        return Outlook(change, None, by_prices, {}, explain(problem).reason), None, no_prices
     rule = choice_rule(problem)
     seen = score_table if marks is None else score_table.clipped(marks.clip)
     sampled = price_sample(rule, seen, settings.seed, settings.max_core_pairs)
