@@ -14,7 +14,7 @@ from ptofa_spark.running.session import SparkSettings, start_session
 from tests.jvm.options import java_options
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# A shell that runs the tests in the background has them ignore Ctrl-C, and with them every job that they start.
+# Tests in the background of a shell ignore Ctrl-C, and every job that they start would ignore it too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("SPARK_SUBMIT_OPTS", java_options())

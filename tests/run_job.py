@@ -1,4 +1,4 @@
-"""Runs a job in this process, so that it joins the test run's Spark session."""
+"""Runs a job in this process, where it uses the Spark session of the tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JOBS = Path(__file__).parent.parent / "jobs"
 
 
 def run_job(name: str, *words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """The job's exit code and the last line that it printed, to stdout or, failing, to stderr."""
+    """The job's exit code and the last line that it printed: to stdout, or to stderr if it failed."""
     module = job_module(name)
     capsys.readouterr()
     code = run_as_job(lambda _: module.main(list(words)))

@@ -1,4 +1,4 @@
-"""Tables compared exactly: schemas equal, then rows both ways."""
+"""Compares tables exactly: their schemas, then their rows in both directions."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def assert_same_table(left: DataFrame, right: DataFrame) -> None:
 
 
 def without_maps(frame: DataFrame) -> DataFrame:
-    """The rows with each map as its sorted entries: Spark compares and hashes those, and no maps."""
+    """The rows with each map as its sorted entries, since Spark can neither compare nor hash maps."""
     maps = [field.name for field in frame.schema if isinstance(field.dataType, MapType)]
     return frame.withColumns({name: F.array_sort(F.map_entries(F.col(f"`{name}`"))) for name in maps})

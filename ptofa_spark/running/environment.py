@@ -186,7 +186,7 @@ def of_the_jvm(environ: Mapping[str, str], spark_home: str) -> dict[str, str]:
     """
     added = {"SPARK_HOME": spark_home}
     if sys.getfilesystemencoding() == "utf-8" and locale.getencoding().lower() not in ("utf-8", "utf8"):
-        found = next((name for name in ("C.UTF-8", "en_US.UTF-8") if _is_locale(name)), None)
+        found = next((name for name in ("C.UTF-8", "en_US.UTF-8") if is_locale(name)), None)
         if found is not None:
             added["LC_ALL"] = found
     if "SPARK_LOCAL_IP" not in environ and not _machine_has_an_address():
@@ -194,7 +194,8 @@ def of_the_jvm(environ: Mapping[str, str], spark_home: str) -> dict[str, str]:
     return added
 
 
-def _is_locale(name: str) -> bool:
+def is_locale(name: str) -> bool:
+    """Whether this machine has the locale; the process keeps its own."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         locale.setlocale(locale.LC_CTYPE, name)

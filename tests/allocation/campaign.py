@@ -1,4 +1,4 @@
-"""An allocation instance as the tables that a user of `allocate` has."""
+"""An allocation instance, written as the tables that a user of `allocate` has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IDS = ["基金", "bond", "cash", "équité", "gold", "o'hare", "tech`x", "zeta"]
 
 
 class Campaign:
-    """An instance laid out as the tables of a user of `allocate`."""
+    """The tables of an instance, as pandas; a test may change them before it writes them."""
 
     def __init__(self, spark: SparkSession, root: Path, instance: Instance) -> None:
         self.spark, self.root, self.instance = spark, root, instance
@@ -37,7 +37,10 @@ class Campaign:
         self.demands = pd.DataFrame({"campaign_id": "spring", "fund_id": self.ids, "demand": instance.demand})
 
     def write(self, form: str = "files", partitions: int = 3) -> Campaign:
-        """form: a Spark format; or files, which pandas writes as Parquet in a hundredth of the time."""
+        """Writes the tables.
+
+        form: a format of Spark; or `files`, Parquet that pandas writes in a hundredth of the time.
+        """
         for name in ("pairs", "funds", "demands"):
             rows = getattr(self, name)
             if form == "files":

@@ -1,4 +1,4 @@
-"""One small campaign, written anew for each test that asks for it."""
+"""One small campaign, written again for each test that uses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The optimum in whole numbers without a bound on their size: successive shortest paths over single users."""
+"""The optimum in whole numbers of any size, by successive shortest paths over single users."""
 
 from __future__ import annotations
 

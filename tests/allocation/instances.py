@@ -1,10 +1,11 @@
-"""Small allocation problems made by a seed, and their truth by independent means."""
+"""Small allocation problems that a seed makes, and their feasibility and optimum by independent solvers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import strategies as st
 from ortools.graph.python import max_flow, min_cost_flow
 
 from ptofa_spark.allocation.problem.demand_modes import Campaign
@@ -42,7 +43,7 @@ class Instance:
         return UserBatch(np.arange(len(self.expected_revenue)), index, self.expected_revenue)
 
     def is_feasible(self) -> bool:
-        """By a maximum flow over single users: knows nothing of classes."""
+        """By a maximum flow over single users, without classes."""
         users, funds = self.expected_revenue.shape
         if self.demand.sum() != self.k * users:
             return False
@@ -62,7 +63,7 @@ class Instance:
     def best(self, scale: float = 1e6) -> np.ndarray:
         """Who sees what in an optimal allocation, (users, funds), by OR-Tools' min-cost flow over single users.
 
-        scale: of the whole numbers that the flow counts in, a unit of revenue each.
+        scale: whole numbers of the flow per unit of revenue.
         """
         users, funds = self.expected_revenue.shape
         rows, columns = np.nonzero(self.eligible)
@@ -80,7 +81,10 @@ class Instance:
 def feasible_instance(
     rng: np.random.Generator, users: int, levels: np.ndarray, k: int, revenue: np.ndarray | None = None
 ) -> Instance:
-    """Risk-nested eligibility, and demands counted from an arbitrary valid allocation: feasible, often only just."""
+    """A feasible instance, often only just: its demands are those of an arbitrary valid allocation.
+
+    A user may see each fund whose risk level, one of `levels`, is at most their tolerance.
+    """
     lowest = np.sort(levels)[k - 1]
     tolerance = rng.integers(lowest, 6, users)
     eligible = tolerance[:, None] >= levels[None, :]
@@ -89,4 +93,38 @@ def feasible_instance(
     taste = np.where(eligible, rng.gumbel(size=eligible.shape) + rng.normal(0, 1.5, len(levels)), -np.inf)
     chosen = np.argsort(-taste, axis=1)[:, :k]
     demand = np.bincount(chosen.ravel(), minlength=len(levels))
+    return Instance(np.where(eligible, revenue, np.nan), demand, k)
+
+
+def assert_exact(instance: Instance, taken: np.ndarray) -> None:
+    rows = np.repeat(np.arange(len(taken)), instance.k)
+    assert (taken >= 0).all()  # C1: every slot filled
+    assert all(len(set(row)) == instance.k for row in taken.tolist())  # C1: by distinct funds
+    np.testing.assert_array_equal(np.bincount(taken.ravel(), minlength=len(instance.demand)), instance.demand)  # C2
+    assert instance.eligible[rows, taken.ravel()].all()  # C3
+
+
+@st.composite
+def any_instance(draw: st.DrawFn) -> Instance:
+    """1-60 users, 1-8 funds, K 1-4, arbitrary eligible sets, and revenues with ties, zeros and negatives."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    users, funds = draw(st.integers(1, 60)), draw(st.integers(1, 8))
+    k = draw(st.integers(1, min(4, funds)))
+    eligible = rng.random((users, funds)) < draw(st.sampled_from([0.4, 0.7, 1.0]))
+    if draw(st.booleans()):  # few classes: users share a handful of eligible sets
+        eligible = eligible[rng.integers(0, min(users, 3), users)]
+    kind = draw(st.sampled_from(["spread", "ties", "equal", "negative", "zero"]))
+    revenue = {
+        "spread": rng.lognormal(0, 3, (users, funds)),
+        "ties": rng.integers(0, 3, (users, funds)).astype(float),
+        "equal": np.full((users, funds), 2.5),
+        "negative": rng.normal(-1, 2, (users, funds)),
+        "zero": np.zeros((users, funds)),
+    }[kind]
+    if draw(st.integers(0, 3)) == 0:  # demands that need not be feasible
+        demand = rng.multinomial(k * users, rng.dirichlet(np.ones(funds)))
+    else:
+        taste = np.where(eligible, rng.gumbel(size=eligible.shape) + rng.normal(0, 2, funds), -np.inf)
+        chosen = np.argsort(-taste, axis=1)[:, :k]
+        demand = np.bincount(chosen.ravel(), minlength=funds)
     return Instance(np.where(eligible, revenue, np.nan), demand, k)

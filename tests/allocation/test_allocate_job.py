@@ -1,4 +1,4 @@
-"""jobs/allocate.py on real tables: its forms of input and its promises."""
+"""jobs/allocate.py on real tables: the formats of its input, its methods, its plan and its summary."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def assert_meets_constraints(campaign: Campaign, rows: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("form", ["delta", "parquet", "csv"])
-def test_ha_meets_every_constraint_from_every_form_of_table(
+def test_ha_meets_every_constraint_from_any_format(
     spark: SparkSession, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     campaign = Campaign(spark, tmp_path, feasible_instance(np.random.default_rng(4), 250, LEVELS, k=2)).write(form)
@@ -62,7 +62,7 @@ def test_ha_meets_every_constraint_from_every_form_of_table(
     assert {field.name for field in ALLOCATION} == set(campaign.allocation().columns)
 
 
-def test_spark_and_driver_give_the_identical_plan_and_table_for_any_partitioning(campaign: Campaign) -> None:
+def test_spark_and_driver_give_the_same_bits(campaign: Campaign) -> None:
     tables, plans = [], []
     for partitions, driver_users in ((3, 0), (7, 0), (1, 1_000)):
         campaign.write(partitions=partitions)
@@ -74,7 +74,7 @@ def test_spark_and_driver_give_the_identical_plan_and_table_for_any_partitioning
     pd.testing.assert_frame_equal(tables[0], tables[2])
 
 
-def test_replaying_the_saved_plan_gives_the_identical_table(campaign: Campaign) -> None:
+def test_the_saved_plan_replays_to_the_same_table(campaign: Campaign) -> None:
     allocate(campaign.spark, AllocateSettings(**campaign.arguments(driver_users=0)))
     plan = AllocationPlan.read(str(campaign.root / "report"), all_steps())
     tables = PinnedTables(campaign.spark)
@@ -93,8 +93,8 @@ def test_ha_is_near_the_optimum_of_or_tools_on_5000_users(spark: SparkSession, t
     assert 0.985 * optimum <= summary.objective <= optimum * (1 + 1e-9)
 
 
-def test_exact_is_certified_optimal_and_the_same_for_any_partitioning(spark: SparkSession, tmp_path: Path) -> None:
-    """5,000 users through sample, core and certificate in Spark, with a driver that may hold a third of them."""
+def test_exact_is_certified_optimal_for_any_partitions(spark: SparkSession, tmp_path: Path) -> None:
+    """5,000 users through sample, core and certificate in Spark. The driver may hold a third of them."""
     instance = feasible_instance(np.random.default_rng(12), 5_000, LEVELS, k=1)
     campaign = Campaign(spark, tmp_path, instance)
     tables, plans = [], []
@@ -111,10 +111,10 @@ def test_exact_is_certified_optimal_and_the_same_for_any_partitioning(spark: Spa
         plans.append((campaign.root / "report" / "plan.json").read_text())
     assert plans[0] == plans[1]
     pd.testing.assert_frame_equal(tables[0], tables[1])
-    unproved = allocate(spark, AllocateSettings(**wanted | {"max_rounds": 0}))  # HA allocates, and says how far it got
+    unproved = allocate(spark, AllocateSettings(**wanted | {"max_rounds": 0}))  # HA allocates, and its gap is reported
     assert (unproved.method, unproved.allocated_by) == ("exact", "ha")
     assert "exact, allocated by ha: objective" in unproved.line()
-    assert not (tmp_path / "report" / "prices.json").exists()  # the earlier run's would not be this allocation's
+    assert not (tmp_path / "report" / "prices.json").exists()  # those of the earlier run are of another allocation
     assert (unproved.violations.c1, unproved.violations.c2, unproved.violations.c3) == (0, 0, 0)
     assert unproved.certified_gap is not None
     assert 1e-5 < unproved.certified_gap < 0.02
@@ -123,7 +123,7 @@ def test_exact_is_certified_optimal_and_the_same_for_any_partitioning(spark: Spa
     assert allocate(spark, again).objective == pytest.approx(summary.objective, rel=1e-9)
 
 
-def test_every_method_reports_its_gap_and_the_solvers_agree(spark: SparkSession, tmp_path: Path) -> None:
+def test_every_method_reports_its_true_gap(spark: SparkSession, tmp_path: Path) -> None:
     instance = feasible_instance(np.random.default_rng(13), 300, LEVELS, k=2)
     campaign = Campaign(spark, tmp_path, instance).write()
     optimum = instance.optimum(1e8)
@@ -140,7 +140,7 @@ def test_every_method_reports_its_gap_and_the_solvers_agree(spark: SparkSession,
     assert literal.violations.c2 == 600 - literal.exposures
 
 
-def test_manual_gives_each_fund_its_best_free_users_in_the_given_order(campaign: Campaign) -> None:
+def test_manual_serves_the_funds_in_the_given_order(campaign: Campaign) -> None:
     order = [campaign.ids[f] for f in (4, 0, 7, 1, 2, 3, 5, 6)]
     settings = AllocateSettings(**campaign.arguments(method="manual", priority=",".join(order), driver_users=0))
     summary = allocate(campaign.spark, settings)
@@ -153,8 +153,8 @@ def test_manual_gives_each_fund_its_best_free_users_in_the_given_order(campaign:
 
 
 @pytest.mark.parametrize("driver_users", [0, 1_000])
-def test_manual_serves_by_the_rates_of_the_log_whose_version_it_records(campaign: Campaign, driver_users: int) -> None:
-    """Of 20 exposures a fund converts in its place in the order; a fund that the log does not know comes last."""
+def test_manual_serves_the_funds_by_their_rates_in_the_log(campaign: Campaign, driver_users: int) -> None:
+    """Each fund has 20 exposures. More conversions mean an earlier turn. A fund that is not in the log is last."""
     order = [campaign.ids[f] for f in (4, 0, 7, 1, 2, 3, 5, 6)]
     log = [
         ("winter", number, fund, 1.0, False, number < 10 - place, 1.0)
@@ -192,7 +192,7 @@ def manual_by_loop(campaign: Campaign, order: list[str]) -> set[tuple[int, str]]
     return taken
 
 
-def test_a_second_campaign_lands_beside_the_first_and_a_rerun_replaces_its_own(campaign: Campaign) -> None:
+def test_a_run_replaces_only_its_own_campaign(campaign: Campaign) -> None:
     allocate(campaign.spark, AllocateSettings(**campaign.arguments()))
     campaign.demands["campaign_id"] = "it's autumn"
     campaign.write()

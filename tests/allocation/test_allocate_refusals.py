@@ -1,4 +1,4 @@
-"""What jobs/allocate.py refuses: each in one line that names the cause and the way out, and nothing is written."""
+"""What jobs/allocate.py refuses: one line names the cause and the way out, and nothing is written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.allocation.instances import Instance
 from tests.run_job import run_job
 
 
-def test_an_infeasible_campaign_names_the_cut_and_the_repair_and_writes_no_table(
+def test_an_infeasible_campaign_is_refused_with_its_repair(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     revenue = np.array([[1.0, np.nan]] * 30 + [[1.0, 2.0]] * 20)
@@ -49,7 +49,7 @@ def test_an_infeasible_campaign_names_the_cut_and_the_repair_and_writes_no_table
 
 
 @pytest.mark.parametrize("demand", [[28, 32], [30, 11], [60, 40]])
-def test_demands_that_do_not_add_up_are_told_with_the_smallest_change(
+def test_demands_that_do_not_add_up_are_refused_with_the_smallest_change(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str], demand: list[int]
 ) -> None:
     revenue = np.array([[1.0, np.nan]] * 28 + [[1.0, 2.0]] * 22)
@@ -63,7 +63,7 @@ def test_demands_that_do_not_add_up_are_told_with_the_smallest_change(
     assert (told["users"], told["needed"], told["offered"]) == (50, 50, sum(demand))
     assert told["short"] == 50 - sum(demand)
     assert told["funds"] == list(campaign.ids)
-    # The smallest change: no fund rises while another falls, except where risk needs it.
+    # The smallest change: no demand rises while another falls, except where risk needs it.
     assert sum(abs(change) for change in told["repair"].values()) == abs(told["short"])
     campaign.demands["demand"] += campaign.demands["fund_id"].map(told["repair"]).fillna(0).astype("int64")
     campaign.write()
@@ -130,9 +130,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("how", REFUSALS)
-def test_bad_input_is_one_line_that_names_it_and_nothing_is_written(
-    campaign: Campaign, how: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_input_is_one_line_that_names_it(campaign: Campaign, how: str, capsys: pytest.CaptureFixture[str]) -> None:
     spoil(campaign, how)
     code, line = run_job("allocate", *campaign.words(), capsys=capsys)
     assert code == 2
@@ -170,10 +168,8 @@ def test_bad_options_are_one_line(
     assert not (campaign.root / "allocation").exists()
 
 
-def test_allow_unscored_leaves_a_demand_undelivered_and_says_what_was_used(
-    campaign: Campaign, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A fund's pairs stand under another name, and demands leave room for the fund to go without."""
+def test_allow_unscored_accepts_a_fund_without_a_score(campaign: Campaign, capsys: pytest.CaptureFixture[str]) -> None:
+    """The pairs of a fund have another name. The demands leave room to deliver nothing of that fund."""
     campaign.demands["demand"] = 400
     spoil(campaign, "fund with a space")
     words = campaign.words(demand_mode="at-most", method="exact")
@@ -235,7 +231,7 @@ def a_problem(levels: list[int], classes: list[tuple[list[bool], int, int]], k: 
         ),
     ],
 )
-def test_users_without_enough_funds_are_told_whether_by_risk_or_by_scores(
+def test_users_without_enough_funds_are_named_with_the_reason(
     problem: AllocationProblem, said: str, never: str
 ) -> None:
     found = explain(problem)
@@ -256,7 +252,7 @@ def order(text: str, funds: Funds) -> list[int]:
     return fund_priority(funds, nobody, np.zeros(len(funds)), settings, None).tolist()
 
 
-def test_a_priority_may_name_every_fund_by_quotes_and_by_its_own_blanks() -> None:
+def test_a_priority_can_name_every_fund() -> None:
     assert order('a ,"Growth, Balanced",a', NAMES) == [2, 0, 1]
     assert order(' a, "Growth, Balanced"', NAMES) == [1, 0, 2]
     with pytest.raises(ConfigError, match="names 'a  '; the nearest"):  # blanks alone tell a from the fund with a blank

@@ -1,4 +1,4 @@
-"""jobs/audit.py sees every way in which an allocation can be wrong, and passes one that is not."""
+"""jobs/audit.py finds every fault that an allocation can have, and passes an allocation without one."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ SEEN = {
 
 
 @pytest.mark.parametrize("how", SEEN)
-def test_a_false_allocation_is_named_for_what_it_is(
+def test_each_fault_of_an_allocation_is_named(
     allocated: tuple[Campaign, pd.DataFrame], how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     campaign, rows = allocated
@@ -90,10 +90,8 @@ def test_a_false_allocation_is_named_for_what_it_is(
     assert len(said.split(", ")) == len(", ".join(SEEN[how]).split(", "))
 
 
-def test_the_audit_finds_the_same_however_the_users_are_cut_up(
-    allocated: tuple[Campaign, pd.DataFrame], tmp_path: Path
-) -> None:
-    """Many more buckets than some tables have users: buckets without a score, and without a row."""
+def test_the_audit_does_not_depend_on_its_buckets(allocated: tuple[Campaign, pd.DataFrame], tmp_path: Path) -> None:
+    """One run has many more buckets than users: some buckets hold no score or no row."""
     campaign, rows = allocated
     places = (str(campaign.root / name) for name in ("funds", "demands"))
     name, funds = read_campaign_funds(PinnedTables(campaign.spark), *places, None)

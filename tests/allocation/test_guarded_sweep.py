@@ -1,4 +1,4 @@
-"""HA on the driver: exact on every feasible problem, and the same as the paper's loop, guarded by hand."""
+"""HA (heuristic allocation) on the driver: it keeps every constraint, and equals the paper's loop with a guard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ptofa_spark.allocation.heuristic.phase_loop import heuristic_allocation
 from ptofa_spark.allocation.plan.steps import replay
@@ -17,7 +16,7 @@ from ptofa_spark.allocation.problem.choice import heuristic_scores, preference
 from ptofa_spark.allocation.problem.feasibility import explain
 from ptofa_spark.allocation.scores.score_table import DriverScoreTable
 from ptofa_spark.reproducible.exact_sums import grid_exponents
-from tests.allocation.instances import Instance, feasible_instance
+from tests.allocation.instances import Instance, any_instance, assert_exact, feasible_instance
 
 
 def allocate_on_driver(instance: Instance, mode: str = "exact", max_rows: int = 7) -> np.ndarray:
@@ -29,43 +28,9 @@ def allocate_on_driver(instance: Instance, mode: str = "exact", max_rows: int = 
     return replay(phases, users, instance.k)
 
 
-def assert_exact(instance: Instance, taken: np.ndarray) -> None:
-    rows = np.repeat(np.arange(len(taken)), instance.k)
-    assert (taken >= 0).all()  # C1: every slot filled
-    assert all(len(set(row)) == instance.k for row in taken.tolist())  # C1: by distinct funds
-    np.testing.assert_array_equal(np.bincount(taken.ravel(), minlength=len(instance.demand)), instance.demand)  # C2
-    assert instance.eligible[rows, taken.ravel()].all()  # C3
-
-
-@st.composite
-def any_instance(draw: st.DrawFn) -> Instance:
-    """1-60 users, 1-8 funds, K 1-4, arbitrary eligible sets, and revenues with ties, zeros and negatives."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    users, funds = draw(st.integers(1, 60)), draw(st.integers(1, 8))
-    k = draw(st.integers(1, min(4, funds)))
-    eligible = rng.random((users, funds)) < draw(st.sampled_from([0.4, 0.7, 1.0]))
-    if draw(st.booleans()):  # few classes: users share a handful of eligible sets
-        eligible = eligible[rng.integers(0, min(users, 3), users)]
-    kind = draw(st.sampled_from(["spread", "ties", "equal", "negative", "zero"]))
-    revenue = {
-        "spread": rng.lognormal(0, 3, (users, funds)),
-        "ties": rng.integers(0, 3, (users, funds)).astype(float),
-        "equal": np.full((users, funds), 2.5),
-        "negative": rng.normal(-1, 2, (users, funds)),
-        "zero": np.zeros((users, funds)),
-    }[kind]
-    if draw(st.integers(0, 3)) == 0:  # demands that need not be feasible
-        demand = rng.multinomial(k * users, rng.dirichlet(np.ones(funds)))
-    else:
-        taste = np.where(eligible, rng.gumbel(size=eligible.shape) + rng.normal(0, 2, funds), -np.inf)
-        chosen = np.argsort(-taste, axis=1)[:, :k]
-        demand = np.bincount(chosen.ravel(), minlength=funds)
-    return Instance(np.where(eligible, revenue, np.nan), demand, k)
-
-
 @settings(max_examples=1000, deadline=None)
 @given(any_instance())
-def test_class_flow_knows_feasibility_and_the_guarded_sweep_uses_all_of_it(instance: Instance) -> None:
+def test_the_guarded_sweep_allocates_every_feasible_instance(instance: Instance) -> None:
     feasible = balanced_network(instance.problem()).is_feasible()
     assert feasible == instance.is_feasible()
     if feasible:
@@ -73,7 +38,7 @@ def test_class_flow_knows_feasibility_and_the_guarded_sweep_uses_all_of_it(insta
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_guarded_sweep_is_close_to_the_optimum_and_never_above_it(seed: int) -> None:
+def test_guarded_sweep_is_close_to_the_optimum(seed: int) -> None:
     rng = np.random.default_rng(seed)
     levels = rng.integers(1, 6, 8)
     levels[0] = 1
@@ -98,8 +63,8 @@ def test_guarded_sweep_holds_for_several_slots(k: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_phases_equal_the_paper_loop_over_users_with_slack_counters(seed: int) -> None:
-    """Algorithm 1 user by user in fractions, guarded by one slack a tolerance level, gives the same allocation."""
+def test_phases_equal_the_papers_loop_over_users(seed: int) -> None:
+    """Algorithm 1 user by user, in fractions, guarded by one slack per tolerance level, gives the same allocation."""
     rng = np.random.default_rng(100 + seed)
     levels = np.array([1, 2, 2, 3, 5])
     revenue = rng.integers(0, 12, (60, 5)).astype(float) if seed % 2 else rng.lognormal(0, 1, (60, 5)).round(3)
@@ -108,7 +73,7 @@ def test_phases_equal_the_paper_loop_over_users_with_slack_counters(seed: int) -
 
 
 def loop_over_users(instance: Instance, levels: np.ndarray) -> np.ndarray:
-    """The guarded reading of algorithm 1 for K = 1, written as the paper writes it, in exact arithmetic."""
+    """Algorithm 1 for K = 1 with a guard, as the paper writes it, in exact arithmetic."""
     users, funds = instance.expected_revenue.shape
     tolerance = np.array([levels[row].max(initial=0) for row in instance.eligible])
     demand = [int(d) for d in instance.demand]
@@ -149,14 +114,14 @@ def loop_over_users(instance: Instance, levels: np.ndarray) -> np.ndarray:
 
 
 def test_guarded_sweep_serves_everyone_when_low_risk_funds_are_scarce() -> None:
-    """The paper's own sweep gives the cautious users' only fund to the bold first, and strands the cautious."""
+    """The paper's own sweep gives the only fund of the cautious users to others, and leaves these two without one."""
     revenue = np.array([[9.0, 1.0], [8.0, 1.0], [7.0, np.nan], [6.0, np.nan]])
     instance = Instance(revenue, np.array([2, 2]), 1)
     taken = allocate_on_driver(instance)
     np.testing.assert_array_equal(taken[:, 0], [1, 1, 0, 0])
 
 
-def test_at_most_leaves_demand_over_and_nobody_out() -> None:
+def test_at_most_serves_every_user() -> None:
     rng = np.random.default_rng(5)
     instance = feasible_instance(rng, 300, np.array([1, 1, 2, 4]), k=2)
     generous = Instance(instance.expected_revenue, instance.demand + np.array([40, 0, 7, 90]), 2)
@@ -166,7 +131,7 @@ def test_at_most_leaves_demand_over_and_nobody_out() -> None:
     assert generous.eligible[np.repeat(np.arange(300), 2), taken.ravel()].all()
 
 
-def test_partial_meets_every_demand_and_fills_at_most_k_slots() -> None:
+def test_partial_meets_every_demand() -> None:
     rng = np.random.default_rng(6)
     instance = feasible_instance(rng, 300, np.array([1, 1, 2, 4]), k=2)
     modest = Instance(instance.expected_revenue, np.maximum(instance.demand - 25, 0), 2)
@@ -178,7 +143,7 @@ def test_partial_meets_every_demand_and_fills_at_most_k_slots() -> None:
     assert all(len(set(row[held])) == held.sum() for row, held in zip(taken, real, strict=True))
 
 
-def test_where_users_may_get_less_than_k_the_demands_are_what_cannot_be_met() -> None:
+def test_a_demand_beyond_its_eligible_users_is_named() -> None:
     """100 users may see the first fund alone, 50 both; the second is to be shown 80 times."""
     revenue = np.where(np.arange(150)[:, None] < 100, [1.0, np.nan], [1.0, 1.0])
     why = explain(Instance(revenue, np.array([20, 80]), 2).problem("partial"))
@@ -190,7 +155,8 @@ def test_where_users_may_get_less_than_k_the_demands_are_what_cannot_be_met() ->
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_h_is_what_a_user_loses_when_the_kth_next_fund_replaces_each_of_his_own(k: int) -> None:
+def test_the_heuristic_score_is_equation_7(k: int) -> None:
+    """What a user loses if the k-th next fund replaces each fund that they hold, weighted by alpha."""
     rng = np.random.default_rng(k)
     revenue, is_open = rng.normal(size=(40, 5)), rng.random((40, 5)) < 0.7
     alpha = rng.random(5)
@@ -201,12 +167,12 @@ def test_h_is_what_a_user_loses_when_the_kth_next_fund_replaces_each_of_his_own(
         assert score[user] == pytest.approx(sum(alpha[f] * lost for f, lost in zip(funds, loss, strict=True)))
 
 
-def test_two_hundred_funds_and_ten_slots() -> None:
+def test_two_hundred_funds_keep_every_constraint() -> None:
     rng = np.random.default_rng(7)
     instance = feasible_instance(rng, 400, np.sort(rng.integers(1, 6, 200)), k=10)
     assert_exact(instance, allocate_on_driver(instance, max_rows=100))
 
 
-def test_one_user_and_one_fund() -> None:
+def test_one_user_gets_the_only_fund() -> None:
     instance = Instance(np.array([[-3.5]]), np.array([1]), 1)
     np.testing.assert_array_equal(allocate_on_driver(instance), [[0]])

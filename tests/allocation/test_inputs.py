@@ -1,4 +1,4 @@
-"""Scores of several campaigns and forms; what cannot be allocated is named in one line; the version a run reads."""
+"""Scores of several campaigns and forms: which rows count, what is refused, and which version a run reads."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_a_faulty_row_of_compact_scores_is_named(spark: SparkSession, tmp_path: 
         read_scores(PinnedTables(spark), place, "c", TWO)
 
 
-def test_compact_scores_are_read_in_the_order_of_the_demands_funds(spark: SparkSession, tmp_path: Path) -> None:
-    """A fund without a demand is left out, one that nobody scored is open to nobody, other campaigns do not count."""
+def test_compact_scores_are_read_in_the_order_of_the_demands(spark: SparkSession, tmp_path: Path) -> None:
+    """A fund without a demand is left out. A fund without a score is open to nobody. Other campaigns do not count."""
     place = compact(spark, tmp_path / "scores", [*GOOD, ("other", 1, 3, ["z"], [9.0])])
     asked = Funds(("b", "c"), np.array([1, 1]), np.array([1, 1]))
     scores, read = read_scores(PinnedTables(spark), place, "c", asked)
@@ -90,6 +90,10 @@ def test_only_the_campaigns_rows_of_long_scores_count(spark: SparkSession, tmp_p
         "demand, 1 pair(s) without a score"
     )
     scores.unpersist()
+
+
+def test_a_campaign_that_is_not_certain_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    place = long(tmp_path / "scores.parquet", LONG)
     with pytest.raises(TableError, match=r"has no campaign 'C'; the nearest campaign there is 'c' \(it"):
         read_scores(PinnedTables(spark), place, "C", TWO)
     near = long(tmp_path / "near.parquet", [*LONG, ("c\u00a0", 9, 3, "a", 1.0)])
@@ -119,7 +123,7 @@ def funds_of(demand: list[int], others: tuple[str, ...] = ()) -> Funds:
         (a_read(**{"b ": 4}), funds_of([1, 3], ("b ",)), [5, 5], r"fund 'b ' has 4 pair\(s\) and no demand"),
     ],
 )
-def test_a_fund_that_the_scores_know_by_another_name_is_refused(
+def test_a_fund_that_has_another_name_in_the_scores_is_refused(
     read: ScoresRead, funds: Funds, scored: list[int], said: str
 ) -> None:
     with pytest.raises(TableError, match=said) as refused:
@@ -127,13 +131,18 @@ def test_a_fund_that_the_scores_know_by_another_name_is_refused(
     assert "--allow-unscored" in str(refused.value)
 
 
-def test_funds_of_their_own_and_funds_that_nobody_is_to_see_are_taken() -> None:
-    require_scored(a_read(c=4), funds_of([1, 0]), np.array([5, 0]))  # nothing is demanded of b
+def test_a_fund_with_a_demand_of_0_needs_no_score() -> None:
+    require_scored(a_read(c=4), funds_of([1, 0]), np.array([5, 0]))
+    with pytest.raises(TableError, match="'b' has a demand of 1, but no score"):
+        require_scored(a_read(c=4), funds_of([1, 1]), np.array([5, 0]))
+
+
+def test_two_funds_of_the_funds_table_may_have_near_names() -> None:
     require_scored(a_read(B=4), funds_of([1, 3], ("B",)), np.array([5, 5]))  # the funds table knows b and B
 
 
 def test_a_run_reads_the_versions_that_it_began_with(spark: SparkSession, tmp_path: Path) -> None:
-    """Another run replaces every table meanwhile."""
+    """Another run replaces every table in the meantime."""
     places = [str(tmp_path / name) for name in ("scores", "funds", "demands")]
 
     def write(scores: list[Any], level: int, demand: int) -> None:

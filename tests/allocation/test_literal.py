@@ -1,4 +1,4 @@
-"""The paper's sweep as printed: against a loop over users in exact arithmetic, and what it leaves behind."""
+"""The paper's sweep as printed equals a loop over users in exact arithmetic. It may leave users without a fund."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def allocate_literally(instance: Instance) -> np.ndarray:
 
 
 def loop_over_users(instance: Instance) -> list[set[int]]:
-    """Algorithm 1, lines 2 to 10, user by user, in fractions; the sum in h over finite steps only."""
+    """Algorithm 1, lines 2 to 10, user by user, in fractions. The sum in h is over finite steps only."""
     users, funds = instance.expected_revenue.shape
     demand = [int(d) for d in instance.demand]
     value = [[Fraction(float(e)) if e == e else None for e in row] for row in instance.expected_revenue]
@@ -57,7 +57,7 @@ def loop_over_users(instance: Instance) -> list[set[int]]:
 
 @pytest.mark.parametrize("k", [1, 2])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_sweep_equals_the_paper_loop_over_users(seed: int, k: int) -> None:
+def test_the_sweep_equals_the_papers_loop_over_users(seed: int, k: int) -> None:
     rng = np.random.default_rng(seed)
     revenue = rng.integers(0, 12, (60, 5)).astype(float) if seed % 2 else rng.lognormal(0, 1, (60, 5)).round(3)
     instance = feasible_instance(rng, 60, np.array([1, 1, 2, 3, 5]), k, revenue)
@@ -65,8 +65,8 @@ def test_the_sweep_equals_the_paper_loop_over_users(seed: int, k: int) -> None:
     assert [{int(f) for f in row if f >= 0} for row in taken] == loop_over_users(instance)
 
 
-def test_it_strands_the_cautious_whose_only_fund_went_to_the_bold() -> None:
-    """The guarded sweep serves these four (see test_guarded_sweep); the printed one leaves two without a fund."""
+def test_it_leaves_cautious_users_without_a_fund() -> None:
+    """The guarded sweep serves these four users (see test_guarded_sweep). The printed one leaves two without a fund."""
     revenue = np.array([[9.0, 1.0], [8.0, 1.0], [7.0, np.nan], [6.0, np.nan]])
     taken = allocate_literally(Instance(revenue, np.array([2, 2]), 1))
     np.testing.assert_array_equal(taken[:, 0], [0, 0, -1, -1])

@@ -1,4 +1,4 @@
-"""Marked pairs through the jobs: the optimum, what is reported, what is refused, and the option that reads null."""
+"""Marked pairs in the jobs: the optimum, the report, the refusals, and the option that reads them as null."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.same_table import assert_same_table
 
 
 def with_marks(instance: Instance, sizes: list[float]) -> tuple[Instance, Instance, np.ndarray]:
-    """The instance with 40 of its pairs marked that its optimum does without; the same with null; which they are."""
+    """The instance with 40 pairs marked that its optimum does not need, the same with null there, and those pairs."""
     rng = np.random.default_rng(1)
     avoided = np.argwhere(instance.eligible & ~instance.best())
     marked = avoided[rng.choice(len(avoided), 40, replace=False)]
@@ -41,9 +41,7 @@ def with_marks(instance: Instance, sizes: list[float]) -> tuple[Instance, Instan
     return replace(instance, expected_revenue=revenue), replace(instance, expected_revenue=clean), marked
 
 
-def test_marked_pairs_are_left_out_by_exact_counted_and_null_if_asked_for(
-    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_marked_pairs_are_left_out(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = feasible_instance(np.random.default_rng(21), 400, LEVELS, k=2)
     instance, clean, _ = with_marks(made, [-1e9, -1e15])
     campaign = Campaign(spark, tmp_path, instance).write()
@@ -88,7 +86,7 @@ def test_marked_pairs_are_left_out_by_exact_counted_and_null_if_asked_for(
     assert (code, today["at_most"]) == (0, pytest.approx(optimum, rel=1e-6))
 
 
-def test_methods_that_add_up_revenues_refuse_marked_pairs_and_name_one() -> None:
+def test_methods_that_add_up_revenues_refuse_marked_pairs() -> None:
     made = feasible_instance(np.random.default_rng(21), 400, LEVELS, k=2)
     instance, _, marked = with_marks(made, [-1e15])
     problem = instance.problem()
@@ -118,10 +116,10 @@ def test_methods_that_add_up_revenues_refuse_marked_pairs_and_name_one() -> None
     assert money + bound.absolute_gap >= (whole.optimum() - 2e3) > 0
 
 
-def test_a_pair_that_is_pushed_is_allocated_and_hides_nothing_of_the_rest(
+def test_a_pushed_pair_does_not_hide_the_money_of_the_rest(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """+1e18 has a last bit of 128: what is said of the money beside it must not come from a sum with it."""
+    """The last bit of 1e18 is worth 128: money beside it must not be reported from a sum with it."""
     made = feasible_instance(np.random.default_rng(22), 300, LEVELS, k=1)
     held = made.best(1e8)
     user, fund = (int(each) for each in np.argwhere(held)[7])
@@ -143,7 +141,7 @@ def test_a_pair_that_is_pushed_is_allocated_and_hides_nothing_of_the_rest(
     assert (code, "expected_revenue is 1e+18 among revenues" in said) == (2, True)
 
 
-def test_revenues_and_demands_that_no_sum_holds_are_refused_by_name(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_revenue_that_no_sum_can_hold_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     instance = feasible_instance(np.random.default_rng(23), 20, LEVELS[:3], k=1)
     campaign = Campaign(spark, tmp_path, instance).write()
     places = [str(tmp_path / table) for table in ("funds", "demands")]
@@ -173,6 +171,12 @@ def test_revenues_and_demands_that_no_sum_holds_are_refused_by_name(spark: Spark
                 read_scores(tables, str(place), name, funds)
             assert f"user {user}, fund " in str(refused.value)
             assert f"expected_revenue is {said};" in str(refused.value)
+
+
+def test_demands_that_no_sum_can_hold_are_refused(spark: SparkSession, tmp_path: Path) -> None:
+    instance = feasible_instance(np.random.default_rng(23), 20, LEVELS[:3], k=1)
+    campaign = Campaign(spark, tmp_path, instance).write()
+    places = [str(tmp_path / table) for table in ("funds", "demands")]
     for demand in ([2**63 - 1] * 3, [2**63 - 1, 2**63 - 1, 8], [2**53, 1, 0]):
         campaign.demands["demand"] = demand
         campaign.write()

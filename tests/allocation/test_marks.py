@@ -15,12 +15,11 @@ from ptofa_spark.allocation.exact.priced import Priced
 from ptofa_spark.allocation.plan.steps import replay
 from ptofa_spark.allocation.problem.choice_rule import choice_rule
 from ptofa_spark.allocation.scores.marks import Clip, Marks, find_marks
-from ptofa_spark.allocation.scores.score_table import DriverScoreTable
+from ptofa_spark.allocation.scores.score_table import DriverScoreTable, clipped_users
 from ptofa_spark.allocation.scores.spectrum import spectrum
 from ptofa_spark.reproducible.exact_sums import grid_exponents, off_grid, on_grid
 from tests.allocation.exact_flow import CENT, exact_optimum
-from tests.allocation.instances import Instance, feasible_instance
-from tests.allocation.test_guarded_sweep import assert_exact
+from tests.allocation.instances import Instance, assert_exact, feasible_instance
 
 EVERYTHING = 10**9  # pairs that the driver may solve at once
 
@@ -32,7 +31,7 @@ def marks_of(instance: Instance) -> Marks | None:
 def solve(
     instance: Instance, mode: str = "exact", pairs: int = EVERYTHING, seed: int = 1
 ) -> tuple[np.ndarray, Certificate, Priced] | None:
-    """What the job does, on kernels: who holds what, the certificate, and the step; None where the rounds ran out."""
+    """What the job does, on kernels: the allocation, its certificate and its step; None if the rounds ran out."""
     marks, problem = marks_of(instance), instance.problem(mode)
     rule, score_table = choice_rule(problem), DriverScoreTable(instance.users(problem), problem.classes)
     seen = score_table if marks is None else score_table.clipped(marks.clip)
@@ -42,8 +41,7 @@ def solve(
     clip = None if marks is None else marks.clip
     largest = float(np.nanmax(np.abs(instance.expected_revenue)))
     proof = certify(rule, score_table, [found.step], found.prices, largest, marks, clip)
-    (users,) = list(seen._batches())
-    return replay([found.step], users, instance.k), proof, found.step
+    return replay([found.step], clipped_users(seen.users, seen.clip), instance.k), proof, found.step
 
 
 def worth(instance: Instance, taken: np.ndarray) -> int:
@@ -83,8 +81,8 @@ def marked_instance(rng: np.random.Generator, kind: str, users: int, funds: int,
 
 
 @pytest.mark.parametrize("kind", VALUES)
-def test_the_optimum_is_that_of_whole_numbers_whatever_the_marks(kind: str) -> None:
-    """Marks avoided and forced, ties, one fund, K of 1 to 3, every demand mode, and a sample of a few."""
+def test_marks_leave_the_optimum_in_whole_numbers(kind: str) -> None:
+    """Marks that can and cannot be avoided, ties, one fund, K from 1 to 3, every demand mode, and a small sample."""
     rng = np.random.default_rng(sorted(VALUES).index(kind))
     found_marks = forced = solved = sampled = 0
     for number in range(60):
@@ -112,7 +110,7 @@ def test_the_optimum_is_that_of_whole_numbers_whatever_the_marks(kind: str) -> N
             assert lacking == 0, (number, mode, pairs)
             if mode == "exact":
                 assert_exact(instance, taken)
-            # Nudges beyond the driver's size may cost 2^-31 of the mean an exposure.
+            # Where the driver does not hold everything, a nudge may cost 2^-31 of the mean per exposure.
             assert -1e-6 <= proof.absolute_gap < 1e-4, (number, mode, pairs)
         found_marks += marks is not None
         forced += marks is not None and optimum * CENT < -1e8
@@ -124,7 +122,7 @@ def test_the_optimum_is_that_of_whole_numbers_whatever_the_marks(kind: str) -> N
 
 @pytest.mark.parametrize("pairs", [EVERYTHING, 30_000])
 @pytest.mark.parametrize("kind", ["one value", "tiers", "any size", "less than the revenue", "float's end"])
-def test_twenty_thousand_users_end_at_the_optimum_of_the_table_with_null_instead(kind: str, pairs: int) -> None:
+def test_avoided_marks_give_the_optimum_of_the_table_with_null(kind: str, pairs: int) -> None:
     rng = np.random.default_rng(7)
     clean = feasible_instance(rng, 20_000, np.array([1, 1, 2, 3, 4, 5]), 2)
     held = clean.best(1e6)
@@ -156,8 +154,8 @@ def test_twenty_thousand_users_end_at_the_optimum_of_the_table_with_null_instead
     assert step.nudge.size <= 2.0**-31 * 100 * np.nanmean(without.expected_revenue)
 
 
-def test_what_an_allocation_lacks_is_bounded_beside_marks_whoever_made_it() -> None:
-    """Any feasible allocation: the gap is at least what it lacks, and a wrongly allocated mark is in it to the full."""
+def test_the_gap_bounds_what_any_allocation_lacks() -> None:
+    """For any feasible allocation beside marks the gap is at least what it lacks, wrongly allocated marks included."""
     rng = np.random.default_rng(3)
     tight = 0
     for kind, number in product(VALUES, range(12)):
@@ -185,7 +183,7 @@ def test_what_an_allocation_lacks_is_bounded_beside_marks_whoever_made_it() -> N
     assert tight > 30
 
 
-def test_numbers_that_are_revenue_are_no_marks_and_are_seen_bit_for_bit() -> None:
+def test_revenues_are_no_marks() -> None:
     rng = np.random.default_rng(5)
     shape = (2_000, 8)
     revenues = [
@@ -194,9 +192,11 @@ def test_numbers_that_are_revenue_are_no_marks_and_are_seen_bit_for_bit() -> Non
         np.zeros(shape),
         np.full(shape, -3.5),
         np.where(rng.random(shape) < 0.9, 0.0, 50.0),
-        np.where(rng.random(shape) < 0.9, 1e-12, rng.lognormal(2, 1, shape)),  # money of a few, and noise
+        np.where(rng.random(shape) < 0.9, 1e-12, rng.lognormal(2, 1, shape)),  # a tenth is money, the rest noise
         np.where(rng.random(shape) < 0.01, rng.lognormal(12, 1, shape), rng.lognormal(0, 1, shape)),  # a few large ones
-        np.where(rng.random(shape) < 0.01, -1e4, rng.uniform(50, 100, shape)),  # the solver's unit bears it
+        np.where(
+            rng.random(shape) < 0.01, -1e4, rng.uniform(50, 100, shape)
+        ),  # the solver's unit is still small enough
         np.full(shape, np.nan),
     ]
     assert [find_marks(spectrum(revenue), 9) for revenue in revenues] == [None] * len(revenues)
@@ -215,20 +215,20 @@ def test_numbers_that_are_revenue_are_no_marks_and_are_seen_bit_for_bit() -> Non
 
 
 @pytest.mark.parametrize("size", [1e-300, 5e-324, 0.0, 1e100])
-def test_revenues_at_either_end_of_the_floats_are_allocated_and_certified(size: float) -> None:
+def test_revenues_at_either_end_of_the_floats_are_certified(size: float) -> None:
     rng = np.random.default_rng(2)
     made = feasible_instance(rng, 400, np.array([1, 1, 2, 4]), 1, rng.integers(1, 9, (400, 4)).astype(float))
     instance = replace(made, expected_revenue=made.expected_revenue * size)
     assert marks_of(instance) is None
     for pairs in (EVERYTHING, 400):
         found = solve(instance, pairs=pairs)
-        if found is None:  # no nudge is small enough to break ties between the least numbers there are
+        if found is None:  # no nudge is smaller than the least floats
             assert (size, pairs) == (5e-324, 400)
             continue
         taken, proof, _ = found
         assert_exact(instance, taken)
         lacking = made.optimum() - made.expected_revenue[np.arange(400), taken[:, 0]].sum()
-        assert proof.absolute_gap <= (3_200 * size or 2e-8)  # a nudge of zeros is of one unit of money
+        assert proof.absolute_gap <= (3_200 * size or 2e-8)  # the nudge of zeros is one unit of money
         if size in (1e-300, 1e100):
             assert lacking == 0
             assert proof.absolute_gap <= 1e-6 * size

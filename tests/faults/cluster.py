@@ -1,8 +1,8 @@
-"""A Spark standalone cluster on loopback: a master, workers, and jobs handed in as docs/cluster.md says.
+"""A Spark standalone cluster on loopback: a master, workers, and jobs submitted as docs/cluster.md says.
 
 On Linux each worker has a loopback address of its own: Spark starts a speculative copy of a task on another host only.
 
-Its Python has every package that the project needs and not the project: what executors know of it came by `--py-files`.
+Its Python has every package that the project needs, but not the project: executors get that by `--py-files`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Cluster:
         self._until(f"worker{number}", "Successfully registered with master")
 
     def submit(self, job: str, *words: str, folder: Path, conf: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        """Hands a job in by spark-submit, in client mode, from a directory other than the checkout."""
+        """Submits a job by spark-submit, in client mode, from a directory other than the checkout."""
         settings = {
             "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
             "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,23 +14,14 @@ from filelock import FileLock
 from pyspark.sql import SparkSession
 
 from tests.faults.cluster import ROOT, Cluster
-from tests.faults.stages import PATIENCE, STAGES, fingerprint
+from tests.faults.stages import PATIENCE, STAGES, Reference, fingerprint
 
 UNDISTURBED = Path(__file__).parent / "undisturbed.py"
 
 
-@dataclass(frozen=True)
-class Reference:
-    """What undisturbed runs left. seconds: of each job, about; seen: fingerprint of each place that a stage writes."""
-
-    root: Path
-    seconds: dict[str, float]
-    seen: dict[str, str]
-
-
 @pytest.fixture(scope="session")
 def reference(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Reference:
-    """The stages, one after another, undisturbed; once for all test processes."""
+    """The stages, one after another, undisturbed. All test processes share one run of them."""
     own = tmp_path_factory.getbasetemp()
     root = (own if worker_id == "master" else own.parent) / "reference"
     done = root.with_suffix(".json")

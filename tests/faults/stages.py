@@ -1,4 +1,4 @@
-"""The stages as a user runs them, each a process of its own, and what each reads and writes."""
+"""The stages as a user runs them, each in a process of its own, and what each reads and writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.jvm.options import java_options
 from tests.run_job import JOBS
 from tests.same_table import without_maps
 
-# Seconds that a job may take before a test gives it up: two of them share two slow cores.
+# Seconds that a test waits for a job: two jobs may share two slow cores.
 PATIENCE = 1_200
 SIZE = ("--spark.driver-memory=1g", "--spark.shuffle-partitions=4")
 RAW = ("users", "funds", "campaigns", "transactions", "exposures", "demands", "truth")
@@ -41,7 +41,7 @@ class Stage:
 
         conf: directory with a spark-defaults.conf.
         """
-        # With Spark's own defaults, then, but for what it holds.
+        # Spark's own defaults then hold for all that the file does not set.
         own = {"SPARK_CONF_DIR": str(conf), "SPARK_SUBMIT_OPTS": java_options(interpreting=False)} if conf else {}
         return subprocess.Popen(
             [sys.executable, str(JOBS / f"{self.job}.py"), *self.words, *SIZE, *(more or ("--spark.master=local[2]",))],
@@ -54,6 +54,18 @@ class Stage:
         process = self.start(root)
         _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said[-2000:]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What undisturbed runs left.
+
+    seconds: about what each job takes; seen: the fingerprint of each place that a stage writes.
+    """
+
+    root: Path
+    seconds: dict[str, float]
+    seen: dict[str, str]
 
 
 def _in_warehouse(*tables: str) -> tuple[str, ...]:
@@ -107,7 +119,7 @@ def fingerprint(spark: SparkSession, place: Path) -> str | None:
 
 
 def bytes_below(root: Path, places: tuple[str, ...]) -> dict[str, str]:
-    """Every file of some places and its content's hash: what must not change when they are only read."""
+    """The hash of every file of some places: a stage that only reads them must not change it."""
     files = [file for place in places for file in sorted((root / place).rglob("*")) if file.is_file()]
     return {str(file.relative_to(root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
@@ -144,7 +156,7 @@ def jvm(process: subprocess.Popen[str]) -> psutil.Process | None:
 
 
 def kill(processes: list[psutil.Process]) -> bool:
-    """Kills them; whether there was one."""
+    """Kills the processes. Returns whether there was one."""
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -152,7 +164,7 @@ def kill(processes: list[psutil.Process]) -> bool:
 
 
 def until_its_jvm_is_gone(process: subprocess.Popen[str], patience: float = PATIENCE) -> None:
-    """A JVM whose driver is dead ends by itself; what it still writes meanwhile is part of the disturbance."""
+    """Waits for the JVM of a dead driver to end by itself. What it still writes is part of the disturbance."""
     until = time.monotonic() + patience
     while any(_in_session(other, process.pid) for other in psutil.process_iter()):
         assert time.monotonic() < until, "the JVM of a killed driver lives on"

@@ -1,4 +1,4 @@
-"""Two allocations at the same time, in two processes: of one campaign one wins, of two campaigns both land."""
+"""Two allocations at the same time, in two processes: of one campaign one is written, of two campaigns both are."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def start(root: Path, campaign: str, method: str) -> subprocess.Popen[str]:
 
 
 def start_and_hold(root: Path, campaign: str) -> subprocess.Popen[str]:
-    """A run of `ha` that is held up, JVM and all, after it looked at the table and before it writes."""
+    """A run of `ha` that is stopped with its JVM, after it looked at the table and before it writes."""
     held = start(root, campaign, "ha")
     assert held.stderr is not None
     while "phase=1" not in held.stderr.readline():
@@ -82,10 +82,8 @@ def assert_each_user_has_a_fund(spark: SparkSession, root: Path, *campaigns: str
 
 
 @pytest.mark.parametrize("table", [pytest.param("new", marks=pytest.mark.long), "written before"])
-def test_of_two_runs_of_a_campaign_one_wins_and_the_other_says_so(
-    spark: SparkSession, tables: Path, table: str
-) -> None:
-    """The second comes, writes and goes while the first is held up."""
+def test_one_of_two_runs_of_a_campaign_is_refused(spark: SparkSession, tables: Path, table: str) -> None:
+    """The second starts and ends while the first is stopped."""
     if table == "written before":
         allocate(spark, AllocateSettings(**words(tables, "spring", "manual")))
     held = start_and_hold(tables, "spring")
@@ -98,8 +96,8 @@ def test_of_two_runs_of_a_campaign_one_wins_and_the_other_says_so(
     assert float(rows.selectExpr("sum(expected_revenue)").collect()[0][0]) == pytest.approx(told.objective, rel=1e-9)
 
 
-def test_of_two_campaigns_both_land(spark: SparkSession, tables: Path) -> None:
-    """The table is made by the second while the first, which saw none, is held up."""
+def test_two_campaigns_are_both_written(spark: SparkSession, tables: Path) -> None:
+    """The first run found no table. The second makes it while the first is stopped."""
     held = start_and_hold(tables, "spring")
     allocate(spark, AllocateSettings(**words(tables, "autumn", "exact")))
     assert goes_on(held)[0] == 0
@@ -107,7 +105,7 @@ def test_of_two_campaigns_both_land(spark: SparkSession, tables: Path) -> None:
 
 
 @pytest.mark.long
-def test_two_campaigns_at_the_same_moment_both_land(spark: SparkSession, tables: Path) -> None:
+def test_two_campaigns_can_be_written_at_the_same_moment(spark: SparkSession, tables: Path) -> None:
     runs = [start(tables, campaign, "ha") for campaign in ("spring", "autumn")]
     assert [ends(each)[0] for each in runs] == [0, 0]
     assert_each_user_has_a_fund(spark, tables, "spring", "autumn")

@@ -1,4 +1,4 @@
-"""A signal that comes while Spark's JVM starts: the JVM would wait for ever for a driver that is gone."""
+"""A signal while Spark's JVM starts: a JVM whose driver is gone would wait for ever."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _runs(process: subprocess.Popen[str], java_class: str) -> bool:
 
 
 def test_a_start_that_failed_can_be_tried_again() -> None:
-    """The JVM had answered: PySpark holds on to it, and it must still be there."""
+    """PySpark keeps a JVM that has answered once, so the failed start must not end it."""
     tried = """
 import ptofa_spark.running.session as session
 try:

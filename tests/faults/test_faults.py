@@ -1,4 +1,4 @@
-"""A stage is disturbed at a moment drawn by a seed: nothing is half-written, and the same command again finishes.
+"""A stage is disturbed at a moment that a seed draws. Nothing is half-written, and the same command then finishes.
 
 Real processes, real kills, a real full disk. `make test-long` runs RUNS disturbances, `make test` the QUICK ones.
 """
@@ -18,10 +18,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.faults.cluster import Cluster
-from tests.faults.conftest import Reference
 from tests.faults.stages import (
     PATIENCE,
     STAGES,
+    Reference,
     Stage,
     bytes_below,
     copy_places,
@@ -34,13 +34,16 @@ from tests.faults.stages import (
 
 RUNS = 48
 FULL_SIZE = "200m"
-# One each that comes from outside, that the job may answer, and that the machine does to it.
+# A driver that is killed, a signal that the job can answer, and a full disk.
 QUICK = (0, 4, 7)
 
 
 @dataclass
 class Disturbance:
-    """One run to be disturbed: its stage, where, when (seconds after its start), and what draws the rest."""
+    """One run to be disturbed.
+
+    moment: seconds after its start; draw: what else is left to chance.
+    """
 
     stage: Stage
     root: Path
@@ -78,7 +81,7 @@ def kill_python_workers(run: Disturbance) -> None:
 
 
 def fail_tasks_twice(run: Disturbance) -> None:
-    """A task may fail three times here, as on a cluster: the run must end as if nothing had been."""
+    """A task may fail three times here, as on a cluster. The run must end as if nothing had happened."""
     process = run.start("--spark.master=local[2,4]")
     for _ in range(2):
         while process.poll() is None and not kill(python_workers(process)):
@@ -140,7 +143,7 @@ def _cases() -> Iterator[object]:
 
 
 @pytest.mark.parametrize(("seed", "fault", "stage"), list(_cases()))
-def test_a_disturbed_stage_leaves_nothing_half_written_and_finishes_again(
+def test_a_disturbed_stage_finishes_when_it_is_run_again(
     spark: SparkSession, reference: Reference, tmp_path: Path, seed: int, fault: str, stage: Stage
 ) -> None:
     draw = random.Random(seed)
@@ -184,7 +187,7 @@ def _signalled(run: Disturbance, number: signal.Signals) -> None:
 
 
 def _ends_in_a_line(process: subprocess.Popen[str]) -> str:
-    """The last line of a run that was disturbed, which may have ended well before; never a Java trace."""
+    """The last line of a run that was disturbed. It may have ended well before. It never shows a Java trace."""
     _, said = process.communicate(timeout=PATIENCE)
     last = said.strip().splitlines()[-1]
     assert process.returncode in (0, 2, 3), said[-1000:]
@@ -196,7 +199,7 @@ def _ends_in_a_line(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.long
 @pytest.mark.parametrize("job", ["generate_platform", "build_features", "score", "allocate"])
-def test_a_cluster_that_loses_an_executor_finishes_as_if_it_had_not(
+def test_a_cluster_that_loses_an_executor_writes_the_same_tables(
     spark: SparkSession, reference: Reference, cluster: Cluster, tmp_path: Path, job: str
 ) -> None:
     stage = STAGES[job]

@@ -1,4 +1,4 @@
-"""Tasks done again, elsewhere, twice at once or cut otherwise change no bit of any table."""
+"""No bit of a table changes when tasks are done again, elsewhere, twice at once, or on other partitions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.faults.cluster import Cluster
-from tests.faults.conftest import Reference
-from tests.faults.stages import PATIENCE, STAGES, Stage, copy_places, fingerprint, kill, python_workers
+from tests.faults.stages import PATIENCE, STAGES, Reference, Stage, copy_places, fingerprint, kill, python_workers
 
 JOBS = ("generate_platform", "build_features", "score", "allocate")
 # Small pieces of everything: other partitions, other Arrow batches, other numbers of tasks.
@@ -41,7 +40,7 @@ SPECULATIVE = {
         pytest.param("local[3]", 7, FINE, id="three cores, small pieces"),
     ],
 )
-def test_other_cuts_and_no_adaptive_execution_change_nothing(
+def test_how_spark_cuts_the_work_changes_nothing(
     spark: SparkSession, reference: Reference, tmp_path: Path, master: str, partitions: int, conf: Mapping[str, str]
 ) -> None:
     folder = defaults(tmp_path / "conf", conf)
@@ -54,7 +53,7 @@ def test_other_cuts_and_no_adaptive_execution_change_nothing(
 
 
 @pytest.mark.long
-def test_tasks_done_again_change_nothing(spark: SparkSession, reference: Reference, tmp_path: Path) -> None:
+def test_tasks_that_are_done_again_change_nothing(spark: SparkSession, reference: Reference, tmp_path: Path) -> None:
     killed = 0
     for job in JOBS:
         process = _stage(reference, tmp_path, job).start(tmp_path, "--spark.master=local[2,8]")
@@ -70,7 +69,7 @@ def test_tasks_done_again_change_nothing(spark: SparkSession, reference: Referen
 
 
 @pytest.mark.long
-def test_tasks_done_twice_at_once_change_nothing(
+def test_tasks_that_are_done_twice_at_once_change_nothing(
     spark: SparkSession, reference: Reference, cluster: Cluster, tmp_path: Path
 ) -> None:
     events = tmp_path / "events"
@@ -100,7 +99,7 @@ def speculative_tasks(events: Path) -> int:
 
 
 def _stage(reference: Reference, root: Path, job: str) -> Stage:
-    """The stage, with all it reads in place: what these runs wrote, and of the stages left out the reference's."""
+    """The stage, with all that it reads in place. What these runs did not write comes from the reference."""
     stage = STAGES[job]
     copy_places(reference.root, root, tuple(place for place in stage.reads if not (root / place).exists()))
     return stage

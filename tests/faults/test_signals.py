@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run as what they are, whatever error they lead to on the way out."""
+"""A run that Ctrl-C or SIGTERM ends says so, whatever error they lead to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ptofa_spark.running.job import run_as_job
 
 
 @pytest.mark.parametrize(("number", "said"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted")])
-def test_an_error_that_cleaning_up_after_a_signal_raises_does_not_hide_it(
+def test_a_signal_is_told_even_if_cleaning_up_fails(
     number: signal.Signals, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def main(_: object) -> int:
@@ -43,7 +43,7 @@ def test_a_lost_jvm_without_a_signal_is_no_interrupt(capsys: pytest.CaptureFixtu
 def test_py4j_logs_no_trace_of_a_call_that_was_cut_off(
     spark: SparkSession, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its root logger's line, which it writes for an interrupt, is left out; ours on the same logger is not."""
+    """Py4J logs an interrupt to the root logger: that line is left out, our own line on the same logger is not."""
 
     class CutOff:
         socket = None

@@ -1,7 +1,7 @@
 """Runs all stages in the current directory, one after another and in one session, which saves five cold starts.
 
-Prints, as JSON, about the seconds that each takes by itself: the session's start, what it took here, and what becoming
-warm costs, for which stands all that the first stage took.
+Prints as JSON about how many seconds each would take by itself: the session's start, its own seconds here, and the
+seconds of the first stage, which is the only one that had to warm up.
 """
 
 from __future__ import annotations

@@ -43,7 +43,10 @@ class FeatureTables:
 def write_feature_tables(
     spark: SparkSession, warehouse: str, users: int = 3_000, seed: int = 1, intercept: float = -2.0
 ) -> FeatureTables:
-    """user_features, fund_features and examples, one exposure a user; conversions logistic, revenue log-normal."""
+    """user_features, fund_features and examples, with one exposure per user.
+
+    Conversions are logistic, revenue is log-normal.
+    """
     rng = np.random.default_rng(seed)
     age, wealth = rng.normal(size=users), rng.normal(size=users)
     bought = rng.poisson(1.0, size=users).astype(float)

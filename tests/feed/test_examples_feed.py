@@ -44,9 +44,7 @@ def revenues(batches: list[Batch]) -> list[float]:
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
-def test_each_split_gives_its_own_rows_as_the_encoders_encode_them(
-    snapshot: Snapshot, feed: ExamplesFeed, split: str
-) -> None:
+def test_each_split_gives_its_own_rows_encoded(snapshot: Snapshot, feed: ExamplesFeed, split: str) -> None:
     encoding = feed.encoding
     read = Rows.joined(list(encoded_rows(split_files(snapshot, split), encoding, None)))
     wanted = snapshot.frame.where(f"split = '{split}'").toPandas()
@@ -75,7 +73,7 @@ def test_a_missing_word_is_not_the_word_none(snapshot: Snapshot, feed: ExamplesF
     assert int((rows.codes[:, place] == word).sum()) == counts["None"]
 
 
-def test_an_epoch_holds_every_row_once_and_the_last_batch_what_is_left(snapshot: Snapshot, feed: ExamplesFeed) -> None:
+def test_an_epoch_holds_every_row_once(snapshot: Snapshot, feed: ExamplesFeed) -> None:
     batches = list(feed.train(0))
     sizes = [len(batch) for batch in batches]
     assert sizes[:-1] == [128] * (len(sizes) - 1)
@@ -84,7 +82,7 @@ def test_an_epoch_holds_every_row_once_and_the_last_batch_what_is_left(snapshot:
     assert sorted(revenues(batches)) == sorted(wanted)
 
 
-def test_epochs_differ_in_order_and_a_seed_repeats_its_own(feed: ExamplesFeed) -> None:
+def test_seed_and_epoch_decide_the_order(feed: ExamplesFeed) -> None:
     first = [batch.features.user.numbers for batch in feed.train(0)]
     again = [batch.features.user.numbers for batch in feed.train(0)]
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
@@ -92,7 +90,7 @@ def test_epochs_differ_in_order_and_a_seed_repeats_its_own(feed: ExamplesFeed) -
         assert not torch.equal(first[0], next(other).features.user.numbers)
 
 
-def test_a_feed_that_does_not_give_the_rows_spark_counted_fails(feed: ExamplesFeed) -> None:
+def test_a_feed_that_loses_rows_fails(feed: ExamplesFeed) -> None:
     with pytest.raises(RuntimeError, match="rows of split train, Spark counted"):
         list(replace(feed, train_rows=feed.train_rows + 1).train(0))
     with pytest.raises(RuntimeError, match="rows of split validation, Spark counted"):

@@ -1,4 +1,4 @@
-"""Petastorm over a Delta snapshot's own files: exactly its rows, only the asked columns, no word on the side."""
+"""Petastorm on the files of a Delta snapshot: exactly its rows, only the columns asked for, nothing printed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ptofa_spark.tables.reading import read_table
 
 
 def write_examples(spark: SparkSession, path: str, first: int, rows: int, partitions: int = 4) -> None:
-    """Users first .. first + rows - 1 of the split train, in that many files, and a column that no one asks for."""
+    """Users first to first + rows - 1 of the split train, in `partitions` files. Nobody asks for column `u_extra`."""
     users = spark.range(first, first + rows, 1, partitions).withColumnRenamed("id", "user_id")
     constants = {name: F.lit(1.0) for name in ("propensity", "click", "conversion")}
     frame = users.withColumns(constants | {"revenue": F.col("user_id").cast("double") * 0.5, "u_extra": F.rand(1)})
@@ -61,7 +61,7 @@ def test_exactly_the_rows_of_the_pinned_version_are_read(spark: SparkSession, wa
     assert sorted(users_read(files)) == list(range(1_000))
     assert sorted(users_read(split_files(pinned, "train"))) == list(range(1_000))
     assert sorted(users_read(split_files(pin_snapshot(spark, path), "train"))) == list(range(5_000, 5_700))
-    # Spark, asked for the two versions, is the independent witness of what they hold.
+    # An independent count of what the two versions hold, by Spark.
     counts = [read_table(spark, path, EXAMPLES, version=version).count() for version in (0, 1)]
     assert counts == [1_000, 700]
 
@@ -91,10 +91,10 @@ def test_the_seed_decides_the_order_of_row_groups(spark: SparkSession, warehouse
 
 
 @pytest.mark.parametrize("partitions", [1, 3, 4, 9])
-def test_no_row_group_is_lost_when_the_pool_believes_itself_at_the_end(
+def test_no_row_group_is_lost_at_the_end(
     spark: SparkSession, warehouse: str, monkeypatch: pytest.MonkeyPatch, partitions: int
 ) -> None:
-    """Between the pool's two questions, is the thread idle and is all handed out, the last row groups slip in."""
+    """The pool asks whether its thread is idle, then whether all is handed out. The last row groups come in between."""
     write_examples(spark, f"{warehouse}/examples", 0, 90, partitions)
     files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
     idle = ThreadPool.all_workers_done
@@ -132,7 +132,7 @@ def test_a_reader_left_early_leaves_no_thread_behind(spark: SparkSession, wareho
     assert threading.active_count() == before
 
 
-def test_petastorm_is_silent_and_other_warnings_are_not(
+def test_only_petastorms_own_warnings_are_silenced(
     spark: SparkSession, warehouse: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_examples(spark, f"{warehouse}/examples", 0, 20)
@@ -148,24 +148,28 @@ def test_petastorm_is_silent_and_other_warnings_are_not(
     assert capsys.readouterr().out == ""
 
 
-def test_a_split_without_rows_a_foreign_table_and_an_impossible_path_are_refused(
-    spark: SparkSession, warehouse: str, tmp_path: Path
-) -> None:
+def test_a_split_without_rows_is_refused(spark: SparkSession, warehouse: str) -> None:
     write_examples(spark, f"{warehouse}/examples", 0, 20)
     with pytest.raises(TableError, match="has no rows of split 'validation'"):
         split_files(pin_snapshot(spark, f"{warehouse}/examples"), "validation")
-    spark.read.format("delta").load(f"{warehouse}/examples").write.parquet(f"{tmp_path}/plain")
+
+
+def test_a_place_without_a_delta_table_is_refused(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
+    spark.range(3).write.parquet(f"{tmp_path}/plain")
     with pytest.raises(TableError, match=r"plain is no Delta table"):
         pin_snapshot(spark, f"{tmp_path}/plain")
     with pytest.raises(TableError, match="does not exist"):
         pin_snapshot(spark, f"{warehouse}/nothing")
+
+
+def test_a_path_that_petastorm_cannot_open_is_refused() -> None:
     with pytest.raises(TableError, match=r"keep \?, # and ; out"):
         petastorm_url("file:/a#b/part-0.parquet")
 
 
 @pytest.mark.parametrize(("files", "shards"), [(4, 2), (3, 2), (4, 3), (1, 2), (2, 5)])
 @pytest.mark.parametrize("order_seed", [None, 3])
-def test_shards_have_every_row_once_even_where_some_are_empty(
+def test_shards_have_every_row_once(
     spark: SparkSession, warehouse: str, files: int, shards: int, order_seed: int | None
 ) -> None:
     write_examples(spark, f"{warehouse}/examples", 0, 600, partitions=files)

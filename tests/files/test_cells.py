@@ -1,4 +1,4 @@
-"""Cells as values: against Python's own readers of numbers and times, which share no code with Arrow's."""
+"""Cells as values, compared with Python's own readers of numbers and times, which share no code with Arrow's."""
 
 from __future__ import annotations
 
@@ -33,8 +33,13 @@ def values(cells: list[str | None], kind: Kind, decimal: str | None = ".") -> li
 
 @settings(deadline=None)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))
-def test_whole_numbers_are_read_in_their_own_form_and_in_others(numbers: list[int]) -> None:
+def test_whole_numbers_are_read_in_their_own_form(numbers: list[int]) -> None:
     assert values([str(each) for each in numbers], "long") == numbers
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))
+def test_whole_numbers_are_read_in_other_forms(numbers: list[int]) -> None:
     others = [f" {each}.00 " if place % 3 else f"+{abs(each)}" for place, each in enumerate(numbers)]
     wanted = [each if place % 3 else abs(each) for place, each in enumerate(numbers)]
     wanted = [each if each < 2**63 else None for each in wanted]  # type: ignore[misc]
@@ -44,7 +49,7 @@ def test_whole_numbers_are_read_in_their_own_form_and_in_others(numbers: list[in
 
 
 @pytest.mark.parametrize("cell", NOT_WHOLE)
-def test_what_is_no_whole_number_is_bad_and_never_cut(cell: str) -> None:
+def test_what_is_no_whole_number_is_bad(cell: str) -> None:
     found = typed(pa.array(["1", cell, "2"], pa.string()), "long", ".")
     assert found.bad == (1 if cell else None)
     assert found.values.to_pylist() == [1, None, 2]
@@ -69,14 +74,14 @@ def test_what_is_no_number_is_bad(cell: str) -> None:
     assert typed(pa.array(["1", "+2.5", cell, None]), "double", ".").bad == 2
 
 
-def test_not_a_number_stays_one_for_its_reader_to_refuse() -> None:
+def test_numbers_that_are_not_finite_are_kept() -> None:
     found = values(["NaN", "+inf", "1e999"], "double")
     assert math.isnan(found[0])  # type: ignore[arg-type]
     assert found[1:] == [math.inf, math.inf]
 
 
-def test_a_decimal_comma_is_told_from_a_thousands_separator() -> None:
-    """3,5 can be nothing else; 1,200 can; with a known mark both are read by it."""
+def test_a_decimal_comma_is_known_where_it_is_certain() -> None:
+    """3,5 can be nothing else, 1,200 can. If the decimal mark is given, both are read by it."""
     found = typed(pa.array(["3,5", "1,200", "2", "4.5", "a,b"]), "double", None)
     assert (found.commas, found.unsure, found.points, found.bad) == (1, 1, 1, 4)
     assert values(["3,5", "1,200", "2"], "double", ",") == [3.5, 1.2, 2.0]
@@ -86,8 +91,8 @@ def test_a_decimal_comma_is_told_from_a_thousands_separator() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), min_size=1), st.integers(-14 * 60, 14 * 60))
-def test_moments_are_read_by_iso_8601_with_and_without_zone(moments: list[datetime], minutes: int) -> None:
-    """Against datetime.isoformat."""
+def test_moments_are_read_by_iso_8601(moments: list[datetime], minutes: int) -> None:
+    """Compared with datetime.isoformat."""
     there = timezone(timedelta(minutes=minutes))
     texts = [each.isoformat() for each in moments]
     assert values(texts, "timestamp") == [each.replace(tzinfo=UTC) for each in moments]
@@ -98,7 +103,7 @@ def test_moments_are_read_by_iso_8601_with_and_without_zone(moments: list[dateti
 
 
 @pytest.mark.parametrize("cell", NO_MOMENTS)
-def test_what_is_no_iso_moment_is_bad_and_never_guessed(cell: str) -> None:
+def test_what_is_no_iso_moment_is_bad(cell: str) -> None:
     for kind in ("timestamp", "date"):
         assert typed(pa.array(["2025-01-31", cell]), kind, ".").bad == 1, kind  # type: ignore[arg-type]
     assert "2025-01-31" in probably(cell, "timestamp")
@@ -116,7 +121,8 @@ def test_flags_are_read_in_the_forms_that_databases_write() -> None:
     assert typed(pa.array(["1", None, "2"]), "boolean", ".").bad == 2
 
 
-def test_attributes_get_the_narrowest_type_and_codes_with_zeros_stay_words() -> None:
+def test_attributes_get_the_narrowest_type() -> None:
+    """Codes with leading zeros stay words."""
     told = {
         "int": ["1", "-2", None],
         "long": ["1", "3000000000"],
@@ -130,6 +136,9 @@ def test_attributes_get_the_narrowest_type_and_codes_with_zeros_stay_words() -> 
     for kind, cells in told.items():
         assert kind_of(pa.array(cells, pa.string())) == kind
     assert kind_of(pa.array([None], pa.string())) is None
+
+
+def test_the_wider_of_two_types_holds_the_values_of_both() -> None:
     assert (wider("int", "double"), wider("date", "timestamp"), wider("int", "date")) == (
         "double",
         "timestamp",
@@ -149,5 +158,5 @@ def test_attributes_get_the_narrowest_type_and_codes_with_zeros_stay_words() -> 
         ("NULL", "double", "leave the cell empty"),
     ],
 )
-def test_a_bad_cell_is_told_what_it_probably_is(cell: str, kind: Kind, said: str) -> None:
+def test_a_message_says_what_a_bad_cell_probably_is(cell: str, kind: Kind, said: str) -> None:
     assert said in probably(cell, kind)

@@ -1,4 +1,4 @@
-"""Rows of a CSV, against Python's csv module: each line one row, or a fault; and no cut of the file matters."""
+"""Rows of a CSV, compared with Python's csv module: each line is one row or a fault, wherever the file is cut."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def lines(*given: bytes) -> pa.Array:
     return pa.array(given, pa.binary())
 
 
-def test_good_rows_are_read_as_they_stand() -> None:
+def test_good_rows_are_read_unchanged() -> None:
     found = check(lines(*GOOD), LAYOUT)
     assert (found.rows, found.above, found.fault, found.nulls) == (3, 1, None, {})
     assert read(lines(*GOOD), LAYOUT).to_pydict() == {
@@ -60,7 +60,7 @@ def test_good_rows_are_read_as_they_stand() -> None:
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
     st.integers(1, 5),
 )
-def test_whatever_python_writes_is_read_back_however_it_is_cut(
+def test_what_pythons_csv_writes_is_read_back(
     rows: list[tuple[int, int, str, float]], separator: str, quoting: int, size: int
 ) -> None:
     written = io.StringIO()
@@ -75,14 +75,14 @@ def test_whatever_python_writes_is_read_back_however_it_is_cut(
 
 
 @pytest.mark.parametrize("bad", BAD, ids=repr)
-def test_a_bad_line_is_found_wherever_it_stands_and_whatever_stands_beside_it(bad: bytes) -> None:
+def test_a_bad_line_is_found_wherever_it_is(bad: bytes) -> None:
     for before in range(len(GOOD) + 1):
         given_lines = [*GOOD[:before], bad, *GOOD[before:]]
         found = first_fault(given_lines, LAYOUT)
         assert found is not None
         assert found[0] == before
         assert BAD[bad] in found[1].why
-        # A chunk may begin and end anywhere.
+        # A chunk of the file may begin and end at any line.
         assert first_fault([bad], LAYOUT) == (0, found[1])
         assert first_fault([*given_lines, *given_lines], LAYOUT) == found
 
@@ -92,7 +92,7 @@ def test_a_bad_line_is_found_wherever_it_stands_and_whatever_stands_beside_it(ba
     st.lists(st.sampled_from([*GOOD[1:], *BAD, b"", b",,,", b"x,1,a,1", b'4,1,a"b"c,2', b'"5,1,a",1,a,2']), max_size=9)
 )
 def test_no_line_changes_how_another_is_read(given_lines: list[bytes]) -> None:
-    """The first fault of many lines is that of the first line that is bad alone; without one all rows are there."""
+    """The first fault of many lines is that of the first line that is bad alone. Without a fault every row is read."""
     alone = [check(lines(line), LAYOUT).fault for line in given_lines]
     found = first_fault(given_lines, LAYOUT)
     bad = [place for place, fault in enumerate(alone) if fault is not None]
@@ -107,29 +107,35 @@ def test_a_cell_that_does_not_fit_is_named_with_its_column() -> None:
     assert fault == Fault("", FIELDS[0], "u-17")
 
 
-def test_blank_lines_and_repeated_headers_are_left_out_and_counted() -> None:
+def test_blank_lines_and_repeated_headers_are_no_rows() -> None:
     found = check(lines(HEADER, *GOOD[1:], b"", b",,,", b" ", b',"",,', HEADER), LAYOUT)
     assert (found.rows, found.blank, found.above, found.fault) == (3, 4, 2, None)
 
 
-def test_empty_cells_of_required_columns_are_counted_quoted_or_not() -> None:
+def test_empty_cells_of_required_columns_are_counted() -> None:
     found = check(lines(b",1,a,1", b'"",1,"",', b"1,1,b,"), LAYOUT)
     assert (found.nulls, found.fault) == ({"user_id": 2, "fund_id": 1}, None)
 
 
-def test_a_partition_s_text_is_a_column_and_held_to_its_type() -> None:
+def test_a_partitions_text_is_a_column() -> None:
     of_folder = replace(LAYOUT, fields=(*FIELDS[:2], Field("fund_id", "string", None, True, "007"), FIELDS[3]))
     assert read(lines(b"1,5,a,1", b"2,5,b,2"), of_folder).column("fund_id").to_pylist() == ["007", "007"]
+
+
+def test_a_partitions_text_must_fit_its_type() -> None:
     bad = replace(LAYOUT, fields=(replace(FIELDS[0], place=None, constant="x"), *FIELDS[1:]))
     assert check(lines(b"1,5,a,1"), bad).fault == Fault("", bad.fields[0], "x")
 
 
-def test_reports_cross_as_json() -> None:
+def test_a_report_is_read_back_from_its_json() -> None:
     found = check(lines(b"007,5,a,1", b",1,a,2"), LAYOUT)
     assert Report.of_json(found.to_json()) == found
     assert Report.of_json(Report(fault=Fault("x", FIELDS[0], "y")).to_json()).fault is not None
 
 
-def test_a_bad_line_is_shown_short_and_printable() -> None:
+def test_a_bad_line_is_shown_in_printable_characters() -> None:
     assert shown(b"a\x00\xff\tb\x1b[31m") == "a?\ufffd\\tb?[31m"
+
+
+def test_a_long_bad_line_is_shortened() -> None:
     assert len(shown(b"x" * 10_000)) < 130

@@ -1,4 +1,4 @@
-"""Headers, names of columns and formats, told from a file's first bytes alone."""
+"""Headers, names of columns and formats, by the first bytes of a file alone."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ TABLE = pa.table({"user_id": [1, 2], "fund_id": ["a", "b"]})
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_the_separator_is_found_in_the_header_and_never_in_the_rows(separator: str) -> None:
+def test_the_separator_is_found_in_the_header_alone(separator: str) -> None:
     head = f"{separator.join(WANTED)}\n1;2,3|4\t5\n".encode()
     found = read_header(head, WANTED)
     assert found is not None
     assert (found.separator, found.names, found.number) == (separator, WANTED, 1)
 
 
-def test_a_header_is_found_below_blank_lines_marks_and_a_separator_line() -> None:
+def test_a_header_is_found_below_other_lines() -> None:
     found = read_header(b"\xef\xbb\xbfsep=;\r\n\r\nUser_ID ;x,y\r\n1;2", WANTED)
     assert found is not None
     assert (found.separator, found.names, found.above, found.number) == (
@@ -40,6 +40,9 @@ def test_a_header_is_found_below_blank_lines_marks_and_a_separator_line() -> Non
         3,
     )
     assert read_header(b"\n \n", WANTED) is None
+
+
+def test_a_separator_that_the_user_gives_is_used() -> None:
     asked = read_header(b"user_id;a|b\n", WANTED, "|")
     assert asked is not None
     assert asked.names == ("user_id;a", "b")
@@ -51,7 +54,7 @@ def test_a_quoted_header_is_cut_as_its_rows_are() -> None:
     assert found.names == ("user_id", 'a, "b"', "fund_id")
 
 
-def test_columns_are_matched_by_case_and_outer_blanks_and_never_by_guess() -> None:
+def test_case_and_outer_blanks_of_a_column_do_not_matter() -> None:
     found = match_columns(["\ufeffUSER_ID", "fund_id ", "Fund-Id", "\u00a0expected_revenue"], WANTED)
     assert found.position == {"user_id": 0, "fund_id": 1, "expected_revenue": 3}
     assert found.renamed == {
@@ -93,14 +96,14 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("what", FOREIGN)
-def test_a_foreign_format_is_named_with_the_way_out(what: str) -> None:
+def test_a_foreign_format_is_named(what: str) -> None:
     found = format_of(FOREIGN[what])
     assert isinstance(found, Foreign)
     assert what in found.what
     assert found.way_out
 
 
-def test_formats_that_are_read_are_told_apart() -> None:
+def test_the_first_bytes_tell_the_format() -> None:
     assert format_of(_written(pq.write_table)) == "parquet"
     assert format_of(gzip.compress(b"user_id,fund_id\n")) == "gzip"
     assert format_of("user_id,fund_id\n1,基金\n".encode()) == "csv"

@@ -1,4 +1,4 @@
-"""Tables as they come when something went wrong on the way: small frames, changed by mutations drawn by a seed."""
+"""Tables as they arrive when something went wrong: small frames, changed by mutations that a seed draws."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def mutated(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def write(frame: pd.DataFrame, place: Path, rng: np.random.Generator) -> None:
-    """As CSV, which alone can name two columns alike, or as Parquet; what Arrow cannot write as it is becomes text."""
+    """Writes CSV, which alone can name two columns alike, or Parquet. What Arrow cannot write becomes text."""
     place.parent.mkdir(parents=True, exist_ok=True)
     if rng.random() < 0.3 or frame.columns.has_duplicates:
         frame.to_csv(place, index=False)

@@ -1,4 +1,4 @@
-"""Whatever an export did to the files: the result is that of the clean ones, or one line; never another result."""
+"""Whatever an export did to the files, the result is that of the clean files or a refusal in one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from ptofa_spark.allocation.scores.marked_pairs import marked_scores
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
 from ptofa_spark.errors import UserError
 from ptofa_spark.tables.delta.pinned import PinnedTables
-from tests.fuzz.exports import KINDS, REFUSED, SAME, Export, clean
+from tests.fuzz.exports.every_kind import KINDS
+from tests.fuzz.exports.export import Export, clean
+from tests.fuzz.exports.kinds import REFUSED, SAME
 
 SEED = 20_261_128
 NEVER_SAID = ("Traceback", "Spark failed", "Py4J", "\tat ", "bug of this program")
@@ -74,7 +76,7 @@ def test_each_kind_of_export_gives_what_it_must(spark: SparkSession, tmp_path: P
 @pytest.mark.long
 @pytest.mark.timeout(4 * 3_600)
 def test_three_thousand_mutated_exports_are_read_right_or_refused(spark: SparkSession, tmp_path: Path) -> None:
-    """One or two kinds at once; of one, its own outcome, of two, never another result than the clean files'."""
+    """One kind gives its own outcome. Two kinds at once give the clean files' result or a refusal."""
     counts: Counter[str] = Counter()
     names = list(KINDS)
     for round_ in range(3_000):

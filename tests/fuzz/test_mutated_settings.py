@@ -1,4 +1,4 @@
-"""Settings as anyone might write them: each set is either taken or refused in one line that names the cause."""
+"""Settings as anyone might write them: each set is taken, or refused in one line that names the cause."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_section_is_taken_or_refused_in_one_line(
 
 @settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(words=st.lists(st.one_of(st.text(max_size=8), st.sampled_from(["--k", "--method", "--seed", "--debug=1"]))))
-def test_words_of_the_command_line_are_taken_or_refused_in_one_line(words: list[str]) -> None:
+def test_a_command_line_is_taken_or_refused_in_one_line(words: list[str]) -> None:
     if "-h" in words or "--help" in words:
         return
     try:

@@ -1,4 +1,4 @@
-"""Mutated tables into the reading step of each job, and into whole allocations: a true result, or one line."""
+"""Mutated tables are given to each job's reading step and to whole allocations: a true result, or one line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FUNDS = ("cash", "bond", "mixed", "stock")
 
 
 def campaign(rng: np.random.Generator, k: int = 1) -> dict[str, pd.DataFrame]:
-    """A small campaign as tables: pairs, funds and demands that agree, of k exposures a user."""
+    """A small campaign as tables: pairs, funds and demands that agree, with k exposures per user."""
     users = int(rng.integers(8, 30))
     tolerance = rng.integers(2, 6, users)
     demand = rng.multinomial(users, [0.4, 0.3, 0.2, 0.1])
@@ -156,13 +156,13 @@ def test_a_mutated_table_is_read_or_refused_in_one_line(spark: SparkSession, tmp
 @pytest.mark.long
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.timeout(3_000)
-def test_two_thousand_mutated_tables(spark: SparkSession, tmp_path: Path, step: str) -> None:
+def test_two_thousand_mutated_tables_are_read_or_refused(spark: SparkSession, tmp_path: Path, step: str) -> None:
     outcomes = fuzz_reading(spark, tmp_path, step, range(8, 258))
     assert min(outcomes["read"], outcomes["refused"]) > 25
 
 
 def allocate(root: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture[str]) -> str:
-    """One whole allocation of mutated tables; what became of it, after everything about it was checked."""
+    """One whole allocation of mutated tables, audited: allocated or refused."""
     k = int(rng.integers(1, 4))
     for name, frame in campaign(rng, k).items():
         write(mutated(frame, rng) if rng.random() < 0.35 else frame, root / name, rng)
@@ -200,7 +200,7 @@ def fuzz_allocations(root: Path, seeds: range, capsys: pytest.CaptureFixture[str
     return outcomes
 
 
-def test_a_mutated_campaign_is_allocated_truly_or_refused_in_one_line(
+def test_a_mutated_campaign_is_allocated_or_refused_in_one_line(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fuzz_allocations(tmp_path, range(6), capsys).total() == 6
@@ -208,7 +208,7 @@ def test_a_mutated_campaign_is_allocated_truly_or_refused_in_one_line(
 
 @pytest.mark.long
 @pytest.mark.timeout(5_000)
-def test_three_hundred_mutated_campaigns(
+def test_three_hundred_mutated_campaigns_are_allocated_or_refused(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcomes = fuzz_allocations(tmp_path, range(6, 306), capsys)

@@ -1,4 +1,4 @@
-"""What a user can set wrong on the machine: each is one line that names the variable, its value and the way out."""
+"""What a user can set wrong on the machine: one line names the variable, its value and the way out."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pyspark
 import pytest
 
 from ptofa_spark.errors import MachineError
-from ptofa_spark.running import environment, jvm
+from ptofa_spark.running import jvm
 from ptofa_spark.running.environment import (
     hiding,
+    is_locale,
     of_the_jvm,
     require_local_dirs,
     require_startable,
@@ -36,7 +37,9 @@ def program(path: Path, *lines: str) -> Path:
 
 
 def said_of_a_start(printed: str, **environ: str) -> str:
-    error = why_it_did_not_start(printed, "lokal[2]", "100m", os.environ | environ)
+    """What is said of a start that printed this, where these variables are set beside those that find Java."""
+    java = {name: os.environ[name] for name in ("PATH", "JAVA_HOME") if name in os.environ}
+    error = why_it_did_not_start(printed, "lokal[2]", "100m", java | environ)
     return str(error).removeprefix("Spark did not start: ")
 
 
@@ -69,7 +72,7 @@ def test_a_spark_home_without_this_spark_is_named(tmp_path: Path) -> None:
         ("SPARK_API_MODE", "connect", "unset SPARK_API_MODE"),
     ],
 )
-def test_a_variable_that_no_start_comes_through_is_named(name: str, value: str, said: str) -> None:
+def test_a_variable_with_which_spark_cannot_start_is_named(name: str, value: str, said: str) -> None:
     require_startable({"PYSPARK_SUBMIT_ARGS": "--conf a=b pyspark-shell"}, pyspark.__version__)
     with pytest.raises(MachineError) as caught:
         require_startable({name: value}, pyspark.__version__)
@@ -77,7 +80,7 @@ def test_a_variable_that_no_start_comes_through_is_named(name: str, value: str, 
     assert said in str(caught.value)
 
 
-def test_local_dirs_are_refused_where_none_can_be_written(tmp_path: Path) -> None:
+def test_local_dirs_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     require_local_dirs({"SPARK_LOCAL_DIRS": f"{NO_FOLDER},{tmp_path / 'made'}"})
     require_local_dirs({"SPARK_LOCAL_DIRS": NO_FOLDER, "CONTAINER_ID": "of YARN"})
     with pytest.raises(MachineError, match=r"SPARK_LOCAL_DIRS is '/dev/null/x'.*Not a directory.*or unset it"):
@@ -104,7 +107,7 @@ def test_a_python_that_cannot_run_the_workers_is_named(tmp_path: Path) -> None:
         assert str(caught.value).endswith(f"unset PYSPARK_PYTHON, or set it to {own}")
 
 
-def test_a_java_that_is_missing_or_another_is_named(tmp_path: Path) -> None:
+def test_a_java_that_spark_cannot_use_is_named(tmp_path: Path) -> None:
     assert what_java_lacks(os.environ) is None
     lacking = what_java_lacks({"PATH": str(tmp_path)}) or ""
     assert lacking == (
@@ -164,12 +167,11 @@ def test_a_java_that_is_missing_or_another_is_named(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_start_that_failed_names_what_is_behind_it(printed: str, environ: dict[str, str], said: str) -> None:
-    bare = {name: "" for name in environment._OF_A_START if name in os.environ and name != "JAVA_HOME"}
-    assert said in said_of_a_start(printed, **(bare | environ))
+def test_a_failed_start_names_its_cause(printed: str, environ: dict[str, str], said: str) -> None:
+    assert said in said_of_a_start(printed, **environ)
 
 
-def test_a_module_in_the_working_directory_that_hides_pythons_own_is_found(tmp_path: Path) -> None:
+def test_a_module_that_hides_pythons_own_is_found(tmp_path: Path) -> None:
     (tmp_path / "email").mkdir()
     (tmp_path / "email" / "__init__.py").touch()
     for own in ("job.py", "funds.py", "random"):
@@ -189,24 +191,30 @@ ADDED = (
 )
 
 
-def test_the_jvm_gets_a_locale_that_knows_every_letter_where_python_has_one() -> None:
-    """Java takes the encoding of names from the locale; Python leaves that of the POSIX locale by itself."""
+def test_the_jvm_gets_a_utf_8_locale_where_python_has_one() -> None:
+    """Java takes the encoding of names from the locale. Python by itself uses UTF-8 in the POSIX locale too."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
     for given, added in (({"LC_ALL": "C"}, True), ({"LC_ALL": "C.UTF-8"}, False), ({"LANG": "C.UTF-8"}, False)):
         done = subprocess.run(
             [sys.executable, "-c", ADDED], env=bare | given, capture_output=True, text=True, check=True
         )
         assert (done.stdout.strip() in ("C.UTF-8", "en_US.UTF-8")) == added, given
+
+
+def test_asking_for_a_locale_leaves_that_of_the_process() -> None:
     before = locale.setlocale(locale.LC_CTYPE)
-    assert not environment._is_locale("xx_YY.UTF-8")
+    assert not is_locale("xx_YY.UTF-8")
     assert locale.setlocale(locale.LC_CTYPE) == before
 
 
-def test_spark_is_told_its_home_and_this_process_keeps_its_variables() -> None:
-    before = dict(os.environ)
+def test_spark_is_told_its_home() -> None:
     added = of_the_jvm({"SPARK_LOCAL_IP": "10.0.0.1"}, "/spark")
     assert added["SPARK_HOME"] == "/spark"
     assert "SPARK_LOCAL_IP" not in added
+
+
+def test_this_process_keeps_its_variables() -> None:
+    before = dict(os.environ)
     with jvm.variables_of_the_jvm({"SPARK_HOME": "/spark", "LC_ALL": "C"}):
         assert (os.environ["SPARK_HOME"], os.environ["LC_ALL"]) == ("/spark", "C")
     assert dict(os.environ) == before

@@ -1,4 +1,4 @@
-"""What a failure that no one foresaw is called, by what is in its text."""
+"""The name that an unforeseen failure is given, by what is in its text."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ MEMORY = {
 
 
 @pytest.mark.parametrize("whose", MEMORY)
-def test_whose_memory_ran_out_is_told_apart(whose: str) -> None:
-    """More heap for the JVM would take from Python the memory that it lacks."""
+def test_the_process_that_ran_out_of_memory_is_named(whose: str) -> None:
+    """Advice for the wrong process would do harm: more heap for the JVM leaves less memory for Python."""
     for error in MEMORY[whose]:
         assert (why_it_failed(error) or "").startswith(whose)
 
@@ -49,9 +49,7 @@ OF_WORKERS = {
 
 
 @pytest.mark.parametrize("trace", OF_WORKERS)
-def test_a_python_that_cannot_run_the_workers_is_named_with_its_variable(
-    trace: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_python_that_cannot_run_the_workers_is_named(trace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYSPARK_PYTHON", "/opt/python")
     said = why_it_failed(PythonException(trace)) or ""
     assert OF_WORKERS[trace] in said
@@ -67,7 +65,7 @@ def test_a_module_that_hides_pythons_own_is_named(tmp_path: Path, monkeypatch: p
         assert (why_it_failed(error) or "").startswith(f"{tmp_path}/calendar.py hides the module calendar that Python")
 
 
-def test_the_last_resort_shows_what_was_raised_and_no_head_of_a_trace() -> None:
+def test_an_unknown_failure_shows_what_was_raised() -> None:
     raised = "ZeroDivisionError: division by zero"
     trace = WORKER.format(error=raised)
     chained = WORKER.format(error="KeyError: 1") + "\nDuring handling of the above exception:\n\n" + trace
@@ -81,5 +79,5 @@ def test_the_last_resort_shows_what_was_raised_and_no_head_of_a_trace() -> None:
     assert why_it_failed(PythonException(of_jvm)) == "Spark failed: java.lang.C: last; --debug shows its trace"
 
 
-def test_a_bug_has_no_cause_to_be_named() -> None:
+def test_a_bug_is_given_no_cause() -> None:
     assert why_it_failed(AxisError("a bug")) is None

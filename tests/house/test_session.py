@@ -1,4 +1,4 @@
-"""The session: Delta, UTC, and workers that run the driver's own interpreter without any environment set by hand."""
+"""The session: UTC, and workers that run the driver's own interpreter without any variable set by hand."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_times_are_utc(spark: SparkSession) -> None:
     assert row["seconds"] == int(pd.Timestamp("2025-03-03", tz="UTC").timestamp())
 
 
-def test_on_databricks_the_session_is_the_platforms(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its settings stand, but for those that are the jobs' own, and it lives on after the job."""
+def test_databricks_own_session_is_used(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps its settings, but for those that the jobs need, and does not end with the job."""
     monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
     monkeypatch.setattr(SparkSession, "getActiveSession", classmethod(lambda _: None))
     before = {name: spark.conf.get(name) for name in ("spark.app.name", "spark.sql.shuffle.partitions")}

@@ -1,4 +1,4 @@
-"""Settings by name: one that was renamed goes on working under its former name."""
+"""A setting that was renamed goes on working under its former name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_expected_revenue_is_the_former_name_of_scores(job: str, tmp_path: Path)
     file = tmp_path / "former.yaml"
     file.write_text(f"{job}: {{expected_revenue: of_the_file}}\n")
     assert scores(job, f"--config={file}") == "of_the_file"
-    # The command line goes before the file, whichever of the names each uses.
+    # The command line overrides the file, whichever name each of them uses.
     assert scores(job, f"--config={file}", "--scores=s") == "s"
     assert scores(job, f"--config={file}", "--expected-revenue=s") == "s"
     file.write_text(f"{job}: {{expected_revenue: one, scores: other}}\n")

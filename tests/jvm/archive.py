@@ -1,7 +1,7 @@
 """Writes Spark's classes, read and verified, to a file that the tests' JVMs map into memory.
 
 A cold JVM spends a quarter of a short job on reading and verifying the same classes. `make test` writes the file once
-for an installation; without it the tests are only slower.
+per installation. Without it the tests are only slower.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.jvm.options import ARCHIVE, archiving_options
 
 
 def main() -> None:
-    """Runs two jobs that use most of what the project uses of Spark, and lets the JVM write what it has loaded."""
+    """Runs two jobs that use most of what the project uses of Spark. Then the JVM writes the classes that it loaded."""
     ARCHIVE.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ARCHIVE.parent) as made:
         written = Path(made) / ARCHIVE.name

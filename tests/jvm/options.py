@@ -1,16 +1,16 @@
-"""How the tests' JVMs start. A job's JVM lives for half a minute, and most of that goes into becoming warm."""
+"""How the tests' JVMs start. A job's JVM lives for half a minute, and needs most of that to warm up."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-# The optimising compiler would take a core for code that soon ends. The first compiler alone would be given 48 MB for
-# its code, which these queries outgrow.
+# The optimising compiler would take a core for code that soon ends. The JVM would give the first compiler alone 48 MB
+# for its code, too little for these queries; `_ALWAYS` gives it more.
 _FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
 # The tests' rows are few and their queries many: compiling Java for each query would take a third of their time.
 _INTERPRETING = "-Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
 _ALWAYS = "-XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -Xlog:disable -Xlog:all=error"
-# Written by archive.py. A JVM of another Java or class path passes it over, without a word.
+# Written by archive.py. A JVM of another Java or class path silently ignores it.
 ARCHIVE = Path(__file__).parents[2] / "build" / "spark-classes.jsa"
 
 

@@ -1,4 +1,4 @@
-"""The likelihoods against 50-digit arithmetic, their gradients, and the bound of the loss."""
+"""The likelihoods, compared with 50-digit arithmetic, their gradients, and the bound of the loss."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def double(*values: float) -> torch.Tensor:
 
 
 def exact_nll(logit: float, mu: float, sigma: float, revenue: float, eps: float, form: str) -> float:
-    """Equation 6 as it stands in the paper, products and all, in 50 digits."""
+    """Equation 6 with its products, as the paper writes it, in 50 digits."""
     with mpmath.workdps(50):
         p = 1 / (1 + mpmath.exp(-mpmath.mpf(logit)))
 
@@ -55,7 +55,7 @@ def test_the_loss_equals_equation_6_in_50_digits(form: Counterfactual, eps: floa
         assert float(nll) == pytest.approx(wanted, rel=1e-11, abs=1e-15), (logit, mu, sigma, revenue)
 
 
-def test_log_density_and_log_mass_equal_50_digits_far_into_the_tails() -> None:
+def test_the_logarithms_are_right_far_into_the_tails() -> None:
     for revenue, mu, sigma in itertools.product([1e-12, 3.0, 1e12], [-5.0, 0.0, 9.0], [0.4, 2.0]):
         at = [double(math.log(revenue)), double(mu), double(sigma)]
         with mpmath.workdps(400):
@@ -67,7 +67,7 @@ def test_log_density_and_log_mass_equal_50_digits_far_into_the_tails() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_loss_and_gradients_stay_finite_at_extreme_logits_and_revenues(form: Counterfactual) -> None:
+def test_the_loss_and_its_gradients_are_finite_at_the_extremes(form: Counterfactual) -> None:
     grid = itertools.product(
         [-1e4, -100.0, 0.0, 100.0, 1e4], [-1e3, 0.0, 1e3], [-1e3, 0.0, 1e3], [0.0, 1e-12, 1.0, 1e12]
     )
@@ -114,13 +114,13 @@ def test_no_output_takes_the_loss_below_its_bound(
     assert float(of_conversion) >= log_revenue + math.log(sigma_min * math.sqrt(2 * math.pi)) - 1e-9
 
 
-def test_without_the_bound_the_density_loss_falls_below_zero_on_data_without_conversions() -> None:
+def test_only_the_bound_keeps_the_density_loss_above_zero() -> None:
     at = double(50.0), double(math.log(0.01)), double(0.1)
     assert float(entire_space_nll(*at, double(0.0), 0.01, "density")) < -1.0
     assert float(entire_space_nll(*at, double(0.0), 0.01, "mass")) >= 0.0
 
 
-def test_settings_that_break_the_bound_are_refused_with_the_way_out() -> None:
+def test_settings_that_break_the_bound_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"no lower bound; give eps >= .* sigma_min >= .* counterfactual = mass"):
         ModelSettings(eps=0.01)
     with pytest.raises(ConfigError, match=r"sigma_max = 0.3 must be above sigma_min = 0.4"):
@@ -129,7 +129,7 @@ def test_settings_that_break_the_bound_are_refused_with_the_way_out() -> None:
     assert ModelSettings(eps=1.0, sigma_min=0.4).sigma_min == 0.4  # 1.0027, just inside
 
 
-def test_sigma_keeps_its_bounds_wherever_the_network_goes() -> None:
+def test_sigma_keeps_its_bounds_for_any_output() -> None:
     sigma = bounded_sigma(torch.tensor([-1e30, -100.0, 0.0, 100.0, 1e30]), 0.4, 2.0)
     assert sigma.min() >= 0.4 - 1e-6
     assert sigma.max() <= 2.0 + 1e-6

@@ -11,21 +11,14 @@ from pydantic import ValidationError
 from torch import nn
 
 from ptofa_spark.errors import ConfigError
-from ptofa_spark.feed.blocks import Block, BlockLayout, Features, Labels, Layout
+from ptofa_spark.feed.blocks import Block, Features, Labels
 from ptofa_spark.models.parts.embedding import BlockLinear, Embedded
 from ptofa_spark.models.parts.heads import LabelMoments, LogNormalHead
 from ptofa_spark.models.parts.prediction import RevenueModel, lognormal_prediction
 from ptofa_spark.models.parts.trunk import Trunk
 from ptofa_spark.models.registry import MODELS, build_model
 from ptofa_spark.models.settings import ModelSettings
-
-LAYOUT = Layout(BlockLayout((5, 3), 4), BlockLayout((7,), 2), BlockLayout((), 3))
-
-
-def block(layout: BlockLayout, shape: tuple[int, ...], generator: torch.Generator) -> Block:
-    codes = [torch.randint(0, size, (*shape, 1), generator=generator) for size in layout.vocabulary_sizes]
-    empty = torch.empty((*shape, 0), dtype=torch.int64)
-    return Block(torch.cat([empty, *codes], dim=-1), torch.randn((*shape, layout.numeric), generator=generator))
+from tests.models.blocks import LAYOUT, block
 
 
 def model(seed: int = 0) -> RevenueModel[object]:
@@ -35,7 +28,7 @@ def model(seed: int = 0) -> RevenueModel[object]:
     return made.requires_grad_(False)
 
 
-def test_all_funds_of_a_user_at_once_equal_every_pair_by_itself() -> None:
+def test_all_funds_at_once_equal_each_pair_by_itself() -> None:
     generator = torch.Generator().manual_seed(1)
     users, funds = 40, 6
     user = block(LAYOUT.user, (users, 1), generator)
@@ -74,7 +67,7 @@ def test_columns_of_a_block_do_not_share_vectors() -> None:
     assert not torch.allclose(embedded[0, :24], embedded[1, :24])
 
 
-def test_without_features_the_heads_say_the_moments_of_the_training_split() -> None:
+def test_without_features_the_heads_predict_the_moments_of_the_labels() -> None:
     head = LogNormalHead(64, 0.4, 2.0).requires_grad_(False)
     head.start_at(LabelMoments(rate=0.003, log_revenue_mean=7.9, log_revenue_sd=1.1))
     output = head(torch.zeros(1, 64))
@@ -102,7 +95,7 @@ def test_dropout_works_in_training_only() -> None:
     assert not torch.equal(net(features).mu, net(features).mu)  # type: ignore[attr-defined]
 
 
-def test_the_loss_of_a_batch_is_equation_6_of_each_example() -> None:
+def test_the_loss_is_equation_6_of_each_example() -> None:
     generator = torch.Generator().manual_seed(2)
     features = Features(*[block(part, (3,), generator) for part in (LAYOUT.user, LAYOUT.fund, LAYOUT.pair)])
     net = model().double()
@@ -122,7 +115,7 @@ def test_the_loss_of_a_batch_is_equation_6_of_each_example() -> None:
         assert float(loss[at]) == pytest.approx(wanted, rel=1e-9)
 
 
-def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_model_is_refused() -> None:
     known = "dnn_c, dnn_r, esmm, mmoe, mtl_mse, ptofa, shared_bottom, ziln"
     with pytest.raises(ConfigError, match=f"unknown model 'zilm'; known: {known}"):
         build_model("zilm", LAYOUT, ModelSettings())

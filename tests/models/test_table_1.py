@@ -1,4 +1,4 @@
-"""The eight rows of Table 1: each one's loss against its formula, its start, its broadcasting, and that it learns."""
+"""The eight models of Table 1: each has its formula's loss, its start, its broadcasting, and learns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ptofa_spark.models.likelihoods import product_nll
 from ptofa_spark.models.parts.heads import LabelMoments
 from ptofa_spark.models.registry import MODELS, build_model
 from ptofa_spark.models.settings import ModelSettings
-from tests.models.test_ptofa import LAYOUT, block
+from tests.models.blocks import LAYOUT, block
 
 MOMENTS = LabelMoments(rate=0.01, log_revenue_mean=5.0, log_revenue_sd=0.9, click_rate=0.08)
 SAYS_P_C = [name for name in MODELS if name != "dnn_r"]
@@ -34,7 +34,7 @@ def built(name: str):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_all_funds_of_a_user_at_once_equal_every_pair_by_itself(name: str) -> None:
+def test_all_funds_at_once_equal_each_pair_by_itself(name: str) -> None:
     generator = torch.Generator().manual_seed(1)
     user, fund, pair = (
         Block(part.codes, part.numbers.double())
@@ -57,7 +57,7 @@ def test_all_funds_of_a_user_at_once_equal_every_pair_by_itself(name: str) -> No
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_without_features_a_model_says_the_moments_of_the_training_split(name: str) -> None:
+def test_without_features_a_model_predicts_the_moments_of_the_labels(name: str) -> None:
     net = built(name)
     for module in net.modules():
         if hasattr(module, "linear") and module.linear.out_features in (1, 3):
@@ -83,7 +83,7 @@ def cross_entropy(p: float, label: float) -> float:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_loss_is_the_formula_of_each_example(name: str) -> None:
-    """Written out by plain Python from what the model predicts; ptofa's is in test_ptofa."""
+    """In plain Python from what the model predicts. That of `ptofa` is in test_ptofa."""
     net = built(name)
     click, conversion, revenue = [0.0, 1.0, 1.0], [0.0, 1.0, 0.0], [0.0, 120.5, 0.0]
     labels = Labels(*[torch.tensor(values).double() for values in (conversion, click, revenue)])
@@ -131,7 +131,7 @@ def test_the_product_of_two_probabilities_stays_finite_at_any_logits(label: floa
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_learns_who_converts(name: str) -> None:
-    """Conversion depends on one number of the user; a few steps of Adam must find it, for E as for p_c."""
+    """Conversion depends on one number of the user. A few steps of Adam must find it, for expected_revenue too."""
     generator = torch.Generator().manual_seed(5)
     parts = [block(part, (4_000,), generator) for part in (LAYOUT.user, LAYOUT.fund, LAYOUT.pair)]
     taste = parts[0].numbers[:, 0]

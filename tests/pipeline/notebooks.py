@@ -1,4 +1,4 @@
-"""Runs a notebook's cells one after the other, as Databricks does, with its objects played by the test."""
+"""Runs a notebook's cells one after the other, as Databricks does; the test provides the objects of Databricks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
 
 
 class Widgets:
-    """What `dbutils.widgets` gives, filled by the test."""
+    """Takes the place of `dbutils.widgets`, with the test's values."""
 
     def __init__(self, values: dict[str, str]) -> None:
         self.widgets, self._values = self, dict(values)

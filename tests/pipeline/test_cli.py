@@ -1,4 +1,4 @@
-"""The command `ptofa`: every job by its name, and how its end is told."""
+"""The command `ptofa`: every job by its name, and the exit code of each end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAINS = {path.stem for path in FOLDER.glob("*.py")}
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """The process's exit code if `ptofa` is called with the words, as the console script would end."""
+    """The exit code of `ptofa` with these words, as the console script would end."""
     monkeypatch.setattr(sys, "argv", ["ptofa", *words])
     try:
         main()
@@ -29,7 +29,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 
 def replace(monkeypatch: pytest.MonkeyPatch, job: str, outcome: int | BaseException) -> list[list[str]]:
-    """Puts a stand-in before the job's main; returns the list of the words it is called with."""
+    """Replaces the job's main; returns the list of the options that it is called with."""
     called: list[list[str]] = []
 
     def stand_in(argv: Sequence[str] | None = None) -> int:
@@ -64,7 +64,7 @@ def test_help_of_a_job_is_the_jobs_own(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "--model-dir VALUE" in capsys.readouterr().out
 
 
-def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--version") == 0
     assert capsys.readouterr().out == f"ptofa {__version__}\n"
 
@@ -82,25 +82,31 @@ def test_an_unknown_job_is_one_line_that_names_the_jobs(
 
 
 @pytest.mark.parametrize("job", sorted(MAINS))
-def test_a_job_gets_its_words(monkeypatch: pytest.MonkeyPatch, job: str) -> None:
+def test_a_job_gets_its_options(monkeypatch: pytest.MonkeyPatch, job: str) -> None:
     called = replace(monkeypatch, job, EXIT_OK)
     assert call(monkeypatch, job, "--warehouse", "w", "--debug") == 0
     assert called == [["--warehouse", "w", "--debug"]]
 
 
-def test_demo_is_what_make_demo_runs_and_further_words_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_is_what_make_demo_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     called = replace(monkeypatch, "run_pipeline", EXIT_OK)
-    assert call(monkeypatch, "demo", "--users", "500") == 0
+    assert call(monkeypatch, "demo") == 0
     ((option, config, *words),) = called
     assert option == "--config"
     assert load_yaml(config) == load_yaml(str(FOLDER.parent / "conf" / "local.yaml"))
-    assert words == ["--warehouse", "warehouse/synthetic", "--report", "reports/synthetic", "--users", "500"]
+    assert words == ["--warehouse", "warehouse/synthetic", "--report", "reports/synthetic"]
 
 
-def test_the_entry_point_raises_on_failure_and_only_then(
+def test_further_options_follow_those_of_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = replace(monkeypatch, "run_pipeline", EXIT_OK)
+    assert call(monkeypatch, "demo", "--users", "500") == 0
+    assert called[0][-4:] == ["--report", "reports/synthetic", "--users", "500"]
+
+
+def test_the_entry_point_raises_only_on_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Databricks calls the entry point itself: a returned code would be lost, and SystemExit(0) taken for a failure."""
+    """Databricks calls the entry point itself: it would lose a returned code, and take SystemExit(0) for a failure."""
     replace(monkeypatch, "score", EXIT_OK)
     monkeypatch.setattr(sys, "argv", ["ptofa", "score"])
     assert main() is None

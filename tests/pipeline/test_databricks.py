@@ -1,22 +1,19 @@
 """databricks.yml, offline: its structure, variables, settings and the order of its tasks; and the tasks themselves.
 
-`databricks bundle validate` needs a workspace. The models here are the part of `databricks bundle schema` that the file
-uses; a key that they do not know is refused.
+`databricks bundle validate` needs a workspace. `bundle` has models that refuse a key that they do not know.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import sys
-from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from pyspark.sql import SparkSession
 
 from ptofa_spark import cli
@@ -24,11 +21,10 @@ from ptofa_spark.config import load_yaml
 from ptofa_spark.pipeline.every_setting import SETTINGS
 from ptofa_spark.simulator.settings import GeneratePlatformSettings
 from ptofa_spark.tables.names import in_warehouse
+from tests.pipeline.bundle import BUNDLE, REFERENCE, ROOT, TASKS, TEXT, Bundle, Library, Task, packaged
 from tests.run_job import JOBS
 
-ROOT = JOBS.parent
-REFERENCE = re.compile(r"\$\{([^}]*)\}")
-# What a stage reads of the stages before it.
+# The stages whose output a stage reads.
 AFTER = {
     "build_features": {"generate_platform"},
     "train": {"build_features"},
@@ -37,148 +33,13 @@ AFTER = {
     "evaluate": {"train", "allocate"},
 }
 BUILT_IN = {"workspace.file_path", "workspace.current_user.userName", "bundle.name", "bundle.target"}
-
-
-class Part(BaseModel):
-    """A mapping of the bundle."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Name(Part):
-    name: str
-
-
-class Artifact(Part):
-    type: Literal["whl"]
-    build: str
-
-
-class Sync(Part):
-    paths: list[str]
-
-
-class Variable(Part):
-    description: str
-    default: str | int
-
-
-class Cluster(Part):
-    spark_version: str
-    node_type_id: str
-    num_workers: str | int
-    data_security_mode: Literal["SINGLE_USER", "DATA_SECURITY_MODE_DEDICATED"]
-    spark_env_vars: dict[str, str]
-
-
-class JobCluster(Part):
-    job_cluster_key: str
-    new_cluster: Cluster
-
-
-class Dependency(Part):
-    task_key: str
-
-
-class Library(Part):
-    whl: str
-
-
-class WheelTask(Part):
-    package_name: str
-    entry_point: str
-    parameters: list[str]
-
-
-class Task(Part):
-    task_key: str = Field(pattern=r"^[\w-]{1,100}$")
-    depends_on: list[Dependency] = []
-    job_cluster_key: str
-    libraries: list[Library]
-    python_wheel_task: WheelTask
-
-    @property
-    def job(self) -> str:
-        """The job that the task calls."""
-        return self.python_wheel_task.parameters[0]
-
-    def settings(self) -> dict[str, str]:
-        """The task's settings by option, `--config` among them."""
-        pairs = [word.removeprefix("--").split("=", 1) for word in self.python_wheel_task.parameters[1:]]
-        return {option: value for option, value in pairs}
-
-
-class Job(Part):
-    name: str
-    max_concurrent_runs: int
-    job_clusters: list[JobCluster]
-    tasks: list[Task]
-
-
-class Resources(Part):
-    jobs: dict[str, Job]
-
-
-class Presets(Part):
-    artifacts_dynamic_version: bool
-
-
-class Workspace(Part):
-    root_path: str
-
-
-class Target(Part):
-    default: bool = False
-    mode: Literal["development", "production"]
-    presets: Presets | None = None
-    workspace: Workspace | None = None
-    variables: dict[str, str | int] = {}
-
-
-class Bundle(Part):
-    bundle: Name
-    artifacts: dict[str, Artifact]
-    sync: Sync
-    variables: dict[str, Variable]
-    resources: Resources
-    targets: dict[str, Target]
-
-    def job(self) -> Job:
-        """The only job."""
-        (job,) = self.resources.jobs.values()
-        return job
-
-    def resolved(self, text: str, given: dict[str, str]) -> str:
-        """The text with each reference replaced: by what is given, else by the variable's default."""
-
-        def value(found: re.Match[str]) -> str:
-            name = found[1]
-            return given[name] if name in given else str(self.variables[name.removeprefix("var.")].default)
-
-        while REFERENCE.search(text):
-            text = REFERENCE.sub(value, text)
-        return text
-
-
-TEXT = (ROOT / "databricks.yml").read_text(encoding="utf-8")
-BUNDLE = Bundle.model_validate(yaml.safe_load(TEXT))
-TASKS = {task.task_key: task for task in BUNDLE.job().tasks}
 TASK = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-
-
-def packaged() -> tuple[str, dict[str, EntryPoint]]:
-    """The package's name and its entry points, as setup.py says: an installed copy may be older."""
-    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
-    (call,) = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "setup"]
-    said = {word.arg: word.value for word in call.keywords}
-    pairs = [line.split(" = ") for line in ast.literal_eval(said["entry_points"])["console_scripts"]]
-    return ast.literal_eval(said["name"]), {name: EntryPoint(name, value, "console_scripts") for name, value in pairs}
 
 
 @pytest.mark.parametrize(
     ("place", "key"), [("python_wheel_task", "entrypoint"), ("new_cluster", "spark_verson"), ("targets", "prod2")]
 )
-def test_a_misspelt_key_would_be_seen(place: str, key: str) -> None:
+def test_a_misspelt_key_is_refused(place: str, key: str) -> None:
     with pytest.raises(ValidationError):
         Bundle.model_validate(yaml.safe_load(re.sub(rf"( *){place}:\n", rf"\g<0>\1  {key}: x\n", TEXT, count=1)))
 
@@ -206,9 +67,12 @@ def test_a_tasks_settings_are_settings_of_its_job(task: Task) -> None:
     SETTINGS[task.job].model_validate(given)
 
 
-def test_the_settings_file_is_synchronised_and_loads() -> None:
+def test_the_settings_file_is_synchronised() -> None:
     assert "conf" in BUNDLE.sync.paths
     assert all((ROOT / path).is_dir() for path in BUNDLE.sync.paths)
+
+
+def test_the_settings_file_loads() -> None:
     assert load_yaml(str(ROOT / "conf" / "cluster.yaml"))
 
 
@@ -230,7 +94,7 @@ def test_the_campaign_is_the_one_that_the_generator_ends_with() -> None:
     assert BUNDLE.variables["campaign"].default == f"week_{weeks + 1:02d}"
 
 
-def test_what_one_task_writes_is_what_another_reads() -> None:
+def test_each_task_reads_where_an_earlier_one_wrote() -> None:
     assert len({TASKS[key].settings()["model-dir"] for key in ("train", "score", "evaluate")}) == 1
     report = TASKS["evaluate"].settings()["report"]
     for key in ("allocate_ha", "allocate_exact"):
@@ -240,7 +104,7 @@ def test_what_one_task_writes_is_what_another_reads() -> None:
 @pytest.mark.parametrize(
     "given", [{}, {"var.warehouse": "main.ptofa", "var.tables": "main.ptofa."}], ids=["volume", "catalog"]
 )
-def test_tables_are_the_warehouses_in_a_volume_and_in_a_catalog(given: dict[str, str]) -> None:
+def test_tables_are_those_of_the_warehouse(given: dict[str, str]) -> None:
     warehouse = BUNDLE.resolved("${var.warehouse}", given)
     for key in ("allocate_ha", "allocate_exact"):
         written = key.replace("allocate", "allocation")
@@ -249,17 +113,20 @@ def test_tables_are_the_warehouses_in_a_volume_and_in_a_catalog(given: dict[str,
             assert BUNDLE.resolved(TASKS[key].settings()[option], given) == in_warehouse(warehouse, table)
 
 
-def test_every_variable_is_declared_and_used() -> None:
+def test_the_variables_in_use_are_those_declared() -> None:
     used = set(REFERENCE.findall(TEXT))
     assert used - BUILT_IN == {f"var.{name}" for name in BUNDLE.variables}
     for target in BUNDLE.targets.values():
         assert set(target.variables) <= set(BUNDLE.variables)
 
 
-def test_one_target_is_the_default_and_production_has_one_place() -> None:
+def test_the_development_target_is_the_default() -> None:
     assert [name for name, target in BUNDLE.targets.items() if target.default] == ["dev"]
     assert BUNDLE.targets["dev"].mode == "development"
-    # The CLI refuses production without it.
+
+
+def test_production_has_one_place() -> None:
+    """The command line of Databricks refuses production without it."""
     assert BUNDLE.targets["prod"].workspace is not None
 
 
@@ -270,12 +137,12 @@ def test_every_task_runs_on_the_jobs_cluster() -> None:
     assert BUNDLE.resolved(cluster.new_cluster.spark_version, {}).startswith("17.")
 
 
-def test_all_tasks_run_one_after_the_other_with_the_bundles_own_parameters(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_all_tasks_run_with_the_bundles_own_parameters(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Databricks calls them: the entry point by name, in a session that runs, with tables of a catalog.
+    """As Databricks calls them: the entry point by name, in a running session, with tables of a catalog.
 
-    A local directory stands for the volume. Each task that writes a table runs twice: into none, and into its own.
+    The volume is a local directory. Each task that writes a table runs twice, to replace its own table.
     """
     config: dict[str, Any] = {
         "generate_platform": {"weeks": 2, "unrecorded_below": 0.0},
@@ -304,7 +171,11 @@ def test_all_tasks_run_one_after_the_other_with_the_bundles_own_parameters(
     assert [each["name"] for each in evaluation["allocations"]] == ["ha", "exact"]
     assert all(each["summary"]["violations"] == {"c1": 0, "c2": 0, "c3": 0} for each in evaluation["allocations"])
     assert (tmp_path / "volume" / "reports" / "report.html").is_file()
-    # And a task whose input is missing fails as a task does: by an exception.
+
+
+def test_a_task_whose_input_is_missing_fails_by_an_exception(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", ["ptofa", "score", f"--warehouse={tmp_path}/none", f"--model-dir={tmp_path}/none"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -1,4 +1,4 @@
-"""What a user gets wrong before any stage runs: one line that names it, exit code 2."""
+"""A mistake of the user's before any stage runs is one line that names it, with exit code 2."""
 
 from __future__ import annotations
 
@@ -56,11 +56,12 @@ def test_a_wrong_config_is_one_line(
     assert said in line
 
 
-def test_a_missing_config_and_an_unknown_option_are_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_config_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, line = run_job("train", "--config", str(tmp_path / "nowhere.yaml"), capsys=capsys)
     assert (code, line) == (2, f"error: config file {tmp_path}/nowhere.yaml cannot be read: No such file or directory")
+
+
+def test_an_unknown_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     code, line = run_job("train", "--epoch", "3", capsys=capsys)
     assert code == 2
     assert "--epoch" in line

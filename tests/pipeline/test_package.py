@@ -1,4 +1,4 @@
-"""The wheel that `make package` builds, installed where the project is not: what is in it, and that it runs."""
+"""The wheel that `make package` builds, installed where the project is not: its content, and that it runs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Makefile", "setup.py", "README.md", "pyproject.toml", "requirements-build.lock", "requirements.lock"):
         shutil.copy(ROOT / name, source / name)
-    # INSTALLED names a file that is there: the packages are those that this test runs with, none is to be installed.
+    # INSTALLED names a file that exists, so that nothing is installed: the packages are those of this test.
     here = ("PYTHON=" + sys.executable, "VENV=" + sys.prefix, "INSTALLED=setup.py", "MIN_FREE_MB=0")
     subprocess.run(
         ["make", "--no-print-directory", "package", f"DIST={folder / 'dist'}", *here], cwd=source, check=True
@@ -66,14 +66,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     shutil.rmtree(source)
     (wheel,) = (folder / "dist").glob("*.whl")
     python = python_without_the_project(folder / "venv")
-    # Beside the packages of this environment, where an editable install of the same version is found: it must stay.
+    # This environment may have an editable install of the same version, which must stay.
     words = ("install", "--quiet", "--no-deps", "--no-index", "--ignore-installed", str(wheel))
     subprocess.run([sys.executable, "-m", "pip", "--python", str(python), *words], check=True)
     return Installed(folder, wheel, python.parent / "ptofa")
 
 
 def campaign(folder: Path, missing_column: str | None = None) -> tuple[str, ...]:
-    """Writes a campaign of 40 users and 3 funds as CSV, and gives the words for `ptofa allocate`."""
+    """Writes a campaign of 40 users and 3 funds as CSV, and returns the arguments of `ptofa allocate`."""
     rng = np.random.default_rng(7)
     tolerance = rng.integers(1, 6, USERS)
     scores = pd.DataFrame({"user_id": np.repeat(np.arange(USERS), len(RISK)), "fund_id": list(RISK) * USERS})
@@ -110,7 +110,7 @@ def best_objective(scores: pd.DataFrame) -> float:
     return float(revenue[rows, columns].sum())
 
 
-def test_the_wheel_holds_library_jobs_and_settings(installed: Installed) -> None:
+def test_the_wheel_holds_the_whole_project(installed: Installed) -> None:
     held = set(zipfile.ZipFile(installed.wheel).namelist())
     assert {f"ptofa_jobs/{path.name}" for path in JOBS.glob("*.py")} <= held
     assert {f"ptofa_conf/{path.name}" for path in (ROOT / "conf").glob("*.yaml")} <= held
@@ -119,13 +119,13 @@ def test_the_wheel_holds_library_jobs_and_settings(installed: Installed) -> None
     assert {name.split("/")[0] for name in held} == {*OWN, f"ptofa_spark-{__version__}.dist-info"}
 
 
-def test_the_zip_for_py_files_is_the_same(installed: Installed) -> None:
+def test_the_zip_for_py_files_is_the_wheel(installed: Installed) -> None:
     (archive,) = installed.wheel.parent.glob("*.zip")
     assert archive.read_bytes() == installed.wheel.read_bytes()
 
 
 def test_the_wheel_asks_for_every_package_that_it_imports(installed: Installed) -> None:
-    """Otherwise it would run here, beside packages that others ask for, and not in an empty environment."""
+    """Otherwise it would run here, where other packages bring them, but not in an empty environment."""
     with zipfile.ZipFile(installed.wheel) as wheel:
         (metadata,) = [name for name in wheel.namelist() if name.endswith("/METADATA")]
         asked = message_from_string(wheel.read(metadata).decode()).get_all("Requires-Dist", [])
@@ -146,7 +146,7 @@ def test_the_command_runs_from_anywhere(installed: Installed) -> None:
     assert all(re.search(rf"^  {path.stem} +\w", done.stdout, flags=re.MULTILINE) for path in JOBS.glob("*.py"))
 
 
-def test_an_allocation_from_csv_files(installed: Installed) -> None:
+def test_the_command_allocates_optimally_from_csv_files(installed: Installed) -> None:
     folder = installed.folder / "campaign"
     done = installed.run(*campaign(folder), "--method", "exact")
     assert done.returncode == 0, done.stderr
@@ -162,7 +162,7 @@ def test_an_allocation_from_csv_files(installed: Installed) -> None:
     assert summary["violations"] == {"c1": 0, "c2": 0, "c3": 0}
 
 
-def test_bad_input_is_one_line_and_exit_code_2(installed: Installed) -> None:
+def test_bad_input_is_one_line(installed: Installed) -> None:
     folder = installed.folder / "bad"
     done = installed.run(*campaign(folder, missing_column="demand"))
     assert done.returncode == 2

@@ -20,7 +20,7 @@ HILLSTROM = Path(os.environ.get("HILLSTROM_CSV", "../shared/data/hillstrom.csv")
 
 
 class Run:
-    """A finished run of the pipeline and what it left behind."""
+    """A finished run of the pipeline and what it wrote."""
 
     def __init__(self, spark: SparkSession, root: Path, line: str) -> None:
         self.spark, self.root, self.line = spark, root, line
@@ -41,7 +41,7 @@ def run(spark: SparkSession, root: Path, capsys: pytest.CaptureFixture[str], con
     return Run(spark, root, line)
 
 
-def test_a_warehouse_that_is_no_folder_leaves_the_model_beside_the_reports() -> None:
+def test_the_model_is_in_the_warehouse_only_if_that_is_a_folder() -> None:
     for warehouse, place in {
         "warehouse/x": "warehouse/x/model", "s3a://bucket/ptofa": "r/model", "main.ptofa": "r/model",
         "/mnt/w/": "/mnt/w/model", "dbfs:/ptofa": "r/model", "hdfs:/x": "r/model",
@@ -95,7 +95,7 @@ def assert_notebooks_run(done: Run) -> None:
 
 
 def assert_a_summary_of_another_allocation_is_refused(done: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """As a run leaves it that ended between the table and the summary."""
+    """A run that ended between the table and the summary leaves such a summary."""
     place = done.root / "reports" / "ha" / "allocation.json"
     told = place.read_text()
     place.write_text(json.dumps({**json.loads(told), "objective": 1.0}))
@@ -115,7 +115,9 @@ def assert_a_summary_of_another_allocation_is_refused(done: Run, capsys: pytest.
     place.write_text(told)
 
 
-def test_synthetic_platform_end_to_end(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_pipeline_runs_on_the_synthetic_platform(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = "generate_platform: {weeks: 3}\ntrain: {epochs: 2}\n"
     done = run(spark, tmp_path, capsys, config, "--users", "3000")
     assert_ha_meets_every_constraint(done)
@@ -139,7 +141,9 @@ def test_synthetic_platform_end_to_end(spark: SparkSession, tmp_path: Path, caps
 
 
 @pytest.mark.skipif(not HILLSTROM.exists(), reason=f"no Hillstrom CSV at {HILLSTROM}: set HILLSTROM_CSV")
-def test_hillstrom_end_to_end(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_pipeline_runs_on_hillstrom(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ("--dataset", "hillstrom", "--source", str(HILLSTROM))
     done = run(spark, tmp_path, capsys, "train: {epochs: 2}\n", *words)
     assert_ha_meets_every_constraint(done)
@@ -167,7 +171,9 @@ def test_hillstrom_end_to_end(spark: SparkSession, tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.long
-def test_completejourney_end_to_end(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_pipeline_runs_on_completejourney(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     done = run(spark, tmp_path, capsys, "train: {epochs: 1}\n", "--dataset", "completejourney")
     assert_ha_meets_every_constraint(done)
     for judged in done.evaluation["allocations"]:  # targeted, not randomised: nothing is estimated from the log

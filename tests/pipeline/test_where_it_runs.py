@@ -1,4 +1,4 @@
-"""A job as a container, a notebook server's shell or a stranger's folder lets it run: it ends well, or in one line."""
+"""A job in a container, in the shell of a notebook server or beside foreign modules ends well, or in one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS = (
     "--output=sortie_é", "--report=rapport_é", "--driver-users=1",
 )  # fmt: skip
 SESSION = ("--spark.master=local[2]", "--spark.driver-memory=1g", "--spark.shuffle-partitions=2")
-# The POSIX locale, in which a container runs; PySpark's driver is a notebook server, as many a shell has it.
+# A container runs in the POSIX locale. Many shells name a notebook server as PySpark's driver.
 CONTAINER = {"LC_ALL": "C", "PYSPARK_DRIVER_PYTHON": "jupyter-nowhere"}
 
 
@@ -40,8 +40,8 @@ def run(folder: Path, *command: str, **environ: str) -> subprocess.CompletedProc
     )
 
 
-def test_a_job_in_the_posix_locale_takes_accents_and_a_folder_with_modules_of_somebodys_own(folder: Path) -> None:
-    """Spark's path, whose Python workers would import the calendar and the numpy that lie where the job stands."""
+def test_a_job_in_the_posix_locale_takes_accents_beside_foreign_modules(folder: Path) -> None:
+    """By Spark's passes: their Python workers would import the calendar and the numpy of the job's directory."""
     for module in ("calendar", "numpy", "types"):
         (folder / f"{module}.py").write_text("raise RuntimeError('not the one that Python means')\n")
     ended = run(folder, sys.executable, str(JOBS / "allocate.py"), *WORDS, *SESSION, **CONTAINER)
@@ -51,8 +51,8 @@ def test_a_job_in_the_posix_locale_takes_accents_and_a_folder_with_modules_of_so
     assert (folder / "rapport_é" / "allocation.json").is_file()
 
 
-def test_under_spark_submit_the_locale_of_a_jvm_that_cannot_read_a_name_is_told(folder: Path) -> None:
-    """It hands Python a word with question marks; a name in a settings file is whole, and Spark cannot use it."""
+def test_spark_submit_names_the_locale_in_which_a_name_is_lost(folder: Path) -> None:
+    """The JVM hands a word with question marks to Python. A name in a settings file is whole; Spark cannot use it."""
     (folder / "conf.yaml").write_text("allocate: {expected_revenue: é/scores.csv, output: aus}", encoding="utf-8")
     for table in ("funds.csv", "demands.csv"):
         shutil.copy(folder / "é" / table, folder)
@@ -70,7 +70,7 @@ def test_under_spark_submit_the_locale_of_a_jvm_that_cannot_read_a_name_is_told(
             LC_ALL="C", PYSPARK_PYTHON=sys.executable,
         )  # fmt: skip
         assert ended.returncode == 2
-        # spark-submit sends all that Python says to its own standard output.
+        # spark-submit writes all output of Python to its own standard output.
         (line,) = [line for line in ended.stdout.splitlines() if line.startswith("error: ")]
         assert said in line
         assert line.endswith("as ANSI_X3.4-1968: set LC_ALL=C.UTF-8 where it is started; LC_ALL is 'C')")
@@ -87,13 +87,16 @@ def test_a_home_that_cannot_be_written_is_named(folder: Path) -> None:
     assert "HOME is" in line
 
 
-def test_letters_that_a_terminal_or_python_cannot_show_cost_no_result_and_no_trace(folder: Path) -> None:
+def test_letters_that_a_terminal_cannot_show_are_escaped(folder: Path) -> None:
     said = (
         "from ptofa_spark.running.job import run_as_job; "
         "import sys; sys.exit(run_as_job(lambda _: print('基金') or 0, []))"
     )
     ended = run(folder, sys.executable, "-c", said, PYTHONIOENCODING="ascii")
     assert (ended.returncode, ended.stdout) == (0, "\\u57fa\\u91d1\n")
+
+
+def test_an_argument_that_is_not_utf_8_is_one_line(folder: Path) -> None:
     latin = [os.fsencode(sys.executable), os.fsencode(JOBS / "audit.py"), b"--funds", b"\xe9.csv"]
     refused = subprocess.run(latin, cwd=folder, env=os.environ | {"LC_ALL": "C"}, capture_output=True, check=False)
     assert refused.returncode == 2

@@ -1,4 +1,4 @@
-"""What two folders of `small_runs` differ in, each difference named by its file and place."""
+"""The differences of two folders of `small_runs`, each named by its file and place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import feather
 from safetensors.numpy import load_file
 
-# Wall-clock times, and what names the moment or the code that a file was made at or by.
+# Seconds, and what names the time or the code version of a file.
 # `waited` is in seconds; `files` is of the names of the files that were read, which Spark draws anew in each run.
 NOT_OF_THE_RESULT = frozenset({"seconds", "waited", "files", "created", "created_at", "version", "ptofa_version"})
 _LISTED = 5  # differences of one file
@@ -40,7 +40,7 @@ def _results(root: Path) -> Iterator[Path]:
             yield path
 
 
-# What infeasible.json says in words may be said better.
+# A refactoring may improve the words of infeasible.json.
 _JSON_FILES = frozenset(
     {"plan.json", "allocation.json", "prices.json", "what_if.json", "evaluation.json", "model.json", "metrics.json"}
 )

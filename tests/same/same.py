@@ -2,7 +2,7 @@
 
 Checks the commit out beside the working tree, runs the same small campaigns through both (`small_runs`), at the same
 time, and names every difference by file, row and column (`differences`). The exit code is 0 if there is none, 1 if
-there is one, 2 if it could not be told. What a commit leaves is kept under build/same and not run again.
+there is one, 2 if the runs failed. The results of a commit are kept under build/same and not made again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         tree = work / "tree"
         _check_out(commit, tree)
         started.append(_start(tree, before, asked.only))
-    failed = _failed(started)
+    failed = wait_until_one_fails(started)
     if failed:
         logs = " and ".join(str(run.args[3]) + ".log" for run in failed)  # type: ignore[index]
         print(f"error: the runs did not end: {logs} says why", file=sys.stderr)
@@ -55,8 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if found else 0
 
 
-def _failed(runs: list[subprocess.Popen[bytes]]) -> list[subprocess.Popen[bytes]]:
-    """The runs that failed, if any; the others are stopped then."""
+def wait_until_one_fails(runs: list[subprocess.Popen[bytes]]) -> list[subprocess.Popen[bytes]]:
+    """Waits for the runs. Stops the others when one fails. Returns those that failed, none if all ended well."""
     while None in [run.poll() for run in runs]:
         failed = [run for run in runs if run.returncode]
         if failed:

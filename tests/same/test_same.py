@@ -31,13 +31,13 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
         (root / "ha" / "allocation.json").write_text(json.dumps({"objective": 2.5, "seconds": {"read": name}}))
         (root / "model").mkdir()
         save_file({"bias": np.array([0.5, 0.0], np.float32)}, str(root / "model" / "model.safetensors"))
-        # The table itself, whose files have names of their own at every write, is not compared.
+        # The files of a Delta table have other names at every write: they are not compared.
         (root / "allocation" / "_delta_log").mkdir(parents=True)
         (root / "allocation" / "_delta_log" / "plan.json").write_text(f'"{name}"')
     return tmp_path / "before", tmp_path / "now"
 
 
-def test_the_same_results_are_the_same_whatever_time_they_took(folders: tuple[Path, Path]) -> None:
+def test_the_seconds_of_a_run_are_no_difference(folders: tuple[Path, Path]) -> None:
     assert differences(*folders) == []
 
 
@@ -61,18 +61,23 @@ def test_each_difference_is_named_by_its_place(folders: tuple[Path, Path]) -> No
     ]
 
 
-def test_other_rows_and_columns_are_named(folders: tuple[Path, Path]) -> None:
+def test_a_missing_row_is_named(folders: tuple[Path, Path]) -> None:
     before, now = folders
     table = feather.read_table(before / "tables" / "ha.arrow")
     feather.write_feather(table.slice(1), str(now / "tables" / "ha.arrow"))
     assert differences(before, now) == ["tables/ha.arrow: 2 rows before, 1 now"]
+
+
+def test_a_renamed_column_is_named(folders: tuple[Path, Path]) -> None:
+    before, now = folders
+    table = feather.read_table(before / "tables" / "ha.arrow")
     feather.write_feather(
         table.rename_columns(["campaign_id", "user", "expected_revenue"]), now / "tables" / "ha.arrow"
     )
     assert differences(before, now) == ["tables/ha.arrow: columns before ['user_id int64'], now ['user int64']"]
 
 
-def test_the_runs_cover_every_method_mode_k_and_path(tmp_path: Path) -> None:
+def test_the_runs_cover_every_combination(tmp_path: Path) -> None:
     runs = [run.options for run in all_runs() if run.job == "allocate"]
     covered = {(run.get("method", "ha"), run["demand_mode"], run["k"], run.get("driver_users", 1)) for run in runs}
     modes = ("exact", "at-most", "partial", "scale")
@@ -90,15 +95,15 @@ def test_a_base_that_is_no_commit_is_refused(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == ("error: 'nowhere' is no commit of this repository: make same BASE=<commit>\n")
 
 
-def test_runs_that_are_none_are_no_proof(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_proof_needs_at_least_one_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert same.main(["HEAD", "--only", "no such run"]) == 2
     assert "no run has 'no such run' in its name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("ends", ["exit 3", "kill -9 $$"])
-def test_a_run_that_fails_or_is_killed_stops_the_others(ends: str) -> None:
+def test_a_run_that_fails_stops_the_others(ends: str) -> None:
     failing, going = (subprocess.Popen(["bash", "-c", words]) for words in (ends, "exec sleep 600"))
-    assert same._failed([going, failing]) == [failing]
+    assert same.wait_until_one_fails([going, failing]) == [failing]
     assert going.returncode is not None
 
 

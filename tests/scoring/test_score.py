@@ -1,4 +1,4 @@
-"""score on real tables: what the executors compute is what training computed, whoever carries it, or nothing at all."""
+"""`score` on real tables: the executors compute what training computed, or nothing is written."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def scored(spark: SparkSession, warehouse: str, output: Path, **more: str) -> pd
 
 
 def pairs_in_plain_python(spark: SparkSession, warehouse: str) -> pd.DataFrame:
-    """Every user with every fund, the pair's features worked out one by one from the user's purchases."""
+    """Every user with every fund. The features of each pair are computed by themselves from the user's purchases."""
     users = spark.read.format("delta").load(f"{warehouse}/user_features").orderBy("user_id").toPandas()
     funds = spark.read.format("delta").load(f"{warehouse}/fund_features").orderBy("fund_id").toPandas()
     pairs = users.drop(columns="campaign_id").merge(funds.drop(columns="campaign_id"), how="cross")
@@ -71,9 +71,7 @@ def pairs_in_plain_python(spark: SparkSession, warehouse: str) -> pd.DataFrame:
     )
 
 
-def test_every_pair_is_scored_as_the_training_time_forward_scores_it(
-    spark: SparkSession, warehouse: str, tmp_path: Path
-) -> None:
+def test_every_pair_is_scored_as_in_training(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
     scores = scored(spark, warehouse, tmp_path / "scores")
     pairs = pairs_in_plain_python(spark, warehouse)
     trained = unpack(read_artifact(f"{warehouse}/model"))
@@ -92,7 +90,7 @@ def test_every_pair_is_scored_as_the_training_time_forward_scores_it(
 def test_a_funds_scores_do_not_depend_on_how_many_there_are(
     spark: SparkSession, warehouse: str, tmp_path: Path, count: int
 ) -> None:
-    """The first fund alone, and all of them beside many that no one has ever seen."""
+    """The first fund alone, and all of them beside many new ones."""
     wanted = np.stack(scored(spark, warehouse, tmp_path / "few")["expected_revenue"].to_list())
     users = spark.read.format("delta").load(f"{warehouse}/user_features")
     funds = spark.read.format("delta").load(f"{warehouse}/fund_features").where("campaign_id = 'target'")
@@ -104,8 +102,8 @@ def test_a_funds_scores_do_not_depend_on_how_many_there_are(
         funds = funds.unionByName(new.withColumns({"fund_id": names, "f_fund_id": names}).drop("n"))
     scores = scored_users(users, funds, read_artifact(f"{warehouse}/model"))
     plan = scores._jdf.queryExecution().executedPlan().toString()
-    assert "pythonUDF0" in plan  # the network runs once a user,
-    assert "pythonUDF1" not in plan  # not once a fund
+    assert "pythonUDF0" in plan  # the network runs once per user,
+    assert "pythonUDF1" not in plan  # not once per fund
     table = scores.orderBy("user_id").toPandas()
     found = np.stack(table["expected_revenue"].to_list())
     assert found.shape == (USERS, count)
@@ -116,7 +114,7 @@ def test_a_funds_scores_do_not_depend_on_how_many_there_are(
     np.testing.assert_allclose(found[:, places], wanted[:, few], rtol=1e-5)
 
 
-def test_the_table_is_the_contracts(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
+def test_the_table_keeps_its_contract(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
     scored(spark, warehouse, tmp_path / "scores")
     table = spark.read.format("delta").load(str(tmp_path / "scores"))
     assert [(f.name, f.dataType) for f in table.schema] == [(f.name, f.dataType) for f in COMPACT_SCORES]
@@ -145,7 +143,7 @@ def test_neither_partitions_nor_batches_change_a_bit_of_a_score(
     assert np.array_equal(np.stack(whole["expected_revenue"].to_list()), np.stack(torn["expected_revenue"].to_list()))
 
 
-def test_the_test_audience_is_the_users_of_the_test_split(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
+def test_the_test_audience_is_the_test_split(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
     users = spark.read.format("delta").load(f"{warehouse}/user_features").where("split = 'test'").toPandas()
     everyone = scored(spark, warehouse, tmp_path / "all").set_index("user_id")["expected_revenue"]
     some = scored(spark, warehouse, tmp_path / "some", audience="test").set_index("user_id")["expected_revenue"]
@@ -154,9 +152,7 @@ def test_the_test_audience_is_the_users_of_the_test_split(spark: SparkSession, w
     assert all(np.array_equal(some[user], everyone[user]) for user in some.index)
 
 
-def test_scoring_again_replaces_the_campaigns_rows_and_no_others(
-    spark: SparkSession, warehouse: str, tmp_path: Path
-) -> None:
+def test_scoring_again_replaces_only_the_campaigns_rows(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
     scored(spark, warehouse, tmp_path / "scores")
     table = spark.read.format("delta").load(str(tmp_path / "scores"))
     table.limit(10).selectExpr("'earlier' AS campaign_id", *table.columns[1:]).write.format("delta").mode(
@@ -179,7 +175,7 @@ def spoiled(warehouse: str, model_dir: Path, word: str, value: float = math.nan)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_score_that_is_no_number_names_the_first_users_and_writes_nothing(
+def test_a_score_that_is_no_number_is_refused_with_its_users(
     spark: SparkSession, warehouse: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], value: float
 ) -> None:
     spoiled(warehouse, tmp_path / "spoiled", "South", value)
@@ -204,9 +200,7 @@ def test_a_failed_scoring_leaves_the_earlier_scores(spark: SparkSession, warehou
     assert np.array_equal(np.stack(after["expected_revenue"]), np.stack(before["expected_revenue"]))
 
 
-def test_a_worker_builds_the_model_once_and_computes_a_users_part_once_for_all_funds(
-    spark: SparkSession, warehouse: str
-) -> None:
+def test_a_worker_builds_the_model_once(spark: SparkSession, warehouse: str) -> None:
     artifact = read_artifact(f"{warehouse}/model")
     threads = torch.get_num_threads()
     try:
@@ -217,6 +211,10 @@ def test_a_worker_builds_the_model_once_and_computes_a_users_part_once_for_all_f
         assert loaded(pickle.loads(pickle.dumps(artifact))) is model
     finally:
         torch.set_num_threads(threads)
+
+
+def test_a_users_part_is_computed_once_for_all_funds(spark: SparkSession, warehouse: str) -> None:
+    model = loaded(read_artifact(f"{warehouse}/model"))
     rows = spark.read.format("delta").load(f"{warehouse}/fund_features").where("campaign_id = 'target'")
     funds = rows.orderBy("fund_id").collect()
     pairs = CampaignPairs.of(funds)
@@ -233,9 +231,7 @@ def test_a_worker_builds_the_model_once_and_computes_a_users_part_once_for_all_f
     assert all(shape[1:] == (1,) for shape in embedded)
 
 
-def test_predicted_examples_agree_with_each_other_and_with_the_scores(
-    spark: SparkSession, warehouse: str, tmp_path: Path
-) -> None:
+def test_predictions_of_examples_agree_with_the_scores(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
     examples = spark.read.format("delta").load(f"{warehouse}/examples")
     said = predict_examples(examples, f"{warehouse}/model")
     assert said.columns == [*examples.columns, "p_c", "mu", "sigma", "predicted_log10", "predicted_revenue"]
@@ -249,7 +245,7 @@ def test_predicted_examples_agree_with_each_other_and_with_the_scores(
     np.testing.assert_allclose(rows["predicted_revenue"], scores, rtol=1e-5)
 
 
-def test_bad_input_fails_in_one_line_and_writes_nothing(
+def test_bad_input_fails_in_one_line(
     spark: SparkSession, warehouse: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refusal(warehouse: str, model_dir: str) -> str:

@@ -1,4 +1,4 @@
-"""Ids, columns and files made by someone who wants more than to be read."""
+"""Ids, columns and files that are made to do harm."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_nothing_in_the_library_runs_data() -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_string_reaches_sql_as_itself(spark: SparkSession, text: str) -> None:
+def test_a_string_reaches_sql_unchanged(spark: SparkSession, text: str) -> None:
     frame = spark.createDataFrame([(text, 1), ("other", 2)], "id string, n int")
     assert [row["n"] for row in frame.where(f"id = {sql_string(text)}").collect()] == [1]
     if text.strip() and "\n" not in text:
@@ -63,10 +63,10 @@ def test_a_place_is_a_catalog_name_only_if_it_looks_like_one(text: str) -> None:
     assert in_warehouse("/data/w", "scores") == "/data/w/scores"
 
 
-def test_hostile_ids_pass_through_an_allocation_and_its_rerun_as_they_are(
+def test_hostile_ids_pass_through_an_allocation_unchanged(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ids reach replaceWhere, JSON and the output; nothing else is touched, nothing lies elsewhere."""
+    """The ids reach replaceWhere, JSON and the output. No other file is changed or written."""
     root = tmp_path / "root"
     root.mkdir()
     rng = np.random.default_rng(5)
@@ -109,7 +109,7 @@ class Payload:
         return Path.write_text, (self.place, "ran")
 
 
-def test_metadata_that_petastorm_would_unpickle_is_never_looked_at(tmp_path: Path) -> None:
+def test_metadata_that_petastorm_would_unpickle_is_not_read(tmp_path: Path) -> None:
     rows = pa.table({"x": np.arange(100, dtype=np.float64)})
     pq.write_table(rows, tmp_path / "part-0.parquet")
     hostile = {b"dataset-toolkit.unischema.v1": pickle.dumps(Payload(tmp_path / "ran"))}
@@ -122,7 +122,7 @@ def test_metadata_that_petastorm_would_unpickle_is_never_looked_at(tmp_path: Pat
 
 
 def test_a_secret_in_a_uri_is_never_shown(tmp_path: Path) -> None:
-    """Neither in the one line, nor in the trace that --debug shows, nor in the log."""
+    """Not in the one line, in the trace that --debug shows, or in the log."""
     secret = "geheim-4711"
     for place in (f"postgresql://anna:{secret}@127.0.0.1:1/runs", f"https://127.0.0.1:1/x?token={secret}"):
         job = [sys.executable, str(JOBS / "train.py"), "--debug", "--spark.master=local[1]", f"--warehouse={place}"]
@@ -141,7 +141,10 @@ def test_a_secret_in_a_uri_is_never_shown(tmp_path: Path) -> None:
         "client_secret=geheim-4711;x=1", "fs.azure.account.apikey=geheim-4711",
     ],
 )  # fmt: skip
-def test_secrets_are_hidden_and_the_rest_is_shown(text: str) -> None:
+def test_secrets_are_hidden(text: str) -> None:
     assert "geheim" not in without_secrets(f"cannot reach {text}")
+
+
+def test_text_without_a_secret_is_shown() -> None:
     for open_text in ("abfss://files@account.dfs.core.windows.net/x", "run=1 stage=train rows=3", "https://h:80/x"):
         assert without_secrets(open_text) == open_text

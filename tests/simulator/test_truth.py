@@ -1,3 +1,7 @@
+"""The simulator's truth: its calibration, its distributions, and the log that its policy leaves."""
+
+from __future__ import annotations
+
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +21,7 @@ USERS = np.arange(200_000)
 
 @pytest.fixture(scope="module", params=["promotion", "recommendation"])
 def campaign(request):
-    """200,000 users of a scenario, their truth, and two campaigns of outcomes as the logging policy chose."""
+    """200,000 users of a scenario, their truth, and two campaigns of outcomes under the logging policy."""
     world = make_world(GeneratePlatformSettings(scenario=request.param, seed=11))
     people = make_people(world.seed, USERS, 4)
     truth = make_truth(people, world.funds, 4, world.calibration)
@@ -30,11 +34,16 @@ def campaign(request):
     return world, people, truth, shown, came
 
 
-def test_rate_and_revenue_meet_the_calibration(campaign):
+def test_the_conversion_rate_meets_the_calibration(campaign):
     world, _, _, _, came = campaign
     converted = np.concatenate([each.conversion for each in came])
-    revenue = np.concatenate([each.revenue for each in came])
     assert converted.mean() == pytest.approx(world.scenario.conversion_rate, rel=0.15)
+
+
+def test_revenue_meets_the_calibration(campaign):
+    _, _, _, _, came = campaign
+    converted = np.concatenate([each.conversion for each in came])
+    revenue = np.concatenate([each.revenue for each in came])
     assert revenue.sum() / converted.sum() == pytest.approx(5_500, rel=0.15)
     assert ((revenue > 0) == converted).all()
 
@@ -55,10 +64,14 @@ def test_conversions_follow_p_c_within_binomial_error_in_every_decile(campaign):
         assert abs(error) < 4
 
 
-def test_a_conversion_has_a_click_and_clicks_follow_the_root_of_p_c(campaign):
+def test_a_conversion_has_a_click(campaign):
+    _, _, _, _, came = campaign
+    assert not (came[0].conversion & ~came[0].click).any()
+
+
+def test_clicks_follow_the_root_of_p_c(campaign):
     _, _, truth, shown, came = campaign
     clicked = came[0].click
-    assert not (came[0].conversion & ~clicked).any()
     expected = np.sqrt(truth.p_c[USERS, shown[0].fund])
     assert abs(clicked.sum() - expected.sum()) < 4 * np.sqrt((expected * (1 - expected)).sum())
 
@@ -115,11 +128,15 @@ def test_amounts_are_log_normal_with_the_users_own_parameters():
         assert abs(logs.mean() - people.log_amount_mean[user]) < 4 * error
 
 
-def test_purchases_have_a_long_tail_and_respect_the_risk_limit():
+def test_the_number_of_purchases_has_a_long_tail():
+    people = make_people(3, USERS, 4)
+    assert np.quantile(people.purchases, 0.99) > 8 * people.purchases.mean() > 8 * np.median(people.purchases)
+
+
+def test_purchases_respect_the_risk_limit():
     world = make_world(GeneratePlatformSettings(seed=3))
     people = make_people(3, USERS, 4)
     bought = make_purchases(people, world.funds, 4)
-    assert np.quantile(people.purchases, 0.99) > 8 * people.purchases.mean() > 8 * np.median(people.purchases)
     assert (world.funds.risk_level[bought.fund] <= people.risk_tolerance[bought.user]).all()
     assert bought.seconds_before.min() > 0
 
@@ -168,16 +185,26 @@ def test_propensity_is_the_share_with_which_a_fund_is_shown():
     assert (chance[world.funds.risk_level > 3] == 0).all()
 
 
-def test_a_selecting_policy_shows_likely_converters_oftener_and_logs_its_propensity():
+@pytest.fixture(scope="module")
+def selecting():
+    """A world whose policy selects, its users and their truth, and the log of that policy."""
     world = make_world(GeneratePlatformSettings(seed=3, exposure_policy="selected"))
     people = make_people(world.seed, USERS, 4)
     truth = make_truth(people, world.funds, 4, world.calibration)
+    return world, people, truth, show(world.funds, USERS, people.risk_tolerance, 0, truth.p_c)
+
+
+def test_a_selecting_policy_shows_more_often_what_converts(selecting):
+    world, people, truth, selected = selecting
     fair = show(world.funds, USERS, people.risk_tolerance, 0)
-    selected = show(world.funds, USERS, people.risk_tolerance, 0, truth.p_c)
     assert world.logging.selects
     assert truth.p_c[USERS, selected.fund].mean() > 1.3 * truth.p_c[USERS, fair.fund].mean()
     assert world.funds.eligible(people.risk_tolerance)[USERS, selected.fund].all()
-    # Weighted by 1 / propensity the selected log shows every fund as often as there are users who may see it.
+
+
+def test_a_selecting_policy_logs_its_propensity(selecting):
+    """Weighted by 1 / propensity its log shows every fund as often as there are users who may see it."""
+    world, people, _, selected = selecting
     for fund in range(8):
         may = world.funds.eligible(people.risk_tolerance)[:, fund]
         weights = np.where(selected.fund == fund, 1 / selected.propensity, 0.0)[may]
@@ -195,16 +222,20 @@ def test_a_conversion_too_small_to_be_recorded_leaves_a_click_alone():
     assert (cut.click == whole.click).all()
 
 
-def test_chosen_falls_on_the_fund_whose_stretch_holds_the_chance():
+def test_the_fund_whose_share_holds_the_chance_is_chosen():
     weights = np.array([[0.0, 1.0, 3.0, 0.0], [2.0, 0.0, 0.0, 0.0]])
     user, chance = np.array([0, 0, 0, 0, 1, 1]), np.array([1e-16, 0.2499, 0.2501, 1 - 2.0**-53, 1e-16, 1 - 2.0**-53])
     assert chosen(weights, user, chance).tolist() == [1, 1, 2, 2, 0, 0]
 
 
-def test_campaigns_are_a_week_apart_and_their_names_sort():
+def test_campaigns_are_a_week_apart():
     calendar = make_world(GeneratePlatformSettings(weeks=12)).calendar
     starts = [calendar.start_date(week) for week in range(13)]
     assert {(b - a).days for a, b in pairwise(starts)} == {7}
     assert starts[-1] == GeneratePlatformSettings().target_date
+
+
+def test_names_of_campaigns_sort_by_time():
+    calendar = make_world(GeneratePlatformSettings(weeks=12)).calendar
     names = [calendar.campaign_id(week) for week in range(13)]
     assert names == sorted(names)

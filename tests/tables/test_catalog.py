@@ -1,4 +1,4 @@
-"""Tables that are written: only a Delta table, or a place where nothing is, and each in one commit of the run's own."""
+"""Where a job may write: into a Delta table, or where nothing is. It writes in one commit of its own."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def rows_of(spark: SparkSession, table: str) -> list[tuple[object, ...]]:
     return sorted(tuple(row) for row in frame.select(*ALLOCATION.names).collect())
 
 
-def test_the_first_and_the_second_run_into_a_catalog_table_end_well(
+def test_every_run_into_a_catalog_table_commits_once(
     spark: SparkSession, catalog: Path, campaign: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The commit that makes the table says whose it is; the session's own words for commits stand again after it."""
+    """The first commit too says what it was built from. The session keeps its own setting for what commits say."""
     spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", "nightly")
     try:
         for version in range(2):
@@ -79,7 +79,7 @@ def test_the_first_and_the_second_run_into_a_catalog_table_end_well(
     assert len(rows_of(spark, f"{SCHEMA}.allocation")) == 2
 
 
-def test_another_runs_first_write_of_a_catalog_table_is_told_from_ones_own(spark: SparkSession, catalog: Path) -> None:
+def test_another_runs_first_write_of_the_same_rows_is_a_conflict(spark: SparkSession, catalog: Path) -> None:
     claimed = claim(spark, f"{SCHEMA}.raced", SPRING, ALLOCATION)
     theirs = spark.createDataFrame(ROWS, ALLOCATION)
     theirs.write.format("delta").saveAsTable(f"{SCHEMA}.raced")
@@ -90,10 +90,10 @@ def test_another_runs_first_write_of_a_catalog_table_is_told_from_ones_own(spark
         require_alone(spark, claimed)
 
 
-def test_two_first_writes_of_other_campaigns_both_land(
+def test_first_writes_of_two_campaigns_are_both_kept(
     spark: SparkSession, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first saw no table; when it writes, the other run's is there, with rows of another campaign."""
+    """The first run found no table. When it writes, the other run's table is there, with another campaign's rows."""
     autumn = [("autumn", *row[1:]) for row in ROWS]
     for output in (f"{SCHEMA}.both", str(tmp_path / "both")):
         claimed = claim(spark, output, SPRING, ALLOCATION)
@@ -105,9 +105,7 @@ def test_two_first_writes_of_other_campaigns_both_land(
         assert rows_of(spark, output) == [*autumn, *ROWS]
 
 
-def test_what_is_no_delta_table_is_refused_before_any_work_and_stays_as_it_was(
-    spark: SparkSession, catalog: Path, campaign: dict[str, str], tmp_path: Path
-) -> None:
+def test_an_output_that_is_no_delta_table_is_refused(spark: SparkSession, catalog: Path, tmp_path: Path) -> None:
     rows = spark.createDataFrame(ROWS, ALLOCATION)
     for form in ("parquet", "csv"):
         rows.write.format(form).saveAsTable(f"{SCHEMA}.in_{form}")
@@ -144,13 +142,19 @@ def test_what_is_no_delta_table_is_refused_before_any_work_and_stays_as_it_was(
                 attempt(output)
             assert "\n" not in str(found.value)
             assert "ALTER TABLE null" not in str(found.value)
-    # The job itself refuses before it reads a score: the file that is named holds none.
-    (tmp_path / "empty.csv").write_text("nothing\n")
-    given = campaign | {"expected_revenue": str(tmp_path / "empty.csv"), "output": f"{SCHEMA}.in_parquet"}
-    with pytest.raises(TableError, match="whose rows would be lost"):
-        allocate(spark, AllocateSettings(**given))
     assert rows_of(spark, f"{SCHEMA}.in_parquet") == rows_of(spark, f"{SCHEMA}.seen") == ROWS
     assert spark.read.parquet(str(tmp_path / "parquet")).count() == len(ROWS)
+
+
+def test_a_job_refuses_its_output_before_it_reads_a_score(
+    spark: SparkSession, catalog: Path, campaign: dict[str, str], tmp_path: Path
+) -> None:
+    """The file that is given as scores holds none: reading it would be another error."""
+    spark.createDataFrame(ROWS, ALLOCATION).write.format("parquet").saveAsTable(f"{SCHEMA}.early")
+    (tmp_path / "empty.csv").write_text("nothing\n")
+    given = campaign | {"expected_revenue": str(tmp_path / "empty.csv"), "output": f"{SCHEMA}.early"}
+    with pytest.raises(TableError, match="whose rows would be lost"):
+        allocate(spark, AllocateSettings(**given))
 
 
 def test_a_table_that_cannot_take_the_rows_is_refused_when_they_are_claimed(
@@ -173,10 +177,8 @@ def test_a_table_that_cannot_take_the_rows_is_refused_when_they_are_claimed(
                 claim(spark, argument, SPRING, ALLOCATION)
 
 
-def test_a_table_that_the_user_made_takes_the_rows_and_keeps_its_rules(
-    spark: SparkSession, catalog: Path, tmp_path: Path
-) -> None:
-    """Further columns are null, and a rule that a row breaks is named, though Delta hides it behind another error."""
+def test_a_table_that_a_user_made_keeps_its_rules(spark: SparkSession, catalog: Path, tmp_path: Path) -> None:
+    """Columns that the job does not know become null. The refusal of a row names the table's rule that it breaks."""
     made = COLUMNS.replace("BIGINT", "BIGINT NOT NULL")
     for table, argument in ((f"{SCHEMA}.own", f"{SCHEMA}.own"), (f"delta.`{tmp_path}/own`", str(tmp_path / "own"))):
         spark.sql(f"CREATE TABLE {table} ({made}, source STRING) USING delta PARTITIONED BY (campaign_id)")
@@ -211,7 +213,7 @@ def test_a_report_is_a_folder_of_the_drivers_disk(campaign: dict[str, str]) -> N
             validated(AllocateSettings, given | {"report": uri}, "allocate")
 
 
-def test_a_report_that_cannot_be_a_folder_is_refused_before_any_work(
+def test_a_report_that_cannot_be_a_folder_is_refused(
     campaign: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("x")
@@ -230,7 +232,7 @@ def test_a_report_that_cannot_be_a_folder_is_refused_before_any_work(
 
 @pytest.mark.long
 def test_two_sessions_share_a_table_by_a_metastore(campaign: dict[str, str], tmp_path: Path) -> None:
-    """Hive's embedded metastore: the second session finds the first one's table, and replaces its rows."""
+    """In Hive's embedded metastore the second session finds the first one's table. It replaces its rows."""
     spark_home = Path(pyspark.__file__).parent
     given = {"SPARK_HOME": str(spark_home), "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(JOBS.parent)}
     settings = {

@@ -1,4 +1,4 @@
-"""Names that nearly meet: found, told apart in words, and never taken for one another where they are two."""
+"""Names that nearly agree are found, and their difference is said. They stay two names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ptofa_spark.tables.name_lists import in_quotes, readings
 from ptofa_spark.tables.near_names import difference, instead, look_the_same, nearest_name
 
 COMPOSED, DECOMPOSED = "\u00e9quit\u00e9", "e\u0301quite\u0301"
-# a name, another that nearly meets it, what tells them apart, whether they look the same
+# A name, another that nearly agrees with it, their difference, whether they look the same.
 NEAR = [
     ("b", "b ", "a trailing space", True),
     ("b", "  b", "leading spaces", True),
@@ -29,12 +29,15 @@ NEAR = [
 ]
 
 
-@pytest.mark.parametrize(("name", "other", "words", "same"), NEAR)
-def test_a_name_that_nearly_meets_is_the_nearest_and_its_difference_is_said(
-    name: str, other: str, words: str, same: bool
-) -> None:
+@pytest.mark.parametrize(("name", "other"), [each[:2] for each in NEAR])
+def test_a_name_that_nearly_agrees_is_the_nearest(name: str, other: str) -> None:
     for one, two in ((name, other), (other, name)):
         assert nearest_name(one, ["gold_2", "\u80a1\u7968", two, "cash"]) == two
+
+
+@pytest.mark.parametrize(("name", "other", "words", "same"), NEAR)
+def test_the_difference_of_two_names_is_said(name: str, other: str, words: str, same: bool) -> None:
+    for one, two in ((name, other), (other, name)):
         assert difference(one, two) == words
         assert look_the_same(one, two) == same
         assert instead(one, [two]) == f"the nearest name there is {two!r} (it differs by {words})"
@@ -61,12 +64,18 @@ def test_without_a_near_name_up_to_eight_are_listed() -> None:
     assert instead("x", [], "fund", "in the scores") == "no fund is in the scores"
 
 
-def test_a_campaign_under_two_names_in_one_table_is_refused() -> None:
+def test_an_unknown_campaign_is_refused_with_the_nearest_name() -> None:
     require_campaign({"spring", "winter"}, "scores", "spring")
     with pytest.raises(TableError, match=r"no campaign 'Spring'; the nearest campaign there is 'spring' \(it"):
         require_campaign({"spring", "winter"}, "scores", "Spring")
+
+
+def test_a_campaign_under_two_names_in_one_table_is_refused() -> None:
     with pytest.raises(TableError, match=r"'spring' and campaign 'spring ' .*a trailing space.*: write the name"):
         require_campaign({"spring", "spring ", "winter"}, "scores", "spring")
+
+
+def test_a_column_of_campaigns_is_known_by_its_name() -> None:
     assert names_campaigns(["a", "\ufeffCampaign_ID"])
     assert not names_campaigns(["campaign", "id"])
 

@@ -1,4 +1,4 @@
-"""Scores that are no numbers are found, whether Spark compiles the search or interprets it."""
+"""Scores that are no finite numbers are found, whether Spark compiles the search or interprets it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from ptofa_spark.tables.contracts.not_finite import holds_not_finite
 
-# An array, and whether it is to be found: nulls set aside, and nulls counted.
+# An array; whether it is to be found if nulls do not count; whether it is to be found if they do.
 CASES: list[tuple[list[float | None] | None, bool, bool]] = [
     ([1.0, -2.0, 0.0], False, False),
     ([1.0, math.nan], True, True),
@@ -27,7 +27,7 @@ INTERPRETING = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.fact
 
 
 @pytest.mark.parametrize("ways", [COMPILING, INTERPRETING], ids=["compiled", "interpreted"])
-def test_nan_and_infinities_are_found_and_nulls_where_they_count(spark: SparkSession, ways: dict[str, str]) -> None:
+def test_numbers_that_are_not_finite_are_found(spark: SparkSession, ways: dict[str, str]) -> None:
     before = {name: spark.conf.get(name, None) for name in ways}
     frame = spark.createDataFrame([(case, array) for case, (array, _, _) in enumerate(CASES)], "c int, e array<double>")
     try:

@@ -1,4 +1,4 @@
-"""Tables by path and by name: read by content, held to their contract, written in one transaction."""
+"""Tables by path and by name: their content tells the format, their contract is checked, one commit writes them."""
 
 from __future__ import annotations
 
@@ -50,10 +50,13 @@ def test_a_file_whose_name_has_a_dot_is_a_file(tmp_path: Path, monkeypatch: pyte
     assert not TableName.parse("scores.csv").in_catalog
 
 
-def test_names_are_quoted(spark: SparkSession) -> None:
-    assert TableName.parse("main.ptofa.t").sql() == "`main`.`ptofa`.`t`"
+def test_a_warehouse_is_a_schema_or_a_folder() -> None:
     assert in_warehouse("main.ptofa", "t") == "main.ptofa.t"
     assert in_warehouse("a/b/", "t") == "a/b/t"
+
+
+def test_names_are_quoted(spark: SparkSession) -> None:
+    assert TableName.parse("main.ptofa.t").sql() == "`main`.`ptofa`.`t`"
     for value in ("it's", "back\\slash", 'quote" and `tick`', "') OR ('1'='1"):
         assert spark.sql(f"SELECT {sql_string(value)} AS v").collect()[0]["v"] == value
 
@@ -102,11 +105,14 @@ def test_a_table_that_breaks_its_contract_is_named(
         read_table(spark, str(tmp_path / "users.csv"), USERS)
 
 
-def test_a_lossy_type_and_an_absent_table_are_named(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_value_that_the_contracts_type_would_change_is_named(spark: SparkSession, tmp_path: Path) -> None:
     place = str(tmp_path / "demands")
     spark.createDataFrame([("c", "f", 7.5)], "campaign_id string, fund_id string, demand double").write.parquet(place)
     with pytest.raises(TableError, match=r"column demand holds '7\.5', which is no bigint"):
         read_table(spark, place, DEMANDS)
+
+
+def test_an_absent_table_is_named(spark: SparkSession, tmp_path: Path) -> None:
     assert not table_exists(spark, str(tmp_path / "none"))
     with pytest.raises(TableError, match=f"{tmp_path}/none does not exist"):
         read_table(spark, str(tmp_path / "none"), DEMANDS)
@@ -129,24 +135,39 @@ def test_a_pinned_table_stays_what_it_was(spark: SparkSession, tmp_path: Path) -
     assert tables.versions == (TableVersion(place, 0),)
 
 
-def test_replacing_a_campaign_leaves_the_others_and_records_its_sources(spark: SparkSession, tmp_path: Path) -> None:
-    place = str(tmp_path / "demands")
+@pytest.fixture(scope="module")
+def renewed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A table of which a second commit replaced one campaign."""
+    place = str(tmp_path_factory.mktemp("renewed") / "demands")
     write_table(spark.createDataFrame(ROWS, DEMANDS), place)
-    first = delta_version(spark, place)
     renewed = spark.createDataFrame([("it's", "new", 9)], DEMANDS)
     where = f"campaign_id = {sql_string(chr(105) + 't' + chr(39) + 's')}"
     write_table(renewed, place, replace_where=where, built_from=[TableVersion("scores", 12)])
-    assert sorted(map(tuple, read_table(spark, place, DEMANDS).collect())) == sorted([*ROWS[:2], ("it's", "new", 9)])
-    assert sorted(map(tuple, read_table(spark, place, DEMANDS, version=first.version).collect())) == sorted(ROWS)
-    commit = DeltaTable.forPath(spark, place).history(1).collect()[0]
+    return place
+
+
+def test_replacing_a_campaign_leaves_the_others(spark: SparkSession, renewed: str) -> None:
+    assert sorted(map(tuple, read_table(spark, renewed, DEMANDS).collect())) == sorted([*ROWS[:2], ("it's", "new", 9)])
+
+
+def test_an_earlier_version_can_be_read(spark: SparkSession, renewed: str) -> None:
+    assert sorted(map(tuple, read_table(spark, renewed, DEMANDS, version=0).collect())) == sorted(ROWS)
+
+
+def test_a_commit_records_its_sources(spark: SparkSession, renewed: str) -> None:
+    commit = DeltaTable.forPath(spark, renewed).history(1).collect()[0]
     said = json.loads(commit["userMetadata"])
     assert said["built_from"] == {"scores": 12}
     assert said["replaced"] == "campaign_id = 'it\\u0027s'"
-    properties = DeltaTable.forPath(spark, place).detail().collect()[0]["properties"]
+
+
+def test_a_table_has_no_deletion_vectors(spark: SparkSession, renewed: str) -> None:
+    """Petastorm reads the Parquet files themselves: a row that is deleted must not be in them."""
+    properties = DeltaTable.forPath(spark, renewed).detail().collect()[0]["properties"]
     assert properties["delta.enableDeletionVectors"] == "false"
 
 
-def test_what_a_first_write_left_that_was_cut_off_is_no_table(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_first_write_that_was_cut_off_leaves_no_table(spark: SparkSession, tmp_path: Path) -> None:
     place = str(tmp_path / "scores")
     rows = spark.range(400, numPartitions=4)
     torn = rows.withColumn("x", F.when(rows["id"] > 390, F.raise_error(F.lit("torn")).cast("int")).otherwise(1))
@@ -169,11 +190,15 @@ def test_a_table_that_petastorm_reads_has_small_row_groups(spark: SparkSession, 
     assert groups[False] == [60_000]
     assert len(groups[True]) > 2
     assert min(groups[True][:-1]) >= 5_000
-    # The next table is written as the session's own settings say, also where a write fails.
+
+
+def test_a_write_that_fails_leaves_the_sessions_settings(spark: SparkSession, tmp_path: Path) -> None:
+    rows = spark.range(100).withColumnRenamed("id", "user_id")
+    write_table(rows, str(tmp_path / "fed"), fed=True)
     spark.conf.set("parquet.page.row.count.limit", "9000")
     try:
         with pytest.raises(TableError, match="cannot be written"):
-            write_table(rows, str(tmp_path / "True"), replace_where="user_id < 5", fed=True)
+            write_table(rows, str(tmp_path / "fed"), replace_where="user_id < 5", fed=True)
         assert spark.conf.get("parquet.page.row.count.limit") == "9000"
     finally:
         spark.conf.unset("parquet.page.row.count.limit")
@@ -186,7 +211,7 @@ def _rows_by_group(table: Path) -> list[int]:
     return [found.row_group(place).num_rows for place in range(found.num_row_groups)]
 
 
-def test_a_catalog_table_is_written_and_read_by_name(spark: SparkSession) -> None:
+def test_a_catalog_table_is_known_by_its_name(spark: SparkSession) -> None:
     spark.sql("DROP TABLE IF EXISTS default.ptofa_test_demands")
     try:
         for _ in range(2):
@@ -198,10 +223,10 @@ def test_a_catalog_table_is_written_and_read_by_name(spark: SparkSession) -> Non
         spark.sql("DROP TABLE IF EXISTS default.ptofa_test_demands")
 
 
-def test_what_others_do_to_a_table_is_told_from_another_run(
+def test_only_a_write_of_the_same_rows_is_a_conflict(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Upkeep and other rows are no conflict; the same rows, or rows that nobody named, are."""
+    """Compaction is no conflict, nor is a write of other rows. A commit that does not name its rows is one."""
     place = str(tmp_path / "demands")
     write_table(spark.createDataFrame(ROWS, DEMANDS), place)
     table = DeltaTable.forPath(spark, place)

@@ -1,4 +1,4 @@
-"""The running average of the weights: its definition, its end without decay, and what it is for."""
+"""The running average of the weights: its definition, the case without decay, and its use."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ptofa_spark.training.validation import validate
 from tests.training.in_memory import exposures, fitted
 
 
-def test_the_average_is_what_its_definition_says_and_a_young_one_forgets_faster() -> None:
+def test_the_average_is_what_its_definition_says() -> None:
     torch.manual_seed(3)
     model = nn.Linear(3, 2)
-    average = averaged(model, 0.9)
+    average = averaged(model, 0.9)  # its first steps weigh the newest weights more, as `weight` below says
     wanted = None
     for step in range(120):
         with torch.no_grad():
@@ -42,7 +42,7 @@ def test_without_decay_it_is_the_last_steps_weights() -> None:
     assert all(torch.equal(a, b) for a, b in zip(average.module.parameters(), model.parameters(), strict=True))
 
 
-def test_sums_of_an_averages_predictions_are_nearer_to_what_happened() -> None:
+def test_averaging_brings_predicted_sums_nearer_to_what_happened() -> None:
     off = {}
     for averaging in (0.0, 0.999):
         ratios = []
@@ -53,6 +53,6 @@ def test_sums_of_an_averages_predictions_are_nearer_to_what_happened() -> None:
             assert ratio is not None
             ratios.append(math.log(ratio))
         off[averaging] = float(torch.tensor(ratios).std())
-    # All are held against the same exposures: what differs from seed to seed is the last steps' noise.
+    # All are compared with the same exposures: what differs from seed to seed is the last steps' noise.
     assert off[0.999] < 0.7 * off[0.0]
     assert off[0.999] == pytest.approx(0.0, abs=0.1)

@@ -1,4 +1,4 @@
-"""A folder stands in for a training only if the training would make the same model."""
+"""A training is left out only if its folder holds the model that it would make."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_same_training_is_finished(settings: TrainSettings) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_another_training_is_not(settings: TrainSettings, change: dict[str, Any]) -> None:
+def test_another_training_is_not_finished(settings: TrainSettings, change: dict[str, Any]) -> None:
     assert not is_trained(settings.model_copy(update=change), VERSIONS, FILES)
 
 
@@ -52,9 +52,12 @@ def test_a_model_older_than_a_setting_of_models_has_its_default(settings: TrainS
     assert not is_trained(settings.model_copy(update={"hidden": "64"}), VERSIONS, FILES)
 
 
-def test_other_data_or_no_folder_is_not(settings: TrainSettings, tmp_path: Path) -> None:
+def test_a_training_on_other_data_is_not_finished(settings: TrainSettings) -> None:
     assert not is_trained(settings, {"w/examples": 4}, FILES)
     assert not is_trained(settings, VERSIONS, "of a table that was made anew")
+
+
+def test_a_folder_without_whole_metrics_is_not_finished(settings: TrainSettings, tmp_path: Path) -> None:
     (tmp_path / METRICS).write_text("{", encoding="utf-8")
     assert not is_trained(settings, VERSIONS, FILES)
     (tmp_path / METRICS).unlink()

@@ -1,4 +1,4 @@
-"""The grid keeps the best of its points, and MLflow gets what a run was and what came of it."""
+"""The grid keeps the best of its points, and MLflow gets the settings and the results of a run."""
 
 from __future__ import annotations
 
@@ -53,15 +53,21 @@ def test_the_grid_keeps_the_point_of_the_least_validation_loss(
     assert read_artifact(str(tmp_path / "alone")) == read_artifact(str(tmp_path / "grid"))
 
 
-def test_a_grid_that_cannot_be_trained_says_so(spark: SparkSession, tables: FeatureTables, tmp_path: Path) -> None:
+def test_a_grid_that_diverges_everywhere_says_so(spark: SparkSession, tables: FeatureTables, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"diverged at every point of the grid"):
         grid_run(spark, tables, tmp_path / "m", grid_learning_rates="1e30", grid_dropouts=".1", clip_norm=1e30)
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_point_of_the_grid_out_of_bounds_is_refused(
+    spark: SparkSession, tables: FeatureTables, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match=r"dropout = '1.5'"):
         grid_run(spark, tables, tmp_path / "m", grid_dropouts="1.5")
     assert not (tmp_path / "m").exists()
 
 
-def test_a_machine_that_fails_ends_the_grid_and_is_no_divergence() -> None:
+def test_a_machine_that_fails_ends_the_grid() -> None:
     def fails(point: TrainSettings) -> Fitted:
         raise MachineError("2 training processes ended without a model")
 
@@ -69,7 +75,7 @@ def test_a_machine_that_fails_ends_the_grid_and_is_no_divergence() -> None:
         best_of_grid(TrainSettings(grid=True), fails)
 
 
-def test_a_tracking_server_that_goes_away_leaves_the_model_and_says_so(
+def test_a_model_is_kept_when_the_tracking_server_goes_away(
     spark: SparkSession, tables: FeatureTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: object, **__: object) -> None:
@@ -113,7 +119,7 @@ def test_a_run_is_found_again_in_mlflow(spark: SparkSession, tables: FeatureTabl
     }
 
 
-def test_a_tracking_server_out_of_reach_is_said_before_training(
+def test_a_tracking_server_out_of_reach_is_refused_before_training(
     tables: FeatureTables, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--warehouse", tables.warehouse, "--model-dir", str(tmp_path / "m"), "--tracking"]

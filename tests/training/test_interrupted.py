@@ -27,7 +27,7 @@ def words(warehouse: str, model_dir: Path) -> list[str]:
 
 
 def stands_in_an_epoch(folder: Path) -> bool:
-    """Whether a checkpoint says that an epoch was finished, and the next one begun."""
+    """Whether a checkpoint says that one epoch was finished and the next one begun."""
     for file in folder.glob("*.safetensors"):
         with safe_open(file, framework="pt") as opened:
             progress = json.loads(opened.metadata()["run"])["progress"]

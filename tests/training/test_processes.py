@@ -1,4 +1,4 @@
-"""Several training processes through TorchDistributor: what one process learns, from shards of any shape."""
+"""Several training processes through TorchDistributor learn what one process learns, however the rows are shared."""
 
 from __future__ import annotations
 
@@ -38,16 +38,14 @@ def trained(spark: SparkSession, warehouse: str, model_dir: Path, processes: int
     return train(spark, TrainSettings.model_validate(given))
 
 
-def test_two_processes_learn_what_one_does_and_the_same_again(
-    spark: SparkSession, tables: FeatureTables, tmp_path: Path
-) -> None:
+def test_two_processes_learn_what_one_does(spark: SparkSession, tables: FeatureTables, tmp_path: Path) -> None:
     one = trained(spark, tables.warehouse, tmp_path / "one", 1)
     two = trained(spark, tables.warehouse, tmp_path / "two", 2)
     # Three files: one process reads two of them, the other one.
     assert [epoch.rows for epoch in two.chosen.fitted.history] == [epoch.rows for epoch in one.chosen.fitted.history]
     assert two.validation.rows == one.validation.rows
     assert two.validation.auc == pytest.approx(one.validation.auc, abs=0.01)
-    # Four epochs leave the level of p_c to wander by a tenth and more between seeds, too.
+    # After four epochs the level of p_c differs by a tenth and more between seeds, too.
     assert two.validation.conversion_ratio == pytest.approx(one.validation.conversion_ratio, rel=0.2)
     losses = [run.chosen.fitted.history[run.chosen.fitted.best_epoch].validation_loss for run in (one, two)]
     assert losses[1] == pytest.approx(losses[0], rel=0.01)
@@ -74,7 +72,7 @@ def test_a_process_without_a_row_group_takes_part_with_empty_batches(
 
 
 class Half(InMemory):
-    """Every second batch, and every second row to validate, of a process; dies after a number of batches."""
+    """Every second batch, and every second row to validate, of one process. It dies after a number of batches."""
 
     rank, left = 0, 10**9
 
@@ -90,7 +88,7 @@ class Half(InMemory):
 
 
 def one_of_two(rank: int, folder: str) -> None:
-    """What a process does: trains undisturbed, then until it is cut off, then goes on; writes weights and losses."""
+    """What a process does: it trains undisturbed, then until it is cut off, then goes on. It writes the weights."""
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     for name, batches in (("whole", 10**9), ("cut", 8), ("resumed", 10**9)):
         dist.init_process_group("gloo", init_method=f"file://{folder}/meet-{name}", rank=rank, world_size=2)

@@ -1,4 +1,4 @@
-"""train on real tables: a folder that another process can read, the same for the same seed, and one-line refusals."""
+"""`train` on real tables: a folder that another process can read, the same for the same seed, and one-line errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def trained(spark: SparkSession, tables: FeatureTables, tmp_path_factory: pytest
     return train(spark, TrainSettings(warehouse=tables.warehouse, model_dir=model_dir, **QUICK))  # type: ignore[arg-type]
 
 
-def test_the_folder_holds_weights_settings_encoders_metrics_and_versions(
+def test_the_folder_holds_all_that_the_model_was_made_from(
     spark: SparkSession, tables: FeatureTables, trained: TrainedModel
 ) -> None:
     folder = Path(trained.model_dir)
@@ -108,16 +108,19 @@ def test_training_on_data_without_a_conversion_gives_finite_predictions(
     assert said["predicted_revenue"].map(math.isfinite).all()
 
 
-def test_a_newer_model_takes_the_place_of_the_older_and_anything_else_is_left_alone(tmp_path: Path) -> None:
+def test_a_newer_model_replaces_the_older(tmp_path: Path) -> None:
     first, second = (Artifact(word, b"{}", b"{}") for word in (b"first", b"second"))
     write_artifact(first, {}, str(tmp_path / "m"))
     write_artifact(second, {"auc": 0.5}, str(tmp_path / "m"))
     assert (tmp_path / "m" / "model.safetensors").read_bytes() == b"second"
     assert [entry.name for entry in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_folder_that_holds_no_model_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"x")
     with pytest.raises(UserError, match=r"photos exists and holds no trained model: name another folder"):
-        write_artifact(first, {}, str(tmp_path / "photos"))
+        write_artifact(Artifact(b"weights", b"{}", b"{}"), {}, str(tmp_path / "photos"))
     assert [entry.name for entry in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
 
 
@@ -135,7 +138,7 @@ def test_a_folder_without_a_whole_model_is_refused(trained: TrainedModel, tmp_pa
             read_artifact(str(tmp_path / "damaged"))
 
 
-def test_bad_input_fails_in_one_line_and_writes_nothing(
+def test_bad_input_fails_in_one_line(
     spark: SparkSession, tables: FeatureTables, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refusal(*words: str) -> str:

@@ -1,4 +1,4 @@
-"""The epoch loop on batches in memory: what it keeps, when it stops, what it refuses."""
+"""The epoch loop on batches in memory: what it keeps, when it stops, what it rejects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.training.in_memory import LAYOUT, InMemory, exposures, fitted
 
 
 @pytest.mark.parametrize("form", ["density", "mass"])
-def test_a_model_learns_the_truth_and_is_calibrated(form: Counterfactual) -> None:
+def test_a_model_learns_the_truth(form: Counterfactual) -> None:
     source = exposures(160_000, 0.05)
     model, _ = fitted(source, counterfactual=form)
     with torch.inference_mode():
@@ -62,7 +62,7 @@ def test_one_conversion_alone_trains() -> None:
     assert math.isfinite(run.history[-1].validation_loss)
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
+def test_the_seed_decides_the_weights() -> None:
     source = exposures(3_000, 0.2)
     runs = [fitted(source, epochs=2, seed=seed)[0].state_dict() for seed in (1, 1, 2)]
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
@@ -121,7 +121,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tmp_path: Path, batc
     assert [epoch.train_loss for epoch in run.history] == [epoch.train_loss for epoch in undisturbed.history]
     assert [epoch.validation_loss for epoch in run.history] == [e.validation_loss for e in undisturbed.history]
     assert [entry.name for entry in (tmp_path / "folder").iterdir()] == ["run.safetensors"]
-    # The finished run's file leads to its end, without a step.
+    # From the file of a finished run it ends at once, without a step.
     CutOff.left = 0
     again, _ = fitted(cut_off, checkpoint, **quick)
     assert all(torch.equal(weight, again.state_dict()[name]) for name, weight in wanted.state_dict().items())
@@ -164,7 +164,7 @@ def test_the_best_epochs_weights_are_kept() -> None:
     assert losses[-1] > min(losses)
 
 
-def test_a_run_that_its_epochs_end_before_its_patience_says_so() -> None:
+def test_a_run_that_its_epochs_cut_off_says_so() -> None:
     source = exposures(600, 0.1, seed=4)
     _, run = fitted(source, epochs=3, patience=2, learning_rate=1e-4)
     assert (run.best_epoch, run.cut_off) == (2, True)

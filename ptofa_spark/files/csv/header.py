@@ -18,14 +18,15 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 @dataclass(frozen=True)
 class CsvForm:
-    """What a user says of their CSV files; None where it is to be found.
+    """How CSV files are read: what a user says of them, None where it is to be found, and where.
 
     separator: of cells, else found in the header line; decimal: the decimal mark, else a point, or what the cells show
-    where the separator is no comma.
+    where the separator is no comma; driver_bytes: Spark reads larger tables, the driver reads the others.
     """
 
     separator: str | None = None
     decimal: str | None = None
+    driver_bytes: int = 16 * 2**20
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,7 @@ from ptofa_spark.files.csv.rows import check, read, texts
 from ptofa_spark.files.places import AS_A_NAME, all_bytes
 from ptofa_spark.files.plain_names import plainly_named
 
-# Larger tables are read by Spark; a packed file may be ten times its size.
-_DRIVER_BYTES = 16 * 2**20
+# A packed file may hold ten times its size.
 _PACKED = 10
 IDS = StructType([StructField("number", LongType()), StructField("text", StringType())])
 
@@ -38,14 +37,14 @@ class Lines(Protocol):
         """A column of whole numbers, each as number and as text: rows of IDS."""
 
 
-def open_lines(spark: SparkSession, groups: Sequence[HeaderGroup]) -> Lines:
-    """The lines of the files, on the driver if they are small.
+def open_lines(spark: SparkSession, groups: Sequence[HeaderGroup], driver_bytes: int) -> Lines:
+    """The lines of the files, on the driver if they have at most `driver_bytes` bytes.
 
     Raises:
         TableError: a file cannot be unpacked, or must be renamed first.
     """
     sizes = [file.size * (1 if packed == "csv" else _PACKED) for each in groups for file, packed in each.files.items()]
-    return DriverLines(spark, groups) if sum(sizes) <= _DRIVER_BYTES else SparkLines(spark, groups)
+    return DriverLines(spark, groups) if sum(sizes) <= driver_bytes else SparkLines(spark, groups)
 
 
 class DriverLines:

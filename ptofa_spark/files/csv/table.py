@@ -42,7 +42,7 @@ def read_csv(spark: SparkSession, files: CsvFiles, schema: StructType, others: S
     Raises:
         TableError: a row or a cell is bad, with its file, line and text; or two texts would be one id.
     """
-    lines = open_lines(spark, files.groups)
+    lines = open_lines(spark, files.groups, form.driver_bytes)
     layouts = [_layout(group, schema, others, form) for group in files.groups]
     report, layouts = _checked(spark, files, lines, layouts)
     for field in schema:
