@@ -1,4 +1,4 @@
-# `make` alone prints this help, built from the notes beside the targets.
+# `make` prints the targets. A line `##@ name` begins a group, and the text after `##` beside a target is its help.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -9,82 +9,47 @@ PY := $(VENV)/bin/python
 CONFIG ?= conf/local.yaml
 DATASET ?= synthetic
 HILLSTROM_CSV ?= ../shared/data/hillstrom.csv
-# Test processes, each with a Spark session of its own (about 5 GiB).
+# Number of test processes. Each has a Spark session of its own, which takes about 5 GiB.
 WORKERS ?= 2
 DIST ?= dist
 LOG := .install.log
-# Spark's classes as the tests' JVMs map them into memory, instead of reading and verifying them anew a hundred times.
+# Spark's classes, ready to be mapped into memory. Without it, each JVM of the tests reads and verifies them again.
 ARCHIVE := build/spark-classes.jsa
 LOCKS := requirements-build.lock requirements.lock
-# Named after the locks' content: the same locks install nothing again, other locks install anew.
+# The name depends on the content of the locks: only changed locks install the packages again.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test test-long same coverage bench bench-full bench-allocate bench-features bench-train bench-score bench-pipeline \
-  lint format docs package install audit lock clean check-machine
+.PHONY: help install demo clean test test-long coverage lint format same docs bench bench-full bench-allocate \
+  bench-features bench-train bench-score bench-pipeline package audit lock check-machine
 
 help: ## print this help
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0, 5) ":"} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ For users
+
+install: check-machine $(INSTALLED) ## install .venv and Delta Lake's JARs (demo and test do this too)
 
 demo: check-machine $(INSTALLED) ## run the whole pipeline (DATASET=synthetic|hillstrom|completejourney, HILLSTROM_CSV=path)
 	@$(PY) jobs/run_pipeline.py --config $(CONFIG) --dataset $(DATASET) \
 	  --warehouse warehouse/$(DATASET) --report reports/$(DATASET) \
 	  $(if $(filter hillstrom,$(DATASET)),--source '$(HILLSTROM_CSV)')
 
-test: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests (TESTS=path for some; WORKERS=1 for one after another)
+clean: ## remove what jobs, tests and builds wrote; keep .venv
+	@rm -rf warehouse reports build dist *.egg-info spark-warehouse derby.log metastore_db \
+	  .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+##@ For developers
+
+test: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests, or some (TESTS=path); WORKERS=1 for one process
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=10 $(TESTS)
 
-test-long: check-machine $(INSTALLED) $(ARCHIVE) ## run the tests that take long: many faults, much mutated input, a cluster; some hours
+test-long: check-machine $(INSTALLED) $(ARCHIVE) ## run the long tests: many faults, mutated input, a cluster; hours
 	@$(PY) -m pytest -n $(WORKERS) -m long $(TESTS)
 
-same: $(INSTALLED) ## prove that a refactoring changes no result: make same BASE=<commit>; 25 minutes
-	@PYTHONPATH=. $(PY) -m tests.same.same '$(BASE)' $(if $(ONLY),--only='$(ONLY)')
-
-coverage: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests and print the lines of ptofa_spark that none ran, Spark's workers included
+coverage: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests and print the lines that no test ran, in workers too
 	@mkdir -p build
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --cov=ptofa_spark --cov-report=term-missing:skip-covered $(TESTS)
-
-BENCHMARKS := PYTHONPATH=. $(PY) benchmarks
-# The small size is measured whole, from nothing; what the full size has made and measured stays.
-SMALL := warehouse/bench-small
-SMALL_USERS := 100000
-
-bench: check-machine $(INSTALLED) ## run every benchmark at a small size into docs/benchmarks.md; a quarter of an hour
-	@rm -rf $(SMALL)
-	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py --bench $(SMALL) --many-funds 0 \
-	  --small 5000 --large '' --shapes tight --ip-seconds 10
-	@$(BENCHMARKS)/features.py --bench $(SMALL) --users $(SMALL_USERS)
-	@OMP_NUM_THREADS=1 $(BENCHMARKS)/row_groups.py --bench $(SMALL) --users $(SMALL_USERS) --sizes 0,4
-	@OMP_NUM_THREADS=1 $(BENCHMARKS)/train.py --bench $(SMALL) --users $(SMALL_USERS) \
-	  --exposures 250000 --memory-rows 250000
-	@$(BENCHMARKS)/score.py --bench $(SMALL) --users $(SMALL_USERS)
-	@OMP_NUM_THREADS=1 $(BENCHMARKS)/pipeline.py --bench $(SMALL) --users 20000 --one-process
-	@$(BENCHMARKS)/report.py small
-
-# One after the other, whatever -j says: they would measure each other.
-bench-full: ## run every benchmark at 10 million users into docs/benchmarks.md; hours
-	@for part in allocate features train score pipeline; do $(MAKE) --no-print-directory bench-$$part; done
-
-bench-allocate: check-machine $(INSTALLED) ## time every allocation method, 5 thousand to 10 million users; an hour or two
-	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py $(BENCH)
-	@$(BENCHMARKS)/report.py full
-
-bench-features: check-machine $(INSTALLED) ## time build_features at 1 and 10 million users, and the reader's row groups
-	@$(BENCHMARKS)/features.py $(BENCH)
-	@OMP_NUM_THREADS=1 $(BENCHMARKS)/row_groups.py $(BENCH)
-	@$(BENCHMARKS)/report.py full
-
-bench-train: check-machine $(INSTALLED) ## time training from memory and from Petastorm, on what bench-features built
-	@OMP_NUM_THREADS=1 $(BENCHMARKS)/train.py $(BENCH)
-	@$(BENCHMARKS)/report.py full
-
-bench-score: check-machine $(INSTALLED) ## time scoring against plain torch, on what bench-features built
-	@$(BENCHMARKS)/score.py $(BENCH)
-	@$(BENCHMARKS)/report.py full
-
-bench-pipeline: check-machine $(INSTALLED) ## run the whole pipeline at 10 million users, stage by stage; an hour
-	@OMP_NUM_THREADS=1 $(BENCHMARKS)/pipeline.py $(BENCH)
-	@$(BENCHMARKS)/report.py full
 
 lint: $(INSTALLED) ## check style, types and the direction of imports
 	@$(VENV)/bin/ruff check .
@@ -96,34 +61,75 @@ format: $(INSTALLED) ## format the code
 	@$(VENV)/bin/ruff check --fix --quiet .
 	@$(VENV)/bin/ruff format --quiet .
 
-docs: $(INSTALLED) ## build the API reference from the docstrings into dist/docs; a warning stops it
+same: $(INSTALLED) ## prove that a refactoring changes no result (BASE=commit, ONLY=name); 25 minutes
+	@PYTHONPATH=. $(PY) -m tests.same.same '$(BASE)' $(if $(ONLY),--only='$(ONLY)')
+
+docs: $(INSTALLED) ## build the API reference from the docstrings into dist/docs; a warning stops the build
 	@rm -rf '$(DIST)/docs'
-	@# pdoc imports every module, and some of the packages that these import ask the machine for its processor.
+	@# pdoc imports every module. Some packages that these modules import run a program to learn the processor's name.
 	@PDOC_ALLOW_EXEC=1 $(PY) -W error::UserWarning -m pdoc --docformat google --output-directory '$(DIST)/docs' ptofa_spark
 	@echo "$(DIST)/docs/index.html"
 
-package: $(INSTALLED) ## build the wheel, and the same as a zip for --py-files, into dist/
-	@# A folder of its own: what an earlier or a simultaneous build left must not get into the wheel.
+##@ For maintainers
+
+BENCHMARKS := PYTHONPATH=. $(PY) benchmarks
+# The small size is measured from nothing, in a folder of its own: tables and lines of the full size are kept.
+SMALL := warehouse/bench-small
+SMALL_USERS := 100000
+
+bench: check-machine $(INSTALLED) ## run every benchmark at a small size, into docs/measured; 15 minutes
+	@rm -rf $(SMALL)
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py --bench $(SMALL) --many-funds 0 \
+	  --small 5000 --large '' --shapes tight --ip-seconds 10
+	@$(BENCHMARKS)/features.py --bench $(SMALL) --users $(SMALL_USERS)
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/row_groups.py --bench $(SMALL) --users $(SMALL_USERS) --sizes 0,4
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/train.py --bench $(SMALL) --users $(SMALL_USERS) \
+	  --exposures 250000 --memory-rows 250000
+	@$(BENCHMARKS)/score.py --bench $(SMALL) --users $(SMALL_USERS)
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/pipeline.py --bench $(SMALL) --users 20000 --one-process
+	@$(BENCHMARKS)/report.py small
+
+# -j1: benchmarks that run at the same time would slow each other down. -k: a part that fails does not stop the others.
+bench-full: ## run every benchmark at up to 10 million users, into docs/measured; hours
+	@$(MAKE) --no-print-directory -j1 -k bench-allocate bench-features bench-train bench-score bench-pipeline
+
+bench-allocate: check-machine $(INSTALLED) ## time every allocation method, 5 thousand to 10 million users; 2 hours
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py $(BENCH)
+	@$(BENCHMARKS)/report.py full allocate
+
+bench-features: check-machine $(INSTALLED) ## time build_features at 1 and 10 million users, and the sizes of row groups
+	@$(BENCHMARKS)/features.py $(BENCH)
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/row_groups.py $(BENCH)
+	@$(BENCHMARKS)/report.py full features row_groups
+
+bench-train: check-machine $(INSTALLED) ## time training from memory and from Petastorm; needs bench-features
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/train.py $(BENCH)
+	@$(BENCHMARKS)/report.py full train
+
+bench-score: check-machine $(INSTALLED) ## time scoring, compared with plain torch; needs bench-features
+	@$(BENCHMARKS)/score.py $(BENCH)
+	@$(BENCHMARKS)/report.py full score
+
+bench-pipeline: check-machine $(INSTALLED) ## time the whole pipeline at 10 million users, stage by stage; 75 minutes
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/pipeline.py $(BENCH)
+	@$(BENCHMARKS)/report.py full pipeline
+
+package: $(INSTALLED) ## build the wheel into dist/, and the same as a zip for --py-files
+	@# The build has a new folder, so that files of another build cannot get into the wheel.
 	@made="$$(mktemp -d)"; trap 'rm -rf "$$made"' EXIT; \
 	$(PY) setup.py --quiet build --build-base "$$made/build" bdist_wheel --bdist-dir "$$made/wheel" --dist-dir '$(DIST)' 2>>$(LOG)
-	@# Spark puts a .zip on its executors' path, a .whl it does not.
+	@# Spark adds a .zip to the path of its executors, but not a .whl.
 	@for wheel in '$(DIST)'/*.whl; do cp "$$wheel" "$${wheel%.whl}.zip"; done; ls '$(DIST)'/*.whl '$(DIST)'/*.zip
 
-install: check-machine $(INSTALLED) ## set up .venv and Delta's JARs (demo and test do it by themselves)
-
-audit: $(INSTALLED) ## look the pinned packages up in pip-audit's advisory database (needs the network)
+audit: $(INSTALLED) ## look for known vulnerabilities of the pinned packages; needs the network
 	@$(VENV)/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict --progress-spinner off \
-	  || { echo "error: pip-audit found a hole, or no advisory database knows the packages from here: its lines say which" >&2; exit 2; }
+	  || { echo "error: pip-audit found a vulnerability, or it cannot reach an advisory database: its lines say which" >&2; exit 2; }
 
-lock: ## pin requirements*.in anew (needs uv)
-	@# --no-strip-extras: pip refuses pytest-cov's coverage[toml] by a pin of coverage alone as soon as a newer one is out.
+lock: ## pin the packages of requirements*.in again; needs uv
+	@# --no-strip-extras: without it, pip rejects the pins once a newer coverage is out: pytest-cov asks for coverage[toml].
 	@for name in requirements-build requirements; do \
 	  uv pip compile --quiet --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
 	    --no-emit-find-links --no-annotate --no-header $$name.in -o $$name.lock; done
-
-clean: ## remove what the jobs and tests wrote; keeps .venv
-	@rm -rf warehouse reports build dist *.egg-info spark-warehouse derby.log metastore_db \
-	  .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 check-machine:
 	@fail() { echo "error: $$1" >&2; exit 2; }; \
@@ -144,10 +150,10 @@ check-machine:
 	    || fail "$$free MB of memory are free, $(MIN_FREE_MB) MB are needed: close something, or make MIN_FREE_MB=$$free to try"; \
 	fi
 
-# 4 GiB of driver heap (conf/local.yaml), and as much again for Python workers and training.
+# MB: 4 GiB for the driver's heap (conf/local.yaml), the rest for Python workers and training.
 MIN_FREE_MB ?= 7000
 
-# --no-compile: of 16,000 modules Python compiles the few that are imported, when they are.
+# --no-compile: Python compiles the few modules that are imported, not all 16,000.
 $(INSTALLED): | check-machine
 	@echo "installing the pinned packages into $(VENV): 6 GB, some minutes, once (pip's own lines: $(LOG))"
 	@fail() { echo "error: $$1 ($(LOG) has the lines)" >&2; exit 2; }; \
@@ -165,6 +171,6 @@ $(INSTALLED): | check-machine
 
 $(ARCHIVE): $(INSTALLED)
 	@echo "archiving Spark's classes for the tests' JVMs: a minute, once"
-	@# An empty file in its place: a JVM passes it over, and the next run does not try again.
+	@# If it fails, an empty file stands for it: a JVM ignores that file, and the next run does not try again.
 	@PYTHONPATH=. $(PY) tests/jvm/archive.py 2>>$(LOG) \
 	  || { echo "no archive was written ($(LOG) says why): the tests will take longer" >&2; mkdir -p $(@D); : >$@; }

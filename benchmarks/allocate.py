@@ -1,147 +1,150 @@
-"""Figure 4 of the paper and beyond it: every method on growing campaigns, with the gap to the optimum certified.
+"""Figure 4 of the paper, and larger campaigns: every method, with a certified gap to the optimum.
 
-Campaigns of `--small` share one Spark session. Each run of `--large` is a process of its own (`jobs/allocate.py`, cold
-JVM included), beside a bare Spark job that reads the same scores and writes as many rows. A line is kept for each run,
-so that a part of the benchmark can be done again alone.
+The campaigns of `--small` share one Spark session. Each run of `--large` is a process of its own, `jobs/allocate.py`,
+which starts its own Java virtual machine (JVM). Beside these runs, a bare Spark job reads the same scores and writes as
+many rows. Each run appends one line, so that a part of the benchmark can be measured again alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
-import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from pyspark.sql import SparkSession
+
 from benchmarks.campaigns import write_campaign
-from benchmarks.lines import ROOT, add_place, keep
-from benchmarks.memory import PeakMemory
+from benchmarks.jobs import CORES, SHUFFLE_PARTITIONS, job_script, measure_script, spark_options
+from benchmarks.lines import add_place, keep
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.certificate.summary import AllocationSummary
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.errors import UserError
 from ptofa_spark.running.session import SparkSettings, spark_session
 
-CORES, HEAP = 2, "6g"
-SPARK = SparkSettings(master=f"local[{CORES}]", driver_memory=HEAP, shuffle_partitions=8)
+HEAP = "6g"
+SPARK = SparkSettings(master=f"local[{CORES}]", driver_memory=HEAP, shuffle_partitions=SHUFFLE_PARTITIONS)
 SMALL_METHODS = ("manual", "ha", "exact", "mincostflow", "ip")
 LARGE_METHODS = ("manual", "ha", "exact")
+# The settings that a run of `--large` gives to its job; the others keep their defaults.
+_GIVEN = ("scores", "funds", "demands", "output", "report", "k", "method")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A campaign in a folder. k: slots per user; shape: of the demands (campaigns.py)."""
+
+    root: Path
+    users: int
+    k: int
+    shape: str
+
+    def settings(self, method: str, ip_seconds: float) -> AllocateSettings:
+        """What `allocate` is asked. ip_seconds: time limit of an integer program."""
+        return AllocateSettings(
+            scores=str(self.root / "scores"),
+            funds=str(self.root / "funds"),
+            demands=str(self.root / f"demands_k{self.k}_{self.shape}"),
+            output=str(self.root / "allocation"),
+            report=str(self.root / f"report_{method}_k{self.k}_{self.shape}"),
+            k=self.k,
+            method=method,
+            ip_seconds=ip_seconds,
+            max_ip_users=1_000_000,
+        )
+
+    def line(self, method: str, **measured: object) -> dict[str, object]:
+        """A line of a run."""
+        return {"users": self.users, "k": self.k, "shape": self.shape, "method": method, **measured}
 
 
 def main() -> None:
     """Runs the chosen part and appends its lines."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", default="5000,20000,50000,100000,200000", help="users, in one session")
-    parser.add_argument("--large", default="1000000,10000000", help="users, a process a run")
-    parser.add_argument("--many-funds", type=int, default=100_000, help="users of a campaign of 200 funds, K = 10")
-    parser.add_argument("--k", default="1,3")
-    parser.add_argument("--shapes", default="loose,tight")
+    parser.add_argument("--small", default="5000,20000,50000,100000,200000", help="numbers of users, in one session")
+    parser.add_argument("--large", default="1000000,10000000", help="numbers of users, one process per run")
+    parser.add_argument("--many-funds", type=int, default=100_000, help="users of the campaign of 200 funds, K = 10")
+    parser.add_argument("--k", default="1,3", help="slots per user")
+    parser.add_argument("--shapes", default="loose,tight", help="shapes of the demands")
     parser.add_argument("--methods", default=",".join(SMALL_METHODS))
     parser.add_argument("--ip-seconds", type=float, default=200.0, help="time limit of an integer program")
     add_place(parser)
     args = parser.parse_args()
-    work, out = args.bench, args.bench / "allocate.jsonl"
-    cases = [(int(k), shape) for k in args.k.split(",") for shape in args.shapes.split(",")]
-    small, large = ([int(n) for n in sizes.split(",") if n] for sizes in (args.small, args.large))
+    out = args.bench / "allocate.jsonl"
+    sizes = [(int(k), shape) for k in args.k.split(",") for shape in args.shapes.split(",")]
+    small, large = (
+        [Case(args.bench / users, int(users), k, shape) for k, shape in sizes for users in numbers.split(",") if users]
+        for numbers in (args.small, args.large)
+    )
     methods = args.methods.split(",")
     with spark_session(SPARK) as spark:
-        for users in small + large:
-            for k, shape in cases:
-                write_campaign(spark, work / str(users), users, k, shape)
-        if small:  # the first run pays for a cold JVM
-            allocate(spark, _settings(work, small[0], *cases[0], "ha", args.ip_seconds))
-        for k, shape in cases:
-            ip_in_time = True
-            for users in small:
-                for method in methods:
-                    if method == "ip" and not ip_in_time:
-                        continue
-                    try:
-                        summary = allocate(spark, _settings(work, users, k, shape, method, args.ip_seconds))
-                    except UserError as error:  # the integer program is out of time, and larger ones would be too
-                        print(error, flush=True)
-                        ip_in_time = False
-                        continue
-                    _keep(out, users, k, shape, method, summary)
+        for case in small + large:
+            write_campaign(spark, case.root, case.users, case.k, case.shape)
+        for line in _small(spark, small, methods, args.ip_seconds):
+            keep(out, line)
     if args.many_funds:
-        _many_funds(work / "many", out, args.many_funds)
-    for users in large:
-        for k, shape in cases:
-            keep(out, {"users": users, "k": k, "shape": shape, "method": "bare", **_bare(work, users, k)})
-            for method in [name for name in methods if name in LARGE_METHODS]:
-                _large(work, out, users, k, shape, method)
+        case = Case(args.bench / "many" / str(args.many_funds), args.many_funds, 10, "loose")
+        with spark_session(SPARK) as spark:
+            write_campaign(spark, case.root, case.users, case.k, case.shape, funds=200)
+        for method in ("ha", "exact"):
+            keep(out, _large(case, method))
+    for case in large:
+        keep(out, case.line("bare", whole=_bare(case)))
+        for method in (name for name in methods if name in LARGE_METHODS):
+            keep(out, _large(case, method))
 
 
-def _many_funds(work: Path, out: Path, users: int) -> None:
-    with spark_session(SPARK) as spark:
-        write_campaign(spark, work / str(users), users, 10, "loose", funds=200)
-    for method in ("ha", "exact"):
-        _large(work, out, users, 10, "loose", method)
+def _small(
+    spark: SparkSession, cases: Sequence[Case], methods: Sequence[str], ip_seconds: float
+) -> Iterator[dict[str, object]]:
+    """Lines of the runs in one session."""
+    if cases:  # The first run starts the JVM: it is not measured.
+        allocate(spark, cases[0].settings("ha", ip_seconds))
+    out_of_time = set()  # (K, shape) whose integer program ran out of time: larger ones would run out of it too
+    for case in cases:
+        for method in methods:
+            if method == "ip" and (case.k, case.shape) in out_of_time:
+                continue
+            try:
+                summary = allocate(spark, case.settings(method, ip_seconds))
+            except UserError as error:
+                if method != "ip":
+                    raise
+                print(error, flush=True)
+                out_of_time.add((case.k, case.shape))
+                continue
+            yield case.line(method, **_found(summary))
 
 
-def _settings(work: Path, users: int, k: int, shape: str, method: str, ip_seconds: float) -> AllocateSettings:
-    root = work / str(users)
-    return AllocateSettings(
-        scores=str(root / "scores"),
-        funds=str(root / "funds"),
-        demands=str(root / f"demands_k{k}_{shape}"),
-        output=str(root / "allocation"),
-        report=str(root / f"report_{method}_k{k}_{shape}"),
-        k=k,
-        method=method,
-        ip_seconds=ip_seconds,
-        max_ip_users=1_000_000,
-    )
+def _large(case: Case, method: str) -> dict[str, object]:
+    """The line of a run that is a process of its own."""
+    settings = case.settings(method, 1.0)
+    words = [f"--{name}={getattr(settings, name)}" for name in _GIVEN]
+    measured = measure_script(job_script("allocate"), [*words, *spark_options(HEAP)])
+    whole = measured.pop("seconds")
+    return case.line(method, **_found(AllocationSummary.read(settings.report)), whole=whole, **measured)
 
 
-def _large(work: Path, out: Path, users: int, k: int, shape: str, method: str) -> None:
-    settings = _settings(work, users, k, shape, method, 1.0)
-    words = [f"--{name.replace('_', '-')}={getattr(settings, name)}" for name in _GIVEN]
-    spark = [f"--spark.master=local[{CORES}]", f"--spark.driver-memory={HEAP}", "--spark.shuffle-partitions=8"]
-    started = time.perf_counter()
-    job = subprocess.Popen([sys.executable, str(ROOT / "jobs" / "allocate.py"), *words, *spark], stdout=sys.stderr)
-    with PeakMemory(job.pid) as memory:
-        code = job.wait()
-    if code != 0:
-        raise SystemExit(f"{method} with {users} users ended with {code}")
-    whole = round(time.perf_counter() - started, 1)
-    summary = AllocationSummary.read(settings.report)
-    _keep(out, users, k, shape, method, summary, whole=whole, **{f"{kind}_gb": v for kind, v in memory.peaks.items()})
+def _bare(case: Case) -> float:
+    """Seconds of the bare job."""
+    words = [str(case.root / "scores"), str(case.root / "bare"), str(case.k), str(CORES), HEAP]
+    return measure_script(str(Path(__file__).with_name("bare_copy.py")), words)["seconds"]
 
 
-_GIVEN = ("expected_revenue", "funds", "demands", "output", "report", "k", "method")
-
-
-def _bare(work: Path, users: int, k: int) -> dict[str, object]:
-    root = work / str(users)
-    words = [str(root / "scores"), str(root / "bare"), str(k), str(CORES), HEAP]
-    started = time.perf_counter()
-    subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("bare_copy.py")), *words], check=True, stdout=sys.stderr
-    )
-    return {"whole": round(time.perf_counter() - started, 1)}
-
-
-def _keep(out: Path, users: int, k: int, shape: str, method: str, summary: AllocationSummary, **more: object) -> None:
+def _found(summary: AllocationSummary) -> dict[str, object]:
+    """What a line says of an allocation: money, the certificate, violations, and the seconds of each step."""
     off = summary.violations
-    keep(
-        out,
-        {
-            "users": users,
-            "k": k,
-            "shape": shape,
-            "method": method,
-            "objective": summary.objective,
-            "upper_bound": summary.upper_bound,
-            "gap": summary.certified_gap,
-            "c1": off.c1,
-            "c2": off.c2,
-            "c3": off.c3,
-            "phases": summary.phases,
-            **{f"{step}_s": seconds for step, seconds in summary.seconds.items()},
-            **more,
-        },
-    )
+    return {
+        "objective": summary.objective,
+        "upper_bound": summary.upper_bound,
+        "gap": summary.certified_gap,
+        "c1": off.c1,
+        "c2": off.c2,
+        "c3": off.c3,
+        "phases": summary.phases,
+        **{f"{step}_s": seconds for step, seconds in summary.seconds.items()},
+    }
 
 
 if __name__ == "__main__":

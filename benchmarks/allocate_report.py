@@ -1,4 +1,4 @@
-"""Figure 4 and its tables from the lines that `allocate.py` kept."""
+"""Figure 4 of the paper and its tables, from the lines that `allocate.py` kept."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pandas as pd
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
-matplotlib.rcParams["svg.hashsalt"] = "ptofa"  # the same figure, the same file
+matplotlib.rcParams["svg.hashsalt"] = "ptofa"  # the same figure gives the same file
 
-_MANY_FUNDS_K = 10  # of the campaign of 200 funds
+_MANY_FUNDS_K = 10  # only the campaign of 200 funds has this K
 COLOURS = {"manual": "#999999", "ha": "#d97706", "exact": "#2563eb", "mincostflow": "#059669", "ip": "#b91c1c"}
 
 
 def figure(rows: pd.DataFrame, place: Path) -> None:
-    """As in the paper: objective and seconds by the number of users; and the certified gap."""
+    """Draws objective and seconds by the number of users, as the paper does, and the certified gap. place: the file."""
     rows = rows[(rows["k"] == 1) & (rows["shape"] == "loose")]
     figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
     for method, colour in COLOURS.items():
@@ -36,16 +36,17 @@ def figure(rows: pd.DataFrame, place: Path) -> None:
 
 
 def body(rows: pd.DataFrame) -> str:
-    """The tables, one for each K and shape."""
+    """The tables, one section per K and shape."""
     rows = rows.sort_values(["k", "shape", "users", "method"])
     parts = [
-        "Two cores, a 6 GiB driver heap. Campaigns of 8 funds are made by benchmarks/campaigns.py; in `tight` "
-        "the cautious users only just find enough low-risk funds.",
+        "Two cores, a driver heap of 6 GiB. benchmarks/campaigns.py makes the campaigns, of 8 funds each. In `tight`, "
+        "the low-risk funds have only just enough exposures for the cautious users. K is the number of slots per user. "
+        "C1, C2 and C3 count violations of the paper's constraints.",
     ]
     for (k, shape), part in rows.groupby(["k", "shape"]):
         parts += [
             "",
-            f"### K = {k}, {shape} risk{', 200 funds' if k == _MANY_FUNDS_K else ''}",
+            f"## K = {k}, {shape} risk{', 200 funds' if k == _MANY_FUNDS_K else ''}",
             "",
             _small_table(part),
             "",
@@ -76,7 +77,7 @@ def _large_table(rows: pd.DataFrame) -> str:
         return ""
     bare = rows[rows["method"] == "bare"].set_index(["users", "run"])["whole"]
     lines = [
-        "Whole jobs, each in a process of its own, cold JVM included:",
+        "Whole jobs. Each is a process of its own and starts its own Java virtual machine (JVM):",
         "",
         "| users | method | whole s | x bare read and write | driver GiB | JVM GiB | workers GiB |",
         "|---|---|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""The yardstick of `allocate`: a bare Spark job that reads the same scores and writes the same number of rows."""
+"""What `allocate` is compared with: a bare Spark job that reads the same scores and writes the same number of rows."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ if __name__ == "__main__":
             F.col("fund_ids")[F.col("slot") - 1].alias("fund_id"),
             F.col("expected_revenue")[F.col("slot") - 1].alias("expected_revenue"),
         ).write.format("delta").mode("overwrite").save(output)
-        print(f"{time.perf_counter() - started:.2f}")
+        print(f"seconds={time.perf_counter() - started:.2f}")

@@ -1,7 +1,7 @@
-"""The yardstick of `build_features`: a bare Spark job that reads the same raw tables and writes as many bytes.
+"""What `build_features` is compared with: a bare Spark job that reads the same raw tables and writes as many bytes.
 
-Every column of every row of users, exposures and transactions is read into a hash, and a row is written for each: so
-many 64-bit hashes, which no codec makes smaller, that the files come to the number of bytes asked for.
+The job hashes every column of every row of users, exposures and transactions, and writes one row for each. A row holds
+as many 64-bit hashes as the files need to reach the requested number of bytes. Compression cannot shrink hashes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PARTS = 1_000
 
 
 def _hashes(rows: DataFrame, per_row: float) -> DataFrame:
-    """`per_row` hashes of each row: whole ones in columns, a fraction as a column that is null in the other rows."""
+    """`per_row` hashes per row: one column per whole hash, and for the fraction a column that is null in other rows."""
     every = F.xxhash64(*[F.col(name) for name in rows.columns])
     hashes: list[Column] = [F.xxhash64(every, F.lit(place)).alias(f"h{place}") for place in range(int(per_row))]
     share = int((per_row - int(per_row)) * _PARTS)
@@ -36,4 +36,4 @@ if __name__ == "__main__":
         per_row = int(written) / _BYTES / sum(table.count() for table in tables)
         rows = reduce(DataFrame.unionByName, [_hashes(table, per_row) for table in tables])
         rows.write.format("delta").mode("overwrite").save(f"{warehouse}/bare")
-        print(f"{time.perf_counter() - started:.2f}")
+        print(f"seconds={time.perf_counter() - started:.2f}")

@@ -1,4 +1,4 @@
-"""Score tables and demands of any size for the allocation benchmarks, a pure function of seed and user."""
+"""Score tables and demands of any size for the allocation benchmarks. They depend on the seed and the user only."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from ptofa_spark.tables.delta.writing import write_table
 
 SEED = 11
 CAMPAIGN = "bench"
-# Declared tolerances 2 to 5 in the shares of a real bank's customers (FAR-Trans): conservative to aggressive.
+# Shares of the risk tolerances 2 to 5 (conservative to aggressive) among a real bank's customers (FAR-Trans).
 _TOLERANCE_SHARES = np.array([2_857, 9_179, 7_194, 2_399]) / 21_629
 _TASTE = {"loose": 0.0, "tight": 4.0}
 
 
 def risk_levels(funds: int) -> np.ndarray:
-    """(funds,): for 8 funds 1, 2, 2, 3, 3, 4, 4, 5, and for more in these proportions."""
+    """(funds,): 1, 2, 2, 3, 3, 4, 4, 5 for 8 funds, and the same proportions for more funds, in ascending order."""
     return np.sort(np.array([1, 2, 2, 3, 3, 4, 4, 5])[np.arange(funds) % 8])
 
 
 def expected_revenue(user: np.ndarray, funds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Risk tolerance (users,) and E (users, funds): p_c * exp(mu + sigma^2 / 2) with user, fund and pair effects."""
+    """Risk tolerance (users,) and expected revenue (users, funds), money: p_c * exp(mu + sigma^2 / 2).
+
+    Users, funds and pairs each have an effect of their own.
+    """
     fund = np.arange(funds)
     tolerance = 2 + np.searchsorted(np.cumsum(_TOLERANCE_SHARES)[:-1], uniform(stream(SEED, "tolerance"), user))
     rate = -5.5 + 0.8 * normal(stream(SEED, "rate"), user)[:, None] + 0.4 * normal(stream(SEED, "appeal"), fund)
@@ -37,10 +40,10 @@ def expected_revenue(user: np.ndarray, funds: int) -> tuple[np.ndarray, np.ndarr
 
 
 def write_campaign(spark: SparkSession, root: Path, users: int, k: int, shape: str, funds: int = 8) -> None:
-    """Writes scores, funds and demands under `root`; scores that are there already are kept.
+    """Writes scores, funds and demands under `root`. Scores of an earlier run are kept.
 
-    `loose` demands follow what users of every tolerance like; in `tight` the bold leave almost all of the low-risk
-    funds to the cautious, who then only just have enough.
+    shape: `loose` demands follow the taste of users of every tolerance. In `tight`, users of a high tolerance leave
+    almost all low-risk funds to the cautious users, who then have only just enough.
     """
     ids = [f"F{fund:03d}" for fund in range(funds)]
     if not (root / "scores").exists():
@@ -72,7 +75,7 @@ def _scores(spark: SparkSession, users: int, ids: list[str]) -> DataFrame:
 
 
 def _demand(spark: SparkSession, users: int, k: int, shape: str, funds: int) -> np.ndarray:
-    """Counts of an allocation by taste, which keeps C1 and C3: so the demands are feasible."""
+    """(funds,) exposures: the counts of an allocation by taste. It keeps C1 and C3, so the demands are feasible."""
     levels = risk_levels(funds)
     popularity = np.log([5, 3, 2.5, 4, 2, 2, 1, 1.5])[np.arange(funds) % 8]
 

@@ -1,14 +1,17 @@
-"""How well anything could rank and allocate on the simulator's platform that sees features alone.
+"""How well any model could rank and allocate on the simulator's platform if it sees features alone.
 
-The truth holds a part, drawn for each user and each pair, that no feature shows. A model that knew everything else
-exactly would rank by the mean of the truth over that part: its AUC is the ceiling of what features allow, the regret of
-its allocation the floor. Both are bounds, not estimates: a real model sees past purchases only, not the taste behind
-them. AUCs are expected values over the exposures of the logging policy, not over a draw of them; the regret is that of
-the optimal allocation (one fund a user, the target campaign's demand) of other users, under the truth.
+The truth has a part, drawn for each user and each pair, that no feature shows. A model that knew everything else
+exactly would rank by the mean of the truth over that part. Its area under the ROC curve (AUC) is the highest that
+features allow, and the regret of its allocation the lowest. Both are bounds, not estimates: a real model sees past
+purchases only, not the taste behind them.
+
+An AUC is the expected value over the exposures of the logging policy, not over one draw of them. A regret is that of
+the optimal allocation of other users under the truth: one fund per user, with the demands of the target campaign.
 """
 
 from __future__ import annotations
 
+import argparse
 from unittest.mock import patch
 
 import numpy as np
@@ -23,26 +26,30 @@ from ptofa_spark.simulator.truth import Scores
 from ptofa_spark.simulator.world import World, make_world
 from tests.allocation.instances import Instance
 
-USERS, ALLOCATED, WEEKS = 200_000, 50_000, 4
-# A normal law by 21 points: exact for polynomials of the 41st degree.
+WEEKS = 4
+# 21 points integrate a polynomial of degree 41 over a normal distribution exactly.
 _POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 
 
 def main() -> None:
-    """Prints a line a scenario."""
+    """Prints one line per scenario."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--users", type=int, default=200_000, help="users whose exposures make the AUC")
+    parser.add_argument("--allocated", type=int, default=50_000, help="other users, whose allocation makes the regret")
+    args = parser.parse_args()
     for scenario in SCENARIOS:
         world = make_world(GeneratePlatformSettings(scenario=scenario, weeks=WEEKS))
-        everything, seen, tolerance = _scores(world, np.arange(USERS))
+        everything, seen, tolerance = _scores(world, np.arange(args.users))
         weight = propensities(world.funds, tolerance, WEEKS - 1).ravel()
         p_c = expit(world.calibration.intercept + world.calibration.slope * everything.conversion).ravel()
         oracle, ceiling = (_auc(scores.conversion, p_c, weight) for scores in (everything, seen))
         print(f"{scenario}: AUC of the oracle {oracle:.4f}, of all that features can show {ceiling:.4f}; ", end="")
-        whole, by_rate = _regrets(world, USERS + np.arange(ALLOCATED))
-        print(f"regret of an allocation by that {whole:.4f}, with the true revenue of a conversion {by_rate:.4f}")
+        by_all, by_rate = _regrets(world, args.users + np.arange(args.allocated))
+        print(f"regret of an allocation by that {by_all:.4f}, with the true revenue per conversion {by_rate:.4f}")
 
 
 def _scores(world: World, user_id: Ints) -> tuple[Scores, Scores, Ints]:
-    """The scores behind the truth, the same without what no feature shows, and the users' risk tolerance."""
+    """The scores behind the truth, the same without the part that no feature shows, and the users' risk tolerance."""
     people = make_people(world.seed, user_id, WEEKS)
     everything = truth.make_scores(people, world.funds, WEEKS)
     with patch.multiple(truth, UNSEEN_USER=0.0, UNSEEN_PAIR=0.0, UNSEEN_AMOUNT=0.0):
@@ -50,6 +57,7 @@ def _scores(world: World, user_id: Ints) -> tuple[Scores, Scores, Ints]:
 
 
 def _auc(ranking: Floats, p_c: Floats, weight: Floats) -> float:
+    """Expected AUC of a ranking of pairs. p_c: true conversion probability; weight: exposures, in expectation."""
     order = np.argsort(ranking, axis=None, kind="stable")
     return truth.expected_auc(p_c[order], weight[order])
 
@@ -57,7 +65,8 @@ def _auc(ranking: Floats, p_c: Floats, weight: Floats) -> float:
 def _regrets(world: World, user_id: Ints) -> tuple[float, float]:
     """1 - revenue of the allocation by what features can show / revenue of the optimal one, both under the truth.
 
-    First of all that they can show, then of what they can show of conversions, with the true revenue of one.
+    The first takes all that features can show. The second takes what they can show of conversions, and the true revenue
+    per conversion.
     """
     everything, seen, tolerance = _scores(world, user_id)
     of_conversion = np.exp(everything.log_amount + everything.sigma**2 / 2)
@@ -68,7 +77,7 @@ def _regrets(world: World, user_id: Ints) -> tuple[float, float]:
     rate = np.zeros_like(logit)
     for point, weight in zip(_POINTS, _WEIGHTS / _WEIGHTS.sum(), strict=True):
         rate += weight * expit(logit + unseen * point)
-    # The unseen part of an amount is a factor common to all pairs, on average: it moves no allocation.
+    # On average, the unseen part of an amount is the same factor for all pairs: it does not change the allocation.
     believed = rate * np.exp(seen.log_amount + seen.sigma**2 / 2)
     demand = np.bincount(show(world.funds, user_id, tolerance, WEEKS).fund, minlength=len(world.funds.fund_id))
     eligible = world.funds.eligible(tolerance)
@@ -77,7 +86,7 @@ def _regrets(world: World, user_id: Ints) -> tuple[float, float]:
 
 
 def allocated(worth: Floats, by: Floats, eligible: Bools, demand: Ints) -> float:
-    """What the optimal allocation by one matrix is worth by another."""
+    """Value under `worth` of the allocation that is optimal under `by`; both (users, funds), money per exposure."""
     return float(worth[Instance(np.where(eligible, by / by.max(), np.nan), demand, 1).best(1e9)].sum())
 
 

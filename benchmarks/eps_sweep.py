@@ -1,7 +1,7 @@
-"""What eq. 6 says of Hillstrom's spend without a covariate, for both forms and any eps: docs/eps_sweep.svg.
+"""Equation 6 of the paper on Hillstrom's spend without a covariate, for both forms and many values of eps: a figure.
 
-Three numbers, p, mu and sigma, are fitted to 64,000 customers, of whom 578 bought. Every eps is fitted from several
-starts, since the loss has more than one minimum, and the lowest one counts: it is what training with enough time finds.
+Three numbers, p, mu and sigma, are fitted to 64,000 customers, of whom 578 bought. The loss has more than one minimum.
+So each eps is fitted from several starts, and the lowest minimum counts: training with enough time finds that one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ptofa_spark.models.likelihoods import Counterfactual, bounded_sigma, entire
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
-matplotlib.rcParams["svg.hashsalt"] = "ptofa"  # the same figure, the same file
+matplotlib.rcParams["svg.hashsalt"] = "ptofa"  # the same figure gives the same file
 
 ROOT = Path(__file__).parents[1]
 SIGMA_MIN, SIGMA_MAX = 0.1, 2.0
@@ -30,7 +30,7 @@ _COLOURS: dict[Counterfactual, str] = {"density": "#d97706", "mass": "#2563eb"}
 
 @dataclass(frozen=True)
 class Fit:
-    """The lowest minimum. loss: mean per customer; revenue: E, money per customer."""
+    """The lowest minimum. loss: mean per customer; revenue: expected revenue E, money per customer."""
 
     p: float
     mu: float
@@ -43,7 +43,7 @@ class Fit:
 
 
 def read_spend(path: Path) -> np.ndarray:
-    """(customers,) money."""
+    """Spend of each customer: (customers,), money."""
     with path.open(encoding="utf-8", newline="") as file:
         return np.array([float(row["spend"]) for row in csv.DictReader(file)])
 
@@ -51,7 +51,10 @@ def read_spend(path: Path) -> np.ndarray:
 def fit_without_covariates(
     spend: np.ndarray, form: Counterfactual, eps: float, sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX
 ) -> Fit:
-    """The lowest minimum of the mean loss, in float64, from starts near the data and near the collapse."""
+    """The lowest minimum of the mean loss, in float64, of fits that start near the data and near the collapse.
+
+    spend: (customers,), money. eps: money.
+    """
     positive = spend[spend > 0]
     revenue = torch.tensor([0.0, *positive], dtype=torch.float64)
     weight = torch.ones(len(revenue), dtype=torch.float64)
@@ -70,6 +73,7 @@ def _minimum(
     eps: float,
     bounds: tuple[float, float],
 ) -> Fit:
+    """The minimum that a fit from one start reaches. revenue: amounts, money; weight: customers with each amount."""
     point = torch.tensor(start, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([point], max_iter=500, tolerance_grad=1e-12, line_search_fn="strong_wolfe")
 
@@ -91,7 +95,7 @@ def _minimum(
 
 
 def main() -> None:
-    """Fits the sweep, prints it as a table and draws it."""
+    """Fits every eps, prints some as a table and draws all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("csv", type=Path, help="Hillstrom's e-mail campaign, as a CSV")
     spend = read_spend(parser.parse_args().csv)

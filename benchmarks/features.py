@@ -1,35 +1,30 @@
-"""`build_features` at a million and at ten million users, beside a bare Spark job that reads and writes as much.
+"""`build_features` at 1 and 10 million users, compared with a bare Spark job that reads and writes as much.
 
-Each run is a process of its own, cold JVM included, with an 8 GiB driver heap on two cores. The platform is generated
-first, once for each size, and not timed. A line is kept for each run.
+Each run is a process of its own on two cores, with a driver heap of 8 GiB. It starts its own Java virtual machine
+(JVM). The platform is generated first, once per size; this is not timed. Each size appends one line.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.lines import ROOT, add_place, keep
-from benchmarks.memory import PeakMemory
+from benchmarks.jobs import CORES, job_script, measure_script, run_script, spark_options
+from benchmarks.lines import add_place, keep
 
-CORES, HEAP = 2, "8g"
-SPARK = (f"--spark.master=local[{CORES}]", f"--spark.driver-memory={HEAP}", "--spark.shuffle-partitions=8")
+HEAP = "8g"
 RAW = ("users", "funds", "campaigns", "exposures", "transactions")
 BUILT = ("user_features", "fund_features", "examples")
 
 
 def main() -> None:
-    """Runs the sizes and appends their lines."""
+    """Measures each size and appends its line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", default="1000000,10000000")
-    parser.add_argument("--weeks", type=int, default=4)
+    parser.add_argument("--users", default="1000000,10000000", help="numbers of users")
+    parser.add_argument("--weeks", type=int, default=4, help="weeks of the platform")
     add_place(parser)
     args = parser.parse_args()
     work = args.bench / "features"
@@ -39,12 +34,12 @@ def main() -> None:
     for users in sizes:
         warehouse = work / str(users)
         _remove(warehouse, (*BUILT, "bare"))
-        job = [str(ROOT / "jobs" / "build_features.py"), f"--warehouse={warehouse}", *SPARK]
-        build = _measured(job, warehouse / "events")
+        words = [f"--warehouse={warehouse}", *spark_options(HEAP)]
+        build = _measured(job_script("build_features"), words, warehouse / "events")
         written = sum(_bytes(warehouse / name) for name in BUILT)
         read = sum(_bytes(warehouse / name) for name in RAW)
-        bare_job = [str(Path(__file__).with_name("bare_features.py")), str(warehouse), str(written), str(CORES), HEAP]
-        bare = _measured(bare_job, warehouse / "events")
+        bare_job = str(Path(__file__).with_name("bare_features.py"))
+        bare = _measured(bare_job, [str(warehouse), str(written), str(CORES), HEAP], warehouse / "events")
         line = {
             "users": users,
             "weeks": args.weeks,
@@ -60,44 +55,40 @@ def main() -> None:
 
 
 def _generate(warehouse: Path, users: int, weeks: int) -> None:
-    """The platform's raw tables; kept from an earlier run if that ended."""
+    """Makes the platform's raw tables, unless an earlier run finished making them."""
     done = warehouse / f"generated-{weeks}-weeks"
     if done.exists():
         return
-    words = [f"--warehouse={warehouse}", f"--users={users}", f"--weeks={weeks}", *SPARK]
-    subprocess.run([sys.executable, str(ROOT / "jobs" / "generate_platform.py"), *words], check=True, stdout=sys.stderr)
+    words = [f"--warehouse={warehouse}", f"--users={users}", f"--weeks={weeks}", *spark_options(HEAP)]
+    run_script(job_script("generate_platform"), words)
     _remove(warehouse, ("truth",))
     done.touch()
 
 
-def _measured(words: list[str], events: Path) -> dict[str, float]:
-    """Runs a job: its seconds, its peak memory (GiB), and what Spark's event log says was shuffled and spilled."""
+def _measured(script: str, words: Sequence[str], events: Path) -> dict[str, float]:
+    """Runs a job: its seconds, its peak memory (GiB), and the bytes that it shuffled and spilled by Spark's event log.
+
+    events: the folder of that log.
+    """
     shutil.rmtree(events, ignore_errors=True)
-    events.mkdir(parents=True)
     conf = events / "conf"
-    conf.mkdir()
+    conf.mkdir(parents=True)
     (conf / "spark-defaults.conf").write_text(
         "spark.eventLog.enabled true\nspark.eventLog.compress false\nspark.eventLog.rolling.enabled false\n"
         f"spark.eventLog.dir file://{events}\n",
         encoding="utf-8",
     )
-    started = time.perf_counter()
-    job = subprocess.Popen([sys.executable, *words], stdout=sys.stderr, env={**os.environ, "SPARK_CONF_DIR": str(conf)})
-    with PeakMemory(job.pid) as memory:
-        code = job.wait()
-    seconds = round(time.perf_counter() - started, 1)
-    if code != 0:
-        raise SystemExit(f"{words[0]} ended with {code}")
-    peaks = {f"{kind}_gb": round(size, 2) for kind, size in memory.peaks.items()}
-    return {"seconds": seconds, **peaks, **_task_totals(events.glob("local-*"))}
+    measured = measure_script(script, words, environment={"SPARK_CONF_DIR": str(conf)})
+    return {**measured, **_task_totals(events.glob("local-*"))}
 
 
 def _task_totals(logs: Iterable[Path]) -> dict[str, float]:
+    """Bytes written to the shuffle, and bytes spilled from memory and to disk, summed over all tasks."""
     totals = {"shuffled": 0, "spilled_memory": 0, "spilled_disk": 0}
     for log in logs:
         with log.open(encoding="utf-8") as lines:
             for line in lines:
-                if '"SparkListenerTaskEnd"' not in line[:60]:
+                if '"SparkListenerTaskEnd"' not in line[:60]:  # the event's name comes first in its line
                     continue
                 metrics = json.loads(line).get("Task Metrics") or {}
                 totals["shuffled"] += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]
@@ -107,7 +98,7 @@ def _task_totals(logs: Iterable[Path]) -> dict[str, float]:
 
 
 def _rows(warehouse: Path, tables: Iterable[str]) -> int:
-    """Rows of the tables, by the statistics in their logs' first commits."""
+    """Rows of the tables together, by the statistics in their Delta logs. The tables are written once."""
     rows = 0
     for name in tables:
         for commit in (warehouse / name / "_delta_log").glob("*.json"):
@@ -118,6 +109,7 @@ def _rows(warehouse: Path, tables: Iterable[str]) -> int:
 
 
 def _bytes(table: Path) -> int:
+    """Bytes of a table's Parquet files."""
     return sum(file.stat().st_size for file in table.rglob("*.parquet"))
 
 

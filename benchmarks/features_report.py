@@ -1,4 +1,4 @@
-"""The tables on `build_features` from the lines that `features.py` and `row_groups.py` kept."""
+"""The tables on `build_features`, from the lines that `features.py` and `row_groups.py` kept."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ _MIB = 2**20
 def body(rows: pd.DataFrame) -> str:
     """The feature tables."""
     parts = [
-        "Two cores, an 8 GiB driver heap, whole jobs, cold JVM included. The bare job reads the same raw tables and "
-        "writes as many bytes in as many rows. Rows: of users, exposures and transactions.",
+        "Two cores, a driver heap of 8 GiB, whole jobs; each starts its own Java virtual machine (JVM). The bare job "
+        "reads the same raw tables and writes as many bytes in as many rows. Raw rows are those of users, exposures "
+        "and transactions.",
         "",
-        "| users | weeks | raw rows | seconds | rows a second | x bare job | shuffled MiB | spilled to disk MiB | "
+        "| users | weeks | raw rows | seconds | rows per second | x bare job | shuffled MiB | spilled to disk MiB | "
         "read MiB | written MiB | bare s | bare written MiB | JVM GiB | workers GiB |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -32,15 +33,15 @@ def body(rows: pd.DataFrame) -> str:
 def row_groups_body(rows: pd.DataFrame) -> str:
     """The row groups of the examples."""
     parts = [
-        f"{rows['rows'].iloc[0]:,} examples of training, read, encoded and shuffled for one epoch by the training "
-        "feed, one process a size, one thread beside the consumer. The size is Parquet's, before compression; the "
-        "shuffling buffer holds 100,000 rows.",
+        f"The training feed reads, encodes and shuffles {rows['rows'].iloc[0]:,} training examples for one epoch. "
+        "There is one process per size, with one thread beside the consumer. The size is Parquet's, before "
+        "compression. The shuffling buffer holds 100,000 rows.",
         "",
-        "| row group MiB | rows of a group | rows a second read | peak memory GiB | files MiB | seconds to write |",
+        "| row group MiB | rows per group | rows read per second | peak memory GiB | files MiB | seconds to write |",
         "|---|---|---|---|---|---|",
     ]
     parts += [
-        f"| {row.row_group_mib or 'as Parquet has it'} | {row.rows_a_group:,.0f} | "
+        f"| {row.row_group_mib or 'default of Parquet'} | {row.rows_a_group:,.0f} | "
         f"{row.rows / row.seconds:,.0f} | {row.peak_gb:.2f} | {row.file_bytes / _MIB:,.1f} | {row.write_seconds:.1f} |"
         for row in rows.sort_values("row_group_mib").itertuples()
     ]

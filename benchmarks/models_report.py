@@ -1,4 +1,4 @@
-"""The tables on training, scoring and the whole pipeline from the lines that the benchmarks kept."""
+"""The tables on training, scoring and the whole pipeline, from the lines that the benchmarks kept."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import pandas as pd
 
 
 def train_body(rows: pd.DataFrame) -> str:
-    """Training from memory and from Petastorm."""
+    """Training on tensors in memory and on batches from Petastorm."""
     speed = rows["rows"] / rows["seconds"]
     parts = [
-        "One thread, batches of 512. In turns: the model on tensors in memory, and the trainer fed by Petastorm from "
-        "Delta's own files, for one epoch each.",
+        "One thread, batches of 512. The two sources take turns, one epoch each: tensors in memory, and Petastorm, "
+        "which reads the files of the Delta table.",
         "",
-        "| model | source | turn | rows | seconds | rows a second | waiting for data |",
+        "| model | source | turn | rows | seconds | rows per second | waiting for data |",
         "|---|---|---|---|---|---|---|",
     ]
     parts += [
@@ -23,17 +23,19 @@ def train_body(rows: pd.DataFrame) -> str:
     means = speed.groupby(rows["source"]).mean()
     if len(means) > 1:
         ratio = means["fed by Petastorm"] / means["tensors in memory"]
-        parts += ["", f"Fed by tensors in memory: {ratio:.2f} (target: at least .8; waiting under 10 %)."]
+        parts += ["", f"Rows per second, fed by Petastorm / tensors in memory: {ratio:.2f}."]
+        parts += ["Target: at least 0.8, and less than 10 % of the time waiting for data."]
     return "\n".join(parts)
 
 
 def score_body(rows: pd.DataFrame) -> str:
-    """Scoring against plain torch."""
+    """Scoring compared with plain torch."""
     parts = [
-        "The job in a process of its own, its stage reading and writing Delta, against the same network in plain torch "
-        "on tensors in memory with two threads. Target: at least .6 of it.",
+        "The job is a process of its own. Its stage reads and writes Delta tables. It is compared with the same "
+        "network in plain torch, on tensors in memory, with two threads. Target: a ratio of at least 0.6. Both "
+        "are in pairs per second.",
         "",
-        "| users | pairs | stage s | whole job s | pairs a second | plain torch | ratio | JVM GiB | workers GiB |",
+        "| users | pairs | stage s | whole job s | pairs per second | plain torch | ratio | JVM GiB | workers GiB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows.sort_values("users").itertuples():
@@ -50,10 +52,10 @@ def score_body(rows: pd.DataFrame) -> str:
 def pipeline_body(lines: pd.DataFrame) -> str:
     """The whole pipeline, stage by stage."""
     parts = [
-        "The stages one after another, each a process of its own, cold JVM included; where a row `run_pipeline` "
-        "stands, all of them in that one, whose memory stands there. Two cores, a 6 GiB driver heap, "
-        f"on a machine of {lines['machine_gb'].iloc[-1]:.0f} GiB. Memory is the highest seen, twice a second: of "
-        "the driver (Python), of the JVM, and of all Python workers together.",
+        "The stages run one after another. Each is a process of its own and starts its own Java virtual machine (JVM). "
+        "Where the table has a row `run_pipeline`, that one process ran all stages; the row shows its memory. Two "
+        f"cores, a driver heap of 6 GiB, a machine of {lines['machine_gb'].iloc[-1]:.0f} GiB. Memory is sampled twice "
+        "per second; the highest sample is shown, for the driver (Python), the JVM, and all Python workers together.",
         "",
         "| users | stage | seconds | driver GiB | JVM GiB | workers GiB |",
         "|---|---|---|---|---|---|",

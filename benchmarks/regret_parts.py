@@ -1,8 +1,9 @@
-"""Where a model's regret comes from: allocations by its p, mu and sigma, one at a time in place of the truth's.
+"""Where a model's regret comes from: allocations by its p, mu or sigma, each combined with the truth's other parts.
 
-E: as it is; p, true R: the model's p with the truth's revenue of a conversion; true p, R: the reverse; and correlations
-with the truth. Of the first users of a promotion platform, one fund a user, the demand that the logging policy gives
-these users in the target campaign; a regret is 1 - revenue / revenue of the optimal allocation, both under the truth.
+`E` is the model's expected revenue. `p, true R` is the model's p with the true revenue per conversion; `true p, R` is
+the reverse. The other columns are correlations with the truth. The users are the first ones of a `promotion` platform,
+with one fund per user. The demands are those that the logging policy gives these users in the target campaign. A regret
+is 1 - revenue / revenue of the optimal allocation, both under the truth.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ from ptofa_spark.simulator.settings import GeneratePlatformSettings
 from ptofa_spark.simulator.world import make_world
 from ptofa_spark.training.artifact import LoadedModel, read_artifact, unpack
 
-# Of expected_revenue, p_c, mu and sigma those that there are, each (users, funds).
+# expected_revenue, p_c, mu and sigma, as far as a model has them; each (users, funds).
 Parts = dict[str, Floats]
 COLUMNS = ("model", "E", "p exp(mu)", "p, true R", "true p, R", "corr. logit p", "mu", "sigma")
 
 
 def main() -> None:
-    """Prints a row of a table a model, and one of the truth itself."""
+    """Prints a table with one row for the truth, and one per model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--warehouse", required=True, help=f"of generate_platform --weeks {WEEKS} with its other defaults"
+        "--warehouse", required=True, help=f"made by generate_platform --weeks {WEEKS} with its other defaults"
     )
-    parser.add_argument("--users", type=int, default=50_000)
+    parser.add_argument("--users", type=int, default=50_000, help="the first users")
     parser.add_argument("models", nargs="*", help="folders of models that predict money")
     args = parser.parse_args()
     with spark_session(SparkSettings(app_name="ptofa-regret-parts", master="local[1]")) as spark:
@@ -49,11 +50,13 @@ def main() -> None:
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     print(_row("the truth", truth, truth, regret, eligible))
     for folder in args.models:
-        found = _parts(unpack(read_artifact(folder)), funds, users)
-        print(_row(Path(folder).name, found, truth, regret, eligible), flush=True)
+        parts = _parts(unpack(read_artifact(folder)), funds, users)
+        print(_row(Path(folder).name, parts, truth, regret, eligible), flush=True)
 
 
 def _read(spark: SparkSession, warehouse: str, count: int) -> tuple[pd.DataFrame, list[Any], Parts]:
+    """Features of the first `count` users, feature rows of the funds, and the truth; all of the target campaign."""
+
     def table(name: str) -> Any:
         return spark.read.format("delta").load(f"{warehouse}/{name}")
 
@@ -68,18 +71,19 @@ def _read(spark: SparkSession, warehouse: str, count: int) -> tuple[pd.DataFrame
 
 
 def _parts(model: LoadedModel, funds: list[Any], users: pd.DataFrame) -> Parts:
-    """What the model says of every pair, a row each."""
+    """The model's predictions for every user-fund pair."""
     encoding, count = model.encoding, len(funds)
     of_funds = pd.DataFrame([row.asDict() for row in funds])[list(encoding.fund.columns)]
     of_pairs = CampaignPairs.of(funds).features(users, encoding.pair.columns)
     row = np.arange(len(users) * count)
     of_users = users[list(encoding.user.columns)].iloc[row // count].reset_index(drop=True)
     of_funds = of_funds.iloc[row % count].reset_index(drop=True)
-    said = predict_rows(model, pd.concat([of_users, of_funds, pd.DataFrame(of_pairs)], axis="columns"))
-    return {name: part.numpy().reshape(-1, count) for name, part in vars(said).items() if part is not None}
+    predictions = predict_rows(model, pd.concat([of_users, of_funds, pd.DataFrame(of_pairs)], axis="columns"))
+    return {name: part.numpy().reshape(-1, count) for name, part in vars(predictions).items() if part is not None}
 
 
 def _regret_of(users: pd.DataFrame, eligible: Bools, truth: Parts) -> Callable[[Floats], float]:
+    """A function that gives the regret of the allocation by a matrix (users, funds)."""
     world = make_world(GeneratePlatformSettings(weeks=WEEKS))
     tolerance = users["risk_tolerance"].to_numpy().astype(np.int64)
     shown = show(world.funds, users["user_id"].to_numpy(), tolerance, WEEKS).fund
@@ -88,22 +92,22 @@ def _regret_of(users: pd.DataFrame, eligible: Bools, truth: Parts) -> Callable[[
     return lambda by: 1.0 - allocated(worth, by, eligible, demand) / best
 
 
-def _row(name: str, found: Parts, truth: Parts, regret: Callable[[Floats], float], eligible: Bools) -> str:
-    def logit(parts: Parts) -> Floats:
-        value: Floats = np.log(parts["p_c"] / (1.0 - parts["p_c"]))
+def _row(name: str, parts: Parts, truth: Parts, regret: Callable[[Floats], float], eligible: Bools) -> str:
+    def logit(of: Parts) -> Floats:
+        value: Floats = np.log(of["p_c"] / (1.0 - of["p_c"]))
         return value
 
-    def correlated(ours: Floats, its: Floats) -> str:
-        return f"{np.corrcoef(ours[eligible], its[eligible])[0, 1]:.3f}"
+    def correlated(predicted: Floats, true: Floats) -> str:
+        return f"{np.corrcoef(predicted[eligible], true[eligible])[0, 1]:.3f}"
 
-    has, of_conversion = found.keys(), truth["expected_revenue"] / truth["p_c"]
+    per_conversion = truth["expected_revenue"] / truth["p_c"]
     figures = [
-        f"{regret(found['expected_revenue']):.4f}",
-        f"{regret(found['p_c'] * np.exp(found['mu'])):.4f}" if "mu" in has else "",
-        f"{regret(found['p_c'] * of_conversion):.4f}" if "p_c" in has else "",
-        f"{regret(truth['p_c'] * found['expected_revenue'] / found['p_c']):.4f}" if "p_c" in has else "",
-        correlated(logit(found), logit(truth)) if "p_c" in has else "",
-        *(correlated(found[part], truth[part]) if part in has else "" for part in ("mu", "sigma")),
+        f"{regret(parts['expected_revenue']):.4f}",
+        f"{regret(parts['p_c'] * np.exp(parts['mu'])):.4f}" if "mu" in parts else "",
+        f"{regret(parts['p_c'] * per_conversion):.4f}" if "p_c" in parts else "",
+        f"{regret(truth['p_c'] * parts['expected_revenue'] / parts['p_c']):.4f}" if "p_c" in parts else "",
+        correlated(logit(parts), logit(truth)) if "p_c" in parts else "",
+        *(correlated(parts[part], truth[part]) if part in parts else "" for part in ("mu", "sigma")),
     ]
     return f"| {name} | {' | '.join(figures)} |"
 

@@ -1,53 +1,52 @@
-"""docs/benchmarks.md, and its figure, from the lines that the benchmarks kept at one size: `report.py small` or `full`.
+"""Writes the pages of the benchmarks: `report.py small`, or `report.py full allocate --replace`.
 
-A section of the page is one benchmark at one size. Only sections of that size are written anew; the others stay as
-they are, so that minutes at the small size do not cost the hours that the full size took.
+Each benchmark has one page per size in docs/measured/. A page is written as a whole from the lines that the benchmark
+kept at that size. These lines are kept beside the page, so that the next call sees which rows the page has.
 """
 
 from __future__ import annotations
 
-import re
+import argparse
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from benchmarks import allocate_report, features_report, models_report
-from benchmarks.lines import FULL, ROOT, read
+from benchmarks.lines import FULL, ROOT, rows
+from ptofa_spark.running.whole_file import write_whole
 
-DOCS = ROOT / "docs"
-HEAD = """\
-# Benchmarks
+PAGES = ROOT / "docs" / "measured"
+SIZES = {"small": ROOT / FULL.with_name("bench-small"), "full": ROOT / FULL}
+Line = dict[str, Any]
 
-Each section names the command that measured it and the versions it ran with. There are two sizes:
 
-- **small**: `make bench` runs every benchmark in about a quarter of an hour on two cores, but no allocation of a size
-  at which a process of its own would say something, and replaces the sections of this size.
-- **full**: `make bench-full` goes up to 10 million users, which takes hours. Its parts are `make bench-allocate`,
-  `make bench-features`, `make bench-train`, `make bench-score` and `make bench-pipeline`; `BENCH=...` passes options to
-  one of them. A part replaces its own section, unless it lacks a row that stands there: such a section must be deleted
-  by hand first.
+@dataclass(frozen=True)
+class Figure:
+    """A figure on a page of the full size. file: its name; text: what it shows; draw: writes it from the lines."""
 
-The two figures of a ratio were measured in the same run, one after the other. Absolute times are those of one machine
-of two cores; [results.md](results.md) says where other work ran beside.
-"""
+    file: str
+    text: str
+    draw: Callable[[pd.DataFrame, Path], None]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A benchmark on the page.
+    """A benchmark.
 
-    keys: of two lines that agree in these the later one counts; command: what measures it at the full size; body:
-    its tables, of the lines that count; figure: draws them into a file of this name.
+    keys: the fields that name a row; of two lines with the same values the later one counts.
+    command: what measures the full size. body: writes the tables from the lines that count.
     """
 
     title: str
     keys: tuple[str, ...]
     command: str
     body: Callable[[pd.DataFrame], str]
-    figure: tuple[str, str, Callable[[pd.DataFrame, Path], None]] | None = None
+    figure: Figure | None = None
 
 
 PARTS = {
@@ -56,7 +55,7 @@ PARTS = {
         ("users", "k", "shape", "method"),
         "make bench-allocate",
         allocate_report.body,
-        ("figure4.svg", "Figure 4 of the paper, with the certified gap as a third plot", allocate_report.figure),
+        Figure("figure4.svg", "Figure 4 of the paper, with the certified gap as a third plot", allocate_report.figure),
     ),
     "features": Part("Feature tables", ("users", "weeks"), "make bench-features", features_report.body),
     "row_groups": Part(
@@ -66,75 +65,96 @@ PARTS = {
     "score": Part("Scoring", ("users",), "make bench-score", models_report.score_body),
     "pipeline": Part("The whole pipeline", ("users", "stage"), "make bench-pipeline", models_report.pipeline_body),
 }
-SIZES = {"small": FULL.with_name("bench-small"), "full": FULL}
 
 
-def main(size: str) -> None:
-    """Writes the sections of a size for which there are lines."""
-    page = DOCS / "benchmarks.md"
-    sections = parted(page.read_text(encoding="utf-8"))
-    for name, part in PARTS.items():
-        file = ROOT / SIZES[size] / f"{name}.jsonl"
-        if not file.exists():
-            continue
-        title = heading(part, size)
-        rows = counting(read(file), part)
-        text = section(rows, part, size)
-        lost = rows_of(sections.get(title, "")) - rows_of(text)
-        if size == "full" and lost:
-            print(f"docs/benchmarks.md keeps its {title[3:]!r}: the lines at hand lack {sorted(lost)}", file=sys.stderr)
-            continue
-        sections[title] = text
-        if size == "full" and part.figure is not None:
-            part.figure[2](rows, DOCS / part.figure[0])
-    page.write_text(joined(sections), encoding="utf-8")
+class LessThanBefore(Exception):
+    """The lines lack rows that the page has, or may lack some."""
 
 
-def counting(lines: pd.DataFrame, part: Part) -> pd.DataFrame:
-    """The last line of each key; of turns, whose mean makes the ratio, those of the last run only."""
-    if "turn" in part.keys:
-        lines = lines[lines["run"] == lines["run"].iloc[-1]]
-    return lines.drop_duplicates(list(part.keys), keep="last")
+def main(words: Sequence[str] | None = None) -> None:
+    """Writes the pages of the chosen parts that have lines; exits with 1 if one of them keeps its earlier page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("size", choices=SIZES)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; none: all of them")
+    parser.add_argument("--bench", type=Path, help="folder of the lines, if not the one of this size")
+    parser.add_argument("--pages", type=Path, default=PAGES, help="folder to write to")
+    parser.add_argument("--replace", action="store_true", help="also replace pages by pages with fewer rows")
+    args = parser.parse_args(words)
+    unknown = [name for name in args.parts if name not in PARTS]
+    if unknown:
+        parser.error(f"no benchmark is named {unknown[0]!r}: choose from {', '.join(PARTS)}")
+    kept = []
+    for name in args.parts or PARTS:
+        lines = (args.bench or SIZES[args.size]) / f"{name}.jsonl"
+        if lines.exists():
+            try:
+                write_page(name, args.size, rows(lines), args.pages, replace=args.replace)
+            except LessThanBefore as error:
+                kept.append(error)
+    for error in kept:
+        print(f"error: {error}", file=sys.stderr)
+    if kept:
+        raise SystemExit(1)
 
 
-def heading(part: Part, size: str) -> str:
-    """The first line of a section."""
-    return f"## {part.title}, {size} size"
+def write_page(name: str, size: str, lines: Sequence[Line], folder: Path, *, replace: bool) -> None:
+    """Writes the page of a part, its figure, and the lines that count.
 
-
-def section(rows: pd.DataFrame, part: Part, size: str) -> str:
-    """A section: what measured it, its tables, and at the full size its figure."""
-    commands = ", ".join(f"`{command}`" for command in dict.fromkeys(rows["command"]))
-    versions = "; ".join(dict.fromkeys(rows["versions"]))
-    made = [f"`{part.command if size == 'full' else 'make bench'}`: {commands}. {versions}.", ""]
+    replace: whether a page of the full size may lose rows. Raises LessThanBefore if it would lose some and must not.
+    """
+    part = PARTS[name]
+    file = folder / f"bench_{name}_{size}.md"
+    beside = file.with_suffix(".jsonl")
+    counted = counting(lines, part)
+    if size == "full" and file.exists() and not replace:
+        _require_every_row(file, beside, counted, part, f"benchmarks/report.py full {name} --replace")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(beside, "".join(json.dumps(line) + "\n" for line in counted))
     if size == "full" and part.figure is not None:
-        made += [f"![{part.figure[1]}]({part.figure[0]})", ""]
-    return "\n".join([heading(part, size), "", *made, part.body(rows)])
+        part.figure.draw(pd.DataFrame(counted), folder / part.figure.file)
+    write_whole(file, page(counted, part, size))
 
 
-def parted(page: str) -> dict[str, str]:
-    """The page's sections by their headings."""
-    parts = re.split(r"^(?=## )", page, flags=re.MULTILINE)[1:]
-    return {part.partition("\n")[0]: part.strip() for part in parts}
+def counting(lines: Sequence[Line], part: Part) -> list[Line]:
+    """The last line of each key. Of turns, whose means make a ratio, only those of the last run count."""
+    if "turn" in part.keys:
+        lines = [line for line in lines if line["run"] == lines[-1]["run"]]
+    last = {_key(line, part): position for position, line in enumerate(lines)}
+    return [lines[position] for position in sorted(last.values())]
 
 
-def joined(sections: dict[str, str]) -> str:
-    """The page: its sections by size and then by benchmark, and last those that no benchmark writes."""
-    order = [heading(part, size) for size in SIZES for part in PARTS.values()]
-    titles = [title for title in order if title in sections] + [title for title in sections if title not in order]
-    return "\n\n".join([HEAD.strip(), *(sections[title] for title in titles)]) + "\n"
+def page(lines: Sequence[Line], part: Part, size: str) -> str:
+    """A whole page: its title, the commands and versions that measured it, its figure at the full size, its tables."""
+    commands = ", ".join(f"`{command}`" for command in dict.fromkeys(line["command"] for line in lines))
+    versions = "; ".join(dict.fromkeys(line["versions"] for line in lines))
+    by = part.command if size == "full" else "make bench"
+    blocks = [f"# {part.title}, {size} size", f"`{by}`: {commands}. {versions}."]
+    if size == "full" and part.figure is not None:
+        blocks.append(f"![{part.figure.text}]({part.figure.file})")
+    return "\n\n".join([*blocks, part.body(pd.DataFrame(lines))]) + "\n"
 
 
-def rows_of(section: str) -> set[tuple[str, ...]]:
-    """What a section has measured: of each row the heading above it, its first cell, and the second if it is a word."""
-    under, rows = "", set()
-    for line in section.splitlines():
-        under = line if line.startswith("### ") else under
-        if line.startswith("| "):
-            first, second = (cell.strip() for cell in line.split("|")[1:3])
-            rows.add((under, first, second if second.isalpha() else ""))
-    return rows
+def _require_every_row(file: Path, beside: Path, lines: Sequence[Line], part: Part, command: str) -> None:
+    if not beside.exists():
+        raise LessThanBefore(
+            f"{file} stays as it is: no {beside.name} lies beside it, so rows that the new page lacks cannot be found. "
+            f"Compare by eye, then replace the page: {command}"
+        )
+    lost = {_key(line, part) for line in rows(beside)} - {_key(line, part) for line in lines}
+    if lost:
+        named = "; ".join(
+            ", ".join(f"{field}={value}" for field, value in zip(part.keys, key, strict=True))
+            for key in sorted(lost, key=str)
+        )
+        raise LessThanBefore(
+            f"{file} stays as it is: the new lines lack {len(lost)} of its rows ({named}). "
+            f"Measure these rows too, or replace the page without them: {command}"
+        )
+
+
+def _key(line: Line, part: Part) -> tuple[Any, ...]:
+    return tuple(line[field] for field in part.keys)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -1,7 +1,7 @@
-"""Which row groups suit the training feed: the same examples written with several sizes, and read for one epoch each.
+"""Row groups for the training feed: the same examples, written with several sizes of row group and read for one epoch.
 
-Each copy is a Delta table, written as `write_table` writes, with another `parquet.block.size`; `0` stands for Parquet's
-own settings, which are 128 MiB and pages four times as long. Spark writes the copies and fits the encoders; each epoch
+Each copy is a Delta table, written as `write_table` writes, with its own `parquet.block.size`. Size `0` stands for
+Parquet's own settings: 128 MiB, and pages four times as long. Spark writes the copies and fits the encoders. Each epoch
 is a process of its own, so that its peak memory is its own.
 """
 
@@ -31,13 +31,14 @@ _MIB = 2**20
 
 
 def main() -> None:
-    """Writes the copies, reads each in a process of its own, and appends their lines."""
+    """Writes the copies, reads each one in a process of its own, and appends one line per copy."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", default="1000000", help="whose examples to read; of several the first")
-    parser.add_argument("--sizes", default="0,1,2,4,8,16,64", help="MiB; 0: Parquet's own")
+    parser.add_argument("--users", default="1000000", help="size whose examples are read; the first, if several")
+    parser.add_argument("--sizes", default="0,1,2,4,8,16,64", help="sizes of row group, MiB; 0: Parquet's own settings")
     add_place(parser)
     parser.add_argument("--read", type=Path, help="read this copy and print its line")
-    args, _ = parser.parse_known_args()  # features.py, which runs before with the same words, knows more of them
+    # `make bench-features` passes the same options to features.py, which has others too: these are passed over.
+    args, _ = parser.parse_known_args()
     if args.read is not None:
         print(json.dumps(_epoch(args.read)))
         return
@@ -53,7 +54,7 @@ def main() -> None:
 
 
 def _write(warehouse: Path, copies: Path, sizes: list[int]) -> dict[int, float]:
-    """Copies the training examples with each size; the seconds that each copy took."""
+    """Copies the training examples once per size. Returns the seconds per size."""
     seconds = {}
     settings = SparkSettings(master="local[2]", driver_memory="6g", shuffle_partitions=8)
     shutil.rmtree(copies, ignore_errors=True)
@@ -62,7 +63,7 @@ def _write(warehouse: Path, copies: Path, sizes: list[int]) -> dict[int, float]:
         train = snapshot.frame.where(f"split = '{TRAIN}'")
         files = len(train.inputFiles())
         fed = small_row_groups(len(train.columns))
-        train.write.format("noop").mode("overwrite").save()  # the first pass pays for a cold JVM
+        train.write.format("noop").mode("overwrite").save()  # the first pass starts the JVM: it is not measured
         for size in sizes:
             started = time.perf_counter()
             with in_session(spark, fed | {"parquet.block.size": str(size * _MIB)} if size else {}):
@@ -73,6 +74,7 @@ def _write(warehouse: Path, copies: Path, sizes: list[int]) -> dict[int, float]:
 
 
 def _epoch(copy: Path) -> dict[str, float]:
+    """Reads a copy for one epoch: rows, rows per group, seconds, peak memory (GiB), bytes of the files."""
     torch.set_num_threads(1)
     files = sorted(copy.glob("*.parquet"))
     groups = [pq.ParquetFile(file).metadata for file in files]

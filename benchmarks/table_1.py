@@ -1,9 +1,9 @@
-"""Table 1 at a size where it says something: every model on a platform or real customers, into docs/table_1.md.
+"""Table 1 of the paper, large enough to compare the models: every model, on a simulated platform or real customers.
 
-Each word of `--models` is a process of its own: `evaluate --table1` for these models, on a copy of the warehouse by
-hard links, since it writes tables there. What earlier calls measured, of other seeds or models, stays in
-docs/table_1.jsonl and counts with it: the platform and its truth are drawn by the same seed everywhere. A call that was
-interrupted keeps what it has measured, and the same command goes on from there.
+Each word of `--models` is a process of its own. It runs `evaluate --table1` for these models, on a copy of the
+warehouse by hard links, because it writes tables there. The page is written from all lines in `--lines`. So lines of
+earlier calls, for other seeds or models, count too: the same seed draws the platform and its truth everywhere. A call
+that was interrupted keeps what it has measured; the same command continues from there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any
 
 import yaml
 
-from benchmarks.features import SPARK
+from benchmarks.features import HEAP
+from benchmarks.jobs import job_script, spark_options
 from benchmarks.lines import ROOT, add_place, how, rows
 from benchmarks.pipeline import WEEKS
 from ptofa_spark.evaluation.predictions.metrics import Metrics
@@ -29,26 +30,26 @@ from ptofa_spark.evaluation.table_1.text import table_1_page
 from ptofa_spark.running.whole_file import write_whole
 from ptofa_spark.simulator.settings import SCENARIOS
 
-# A run of a training, or of the oracle or a constant, with the scenario, the size and the command behind it.
+# What was measured of one training, of the oracle or of a constant, with its scenario, its size and its command.
 Line = dict[str, Any]
-# Of much the same cost in training: mmoe takes three times as long as ptofa, esmm twice.
+# The two words take about the same time to train: mmoe takes three times as long as ptofa, esmm twice.
 MODELS = ("ptofa,mmoe,dnn_c,dnn_r", "ziln,esmm,shared_bottom,mtl_mse")
 REAL = ("hillstrom", "completejourney")
-# A process trains on one thread: a second core would wait for it.
+# A process trains on one thread, so a second core would be idle.
 TRAIN = {"master": "local[1]", "driver_memory": "4g", "shuffle_partitions": 8}
 
 
 def main() -> None:
-    """Builds what is not there, trains and measures, and writes the page."""
+    """Builds the tables that are not there, trains and measures the models, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     scenarios = (*SCENARIOS, *REAL)
-    parser.add_argument("--scenario", default="promotion", choices=scenarios, help="hillstrom: of HILLSTROM_CSV=path")
-    parser.add_argument("--users", type=int, default=1_000_000, help="of the platform")
-    parser.add_argument("--platform", default="", help="more words for generate_platform, in one")
-    parser.add_argument("--train", default="", help="settings of training, in one: 'dropout=.3 averaging=0'")
-    parser.add_argument("--models", nargs="+", default=MODELS, help="a word a process")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=7, help="the first")
+    parser.add_argument("--scenario", default="promotion", choices=scenarios, help="hillstrom reads $HILLSTROM_CSV")
+    parser.add_argument("--users", type=int, default=1_000_000, help="users of the platform")
+    parser.add_argument("--platform", default="", help="more options of generate_platform, as one word")
+    parser.add_argument("--train", default="", help="settings of training, as one word: 'dropout=.3 averaging=0'")
+    parser.add_argument("--models", nargs="+", default=MODELS, help="one word per process: models with commas")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings per model")
+    parser.add_argument("--seed", type=int, default=7, help="the first seed")
     parser.add_argument("--grid", action="store_true", help="the first seed's training chooses by the paper's grid")
     parser.add_argument("--lines", type=Path, default=ROOT / "docs" / "table_1.jsonl")
     add_place(parser)
@@ -62,7 +63,7 @@ def main() -> None:
     processes = [_start(work, place, models, args) for place, models in enumerate(args.models)]
     try:
         codes = [process.wait() for process in processes]
-    except KeyboardInterrupt:  # which they had too
+    except KeyboardInterrupt:  # the processes received it too: wait until they have ended
         codes = [process.wait() for process in processes]
     finally:
         made_by = {"scenario": named, "users": args.users, "grid": args.grid, **how()}
@@ -75,16 +76,17 @@ def main() -> None:
 
 
 def _build(work: Path, args: argparse.Namespace) -> None:
+    """Makes the warehouse of the scenario."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    place = [f"--warehouse={work}/warehouse", *SPARK]
+    place = [f"--warehouse={work}/warehouse", *spark_options(HEAP)]
     platform = [f"--scenario={args.scenario}", f"--users={args.users}", f"--weeks={WEEKS}", *args.platform.split()]
     jobs = [("generate_platform", platform), ("build_features", [])]
     if args.scenario in REAL:
         source = [f"--source={os.environ['HILLSTROM_CSV']}"] if args.scenario == "hillstrom" else []
         jobs = [("run_pipeline", [f"--dataset={args.scenario}", f"--report={work}/pipeline", *source])]
     for job, words in jobs:
-        subprocess.run([sys.executable, str(ROOT / "jobs" / f"{job}.py"), *place, *words], check=True)
+        subprocess.run([sys.executable, job_script(job), *place, *words], check=True)
     (work / "built").touch()
 
 
@@ -97,7 +99,7 @@ def _slug(text: str) -> str:
 
 
 def _report(work: Path, place: int, args: argparse.Namespace) -> Path:
-    """Where a process keeps its models and figures, those of the grid and of other settings of training elsewhere."""
+    """Where a process keeps its models and figures. The grid and other settings of training have other places."""
     return work / _slug(_joined(f"report-{place}", "grid" if args.grid else "", args.train))
 
 
@@ -125,13 +127,16 @@ def _start(work: Path, place: int, models: str, args: argparse.Namespace) -> sub
 
 
 def found(file: Path) -> list[Line]:
-    """The runs that a process has measured so far, without what is of this machine alone."""
+    """The runs that a process has measured so far, without the fields that hold for this machine only."""
     runs = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
     return [{name: value for name, value in run.items() if name not in ("warehouse", "measured_on")} for run in runs]
 
 
 def merged(earlier: list[Line], later: list[Line]) -> list[Line]:
-    """Of two runs of one training the later; by scenario, size and seed, what has no seed last."""
+    """Earlier and later lines; of two lines of the same training, the later. Sorted by scenario, size and seed.
+
+    Lines without a seed, of the oracle and the constants, come last in their scenario and size.
+    """
     last = {tuple(line[key] for key in ("scenario", "users", "grid", "predictor", "seed")): line
             for line in (*earlier, *later)}  # fmt: skip
     return sorted(
@@ -144,10 +149,10 @@ def page(lines: list[Line]) -> str:
     """Table 1 of each scenario and size, and the commands behind it."""
     runs = []
     for line in lines:
-        of_users = f", {line['users']:,} users" if line["users"] else ""
-        named = f"{line['scenario']}{of_users}" + (", by the grid" if line["grid"] else "")
+        users = f", {line['users']:,} users" if line["users"] else ""
+        section = f"{line['scenario']}{users}" + (", by the grid" if line["grid"] else "")
         fields = {name: line[name] for name in ("predictor", "seed", "learning_rate", "dropout", "rpme", "regret")}
-        runs.append(Run(warehouse=named, metrics=Metrics(**line["metrics"]), **fields))
+        runs.append(Run(warehouse=section, metrics=Metrics(**line["metrics"]), **fields))
     with_versions = "; ".join(dict.fromkeys(line["versions"] for line in lines))
     commands = [f"- `{each}`" for each in dict.fromkeys(line["command"] for line in lines)]
     return "\n".join([table_1_page(runs), f"Measured with {with_versions}, by", "", *commands, ""])

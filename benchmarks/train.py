@@ -1,6 +1,6 @@
-"""Rows a second of training: the model on tensors in memory, and the trainer fed by Petastorm from Delta's own files.
+"""Rows per second of training: tensors in memory, and the trainer fed by Petastorm from a Delta table's own files.
 
-Both run the trainer's own step, in turns, on one thread, with the examples that `features.py` built.
+Both sources run the trainer's own step on one thread, and take turns. The examples are those that `features.py` built.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MOMENTS = LabelMoments(0.003, 8.0, 1.0, 0.03)
 
 @dataclass(frozen=True)
 class InMemory:
-    """Encoded examples as tensors, shuffled anew each epoch."""
+    """Encoded examples as tensors, shuffled again in each epoch."""
 
     rows: Rows
     widths: Widths
@@ -60,11 +60,11 @@ class InMemory:
 
 
 @dataclass(frozen=True)
-class Fed:
-    """The training feed, validated on the few rows that the model in memory is."""
+class FedByPetastorm:
+    """The training feed, validated on the same few rows as the tensors in memory."""
 
     feed: ExamplesFeed
-    beside: InMemory
+    memory: InMemory
 
     @property
     def train_rows(self) -> int:
@@ -72,25 +72,25 @@ class Fed:
 
     @property
     def validation_rows(self) -> int:
-        return self.beside.validation_rows
+        return self.memory.validation_rows
 
     def train(self, epoch: int) -> Iterator[Batch]:
         return self.feed.train(epoch)
 
     def validation(self) -> Iterator[Batch]:
-        return self.beside.validation()
+        return self.memory.validation()
 
     def nothing(self) -> Batch:
         return self.feed.nothing()
 
 
 def main() -> None:
-    """Measures both in turns and appends the lines."""
+    """Measures the two sources in turns, and appends one line per epoch."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, default=10_000_000, help="of the examples that features.py built")
-    parser.add_argument("--exposures", type=int, default=4_300_000, help="of the fed epoch")
+    parser.add_argument("--users", type=int, default=10_000_000, help="size for which features.py built examples")
+    parser.add_argument("--exposures", type=int, default=4_300_000, help="examples of the epoch that Petastorm feeds")
     parser.add_argument("--memory-rows", type=int, default=1_000_000, help="examples held as tensors")
-    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=2, help="epochs per source")
     parser.add_argument("--model", default="ptofa")
     add_place(parser)
     args = parser.parse_args()
@@ -100,7 +100,7 @@ def main() -> None:
     rows = sum(pq.ParquetFile(file.removeprefix("file://")).metadata.num_rows for file in files)
     feed = ExamplesFeed(files, (), encoding, rows, 0, settings.batch_size, settings.shuffle_rows, settings.seed)
     for turn in range(args.turns):
-        for name, source in (("tensors in memory", memory), ("fed by Petastorm", Fed(feed, memory))):
+        for name, source in (("tensors in memory", memory), ("fed by Petastorm", FedByPetastorm(feed, memory))):
             epoch = _epoch(source, encoding, settings)
             line = {
                 "model": args.model,
@@ -114,7 +114,7 @@ def main() -> None:
 
 
 def _prepared(warehouse: Path, exposures: int) -> tuple[tuple[str, ...], FeatureEncoding]:
-    """Files of the training split with at least so many rows, and encoders fitted to them."""
+    """Files of the training split with at least `exposures` rows together, and the encoders fitted to them."""
     with spark_session(SparkSettings(master="local[2]", driver_memory="4g", shuffle_partitions=8)) as spark:
         snapshot = pin_snapshot(spark, str(warehouse / "examples"))
         files: list[str] = []
@@ -128,6 +128,7 @@ def _prepared(warehouse: Path, exposures: int) -> tuple[tuple[str, ...], Feature
 
 
 def _held(files: tuple[str, ...], encoding: FeatureEncoding, rows: int) -> Rows:
+    """The first encoded examples, at least `rows` of them if there are so many."""
     parts: list[Rows] = []
     held = 0
     for group in encoded_rows(files, encoding, 0):
@@ -138,7 +139,7 @@ def _held(files: tuple[str, ...], encoding: FeatureEncoding, rows: int) -> Rows:
     return Rows.joined(parts)
 
 
-def _epoch(source: InMemory | Fed, encoding: FeatureEncoding, settings: TrainSettings) -> Epoch:
+def _epoch(source: InMemory | FedByPetastorm, encoding: FeatureEncoding, settings: TrainSettings) -> Epoch:
     with seeded_single_thread(settings.seed):
         model = build_model(settings.model, encoding.layout, settings.of_model())
         model.start_at(_MOMENTS)
