@@ -49,7 +49,7 @@ BENCHMARKS := PYTHONPATH=. $(PY) benchmarks
 SMALL := warehouse/bench-small
 SMALL_USERS := 100000
 
-bench: check-machine $(INSTALLED) ## run every benchmark at a small size into docs/benchmarks.md; a quarter of an hour
+bench: check-machine $(INSTALLED) ## run every benchmark at a small size into docs/measured/benchmarks.md; a quarter of an hour
 	@rm -rf $(SMALL)
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/allocate.py --bench $(SMALL) --many-funds 0 \
 	  --small 5000 --large '' --shapes tight --ip-seconds 10
@@ -62,7 +62,7 @@ bench: check-machine $(INSTALLED) ## run every benchmark at a small size into do
 	@$(BENCHMARKS)/report.py small
 
 # One after the other, whatever -j says: they would measure each other.
-bench-full: ## run every benchmark at 10 million users into docs/benchmarks.md; hours
+bench-full: ## run every benchmark at 10 million users into docs/measured/benchmarks.md; hours
 	@for part in allocate features train score pipeline; do $(MAKE) --no-print-directory bench-$$part; done
 
 bench-allocate: check-machine $(INSTALLED) ## time every allocation method, 5 thousand to 10 million users; an hour or two

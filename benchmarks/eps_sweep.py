@@ -1,4 +1,4 @@
-"""What eq. 6 says of Hillstrom's spend without a covariate, for both forms and any eps: docs/eps_sweep.svg.
+"""What eq. 6 says of Hillstrom's spend without a covariate, for both forms and any eps: docs/measured/eps_sweep.svg.
 
 Three numbers, p, mu and sigma, are fitted to 64,000 customers, of whom 578 bought. Every eps is fitted from several
 starts, since the loss has more than one minimum, and the lowest one counts: it is what training with enough time finds.
@@ -118,7 +118,7 @@ def main() -> None:
     axes[0].set_yscale("log")
     axes[1].set_yscale("log")
     axes[0].legend()
-    figure.savefig(ROOT / "docs" / "eps_sweep.svg", metadata={"Date": None})
+    figure.savefig(ROOT / "docs" / "measured" / "eps_sweep.svg", metadata={"Date": None})
 
 
 if __name__ == "__main__":

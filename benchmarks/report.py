@@ -1,5 +1,6 @@
-"""docs/benchmarks.md, and its figure, from the lines that the benchmarks kept at one size: `report.py small` or `full`.
+"""Writes docs/measured/benchmarks.md and its figure: `report.py small` or `full`.
 
+The lines are those that the benchmarks kept at that size.
 A section of the page is one benchmark at one size. Only sections of that size are written anew; the others stay as
 they are, so that minutes at the small size do not cost the hours that the full size took.
 """
@@ -17,7 +18,7 @@ import pandas as pd
 from benchmarks import allocate_report, features_report, models_report
 from benchmarks.lines import FULL, ROOT, read
 
-DOCS = ROOT / "docs"
+DOCS = ROOT / "docs" / "measured"
 HEAD = """\
 # Benchmarks
 
@@ -82,7 +83,10 @@ def main(size: str) -> None:
         text = section(rows, part, size)
         lost = rows_of(sections.get(title, "")) - rows_of(text)
         if size == "full" and lost:
-            print(f"docs/benchmarks.md keeps its {title[3:]!r}: the lines at hand lack {sorted(lost)}", file=sys.stderr)
+            print(
+                f"docs/measured/benchmarks.md keeps its {title[3:]!r}: the lines at hand lack {sorted(lost)}",
+                file=sys.stderr,
+            )
             continue
         sections[title] = text
         if size == "full" and part.figure is not None:

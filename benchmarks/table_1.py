@@ -1,9 +1,9 @@
-"""Table 1 at a size where it says something: every model on a platform or real customers, into docs/table_1.md.
+"""Table 1 at a size where it says something, into docs/measured/table_1.md: all models on a platform or real customers.
 
 Each word of `--models` is a process of its own: `evaluate --table1` for these models, on a copy of the warehouse by
 hard links, since it writes tables there. What earlier calls measured, of other seeds or models, stays in
-docs/table_1.jsonl and counts with it: the platform and its truth are drawn by the same seed everywhere. A call that was
-interrupted keeps what it has measured, and the same command goes on from there.
+docs/measured/table_1.jsonl and counts with it: the platform and its truth are drawn by the same seed everywhere. A call
+that was interrupted keeps what it has measured, and the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=7, help="the first")
     parser.add_argument("--grid", action="store_true", help="the first seed's training chooses by the paper's grid")
-    parser.add_argument("--lines", type=Path, default=ROOT / "docs" / "table_1.jsonl")
+    parser.add_argument("--lines", type=Path, default=ROOT / "docs" / "measured" / "table_1.jsonl")
     add_place(parser)
     args = parser.parse_args()
     if args.scenario in REAL:

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: every section says how it was measured, and a small run costs no section of the full size."""
+"""docs/measured/benchmarks.md: each section says how it was measured; a small run costs no section of the full size."""
 
 from __future__ import annotations
 
