@@ -122,7 +122,7 @@ def main() -> None:
     axes[0].set_yscale("log")
     axes[1].set_yscale("log")
     axes[0].legend()
-    figure.savefig(ROOT / "docs" / "eps_sweep.svg", metadata={"Date": None})
+    figure.savefig(ROOT / "docs" / "measured" / "eps_sweep.svg", metadata={"Date": None})
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="trainings per model")
     parser.add_argument("--seed", type=int, default=7, help="the first seed")
     parser.add_argument("--grid", action="store_true", help="the first seed's training chooses by the paper's grid")
-    parser.add_argument("--lines", type=Path, default=ROOT / "docs" / "table_1.jsonl")
+    parser.add_argument("--lines", type=Path, default=ROOT / "docs" / "measured" / "table_1.jsonl")
     add_place(parser)
     args = parser.parse_args()
     if args.scenario in REAL:

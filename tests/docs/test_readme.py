@@ -12,7 +12,7 @@ from ptofa_spark.pipeline.every_setting import SETTINGS
 from ptofa_spark.running.session import DELTA_PACKAGE
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 JOBS = [name for name in SETTINGS if name != "spark"]
 EVERY_JOB_HAS = {"config", "debug", "help"}
 # Options of programs that are not ours; `--key` stands for any of ours.
@@ -33,6 +33,12 @@ def options(job: str) -> set[str]:
     own = {name.replace("_", "-") for name in SETTINGS[job].model_fields}
     session = {f"spark.{name.replace('_', '-')}" for name in SETTINGS["spark"].model_fields}
     return own | session | EVERY_JOB_HAS
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link may say after `#`: each heading in lower case, without punctuation, with dashes for spaces."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\s-]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def given(words: str) -> set[str]:
@@ -82,11 +88,14 @@ def test_every_version_is_the_one_that_is_installed(page: Path) -> None:
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if not re.match(r"https?://", target):
-            assert (page.parent / target.partition("#")[0]).exists(), target
+            file, _, anchor = target.partition("#")
+            path = page.parent / file if file else page
+            assert path.exists(), target
+            assert not anchor or anchor in anchors(path), target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_of_the_project_that_is_named_is_there(page: Path) -> None:
-    rooms = "tests|docs|conf|jobs|notebooks|ptofa_spark"
+    rooms = "tests|benchmarks|docs|conf|jobs|notebooks|ptofa_spark"
     for path in re.findall(rf"(?<![\w./-])(?:{rooms})/[a-z_][\w*./-]*", page.read_text(encoding="utf-8")):
         assert list(ROOT.glob(path.rstrip("./"))), path

@@ -21,7 +21,7 @@ from ptofa_spark.tables.names import TableName, quoted
 # come back to life, and a column renamed by mapping would be missing. Both stay off on every table.
 TABLE_PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.columnMapping.mode": "none"}
 # Petastorm hands the trainer one row group at a time, decoded as a whole, and the first batch of an epoch waits for it:
-# some 100,000 rows, as this makes them of the examples, were read fastest (docs/results.md, "Row groups").
+# some 100,000 rows, as this makes them of the examples, were read fastest (docs/measured/results.md, "Row groups").
 _GROUP_BYTES_A_COLUMN = 72 * 2**10
 # Parquet's writer counts the open page of every column into the size: with long pages a group of that size would hold
 # little else, and few rows.

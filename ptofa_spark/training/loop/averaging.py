@@ -2,7 +2,7 @@
 
 With a few conversions in a thousand exposures a batch holds one or two, so each step throws the heads' biases about:
 the weights of a single step predict sums that are off by a tenth or two either way. Their average is not
-(docs/prediction.md, "The average of the weights").
+(docs/measured/prediction.md, "The average of the weights").
 """
 
 from __future__ import annotations
