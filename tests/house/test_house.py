@@ -42,11 +42,13 @@ def test_every_issue_job_is_there_and_thin() -> None:
         "allocate",
         "audit",
         "build_features",
+        "compare_models",
         "evaluate",
         "generate_platform",
         "ingest",
         "run_pipeline",
         "score",
+        "simulate_campaign",
         "train",
         "what_if",
     ]
