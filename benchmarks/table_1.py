@@ -1,6 +1,6 @@
 """Table 1 of the paper, large enough to compare the models: every model, on a simulated platform or real customers.
 
-Each word of `--models` is a process of its own. It runs `evaluate --table1` for these models, on a copy of the
+Each word of `--models` is a process of its own. It runs `compare_models` for these models, on a copy of the
 warehouse by hard links, because it writes tables there. The page is written from all lines in `--lines`. So lines of
 earlier calls, for other seeds or models, count too: the same seed draws the platform and its truth everywhere. A call
 that was interrupted keeps what it has measured; the same command continues from there.
@@ -25,7 +25,7 @@ from benchmarks.jobs import job_script, spark_options
 from benchmarks.lines import ROOT, add_place, how, rows
 from benchmarks.pipeline import WEEKS
 from ptofa_spark.evaluation.predictions.metrics import Metrics
-from ptofa_spark.evaluation.table_1.table_1 import JSON, Run
+from ptofa_spark.evaluation.table_1.run import TABLE_1_JSON, Run
 from ptofa_spark.evaluation.table_1.text import table_1_page
 from ptofa_spark.running.whole_file import write_whole
 from ptofa_spark.simulator.settings import SCENARIOS
@@ -67,12 +67,12 @@ def main() -> None:
         codes = [process.wait() for process in processes]
     finally:
         made_by = {"scenario": named, "users": args.users, "grid": args.grid, **how()}
-        runs = [run for place in range(len(processes)) for run in found(_report(work, place, args) / JSON)]
+        runs = [run for place in range(len(processes)) for run in found(_report(work, place, args) / TABLE_1_JSON)]
         lines = merged(rows(args.lines) if args.lines.exists() else [], [{**made_by, **run} for run in runs])
         write_whole(args.lines, "".join(json.dumps(line) + "\n" for line in lines))
         write_whole(args.lines.with_suffix(".md"), page(lines))
     if any(codes):
-        raise SystemExit(f"evaluate --table1 ended with {codes}: see {work}/report-*.log")
+        raise SystemExit(f"compare_models ended with {codes}: see {work}/report-*.log")
 
 
 def _build(work: Path, args: argparse.Namespace) -> None:
@@ -104,25 +104,24 @@ def _report(work: Path, place: int, args: argparse.Namespace) -> Path:
 
 
 def _start(work: Path, place: int, models: str, args: argparse.Namespace) -> subprocess.Popen[bytes]:
-    """`evaluate --table1` of these models, its report and its log beside the warehouse."""
+    """`compare_models` of these models, its report and its log beside the warehouse."""
     copy, report = work / f"warehouse-{place}", _report(work, place, args)
     conf = report.with_name(f"{report.name}.yaml")
     if not copy.exists():
         shutil.copytree(work / "warehouse", copy, copy_function=os.link)
     # Of an earlier call, perhaps of other models: what it measured is in `--lines`, and beside each model.
-    (report / JSON).unlink(missing_ok=True)
+    (report / TABLE_1_JSON).unlink(missing_ok=True)
     asked = {
-        "warehouse": str(copy), "report": str(report), "seed": args.seed, "table1": True,
-        "table1_models": models, "table1_seeds": args.seeds,
+        "warehouse": str(copy), "report": str(report), "seed": args.seed, "models": models, "seeds": args.seeds,
     }  # fmt: skip
     training = {"grid": args.grid} | {
         name: yaml.safe_load(value) for name, _, value in (word.partition("=") for word in args.train.split())
     }
-    sections = {"spark": TRAIN, "train": training, "evaluate": asked}
+    sections = {"spark": TRAIN, "train": training, "compare_models": asked}
     conf.write_text(yaml.safe_dump(sections), encoding="utf-8")
     with report.with_name(f"{report.name}.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, str(ROOT / "jobs" / "evaluate.py"), f"--config={conf}"], stdout=log, stderr=log
+            [sys.executable, str(ROOT / "jobs" / "compare_models.py"), f"--config={conf}"], stdout=log, stderr=log
         )
 
 

@@ -7,8 +7,9 @@
 
 # COMMAND ----------
 
-from ptofa_spark.evaluation.settings import EvaluateSettings
-from ptofa_spark.evaluation.table_1.table_1 import table_1
+from ptofa_spark.evaluation.table_1.compare_models import compare_models
+from ptofa_spark.evaluation.table_1.settings import CompareModelsSettings
+from ptofa_spark.evaluation.table_1.text import table_1_page
 from ptofa_spark.pipeline.notebook import Notebook
 from ptofa_spark.training.settings import TrainSettings
 
@@ -23,5 +24,5 @@ epochs = int(notebook.widget("epochs", str(TrainSettings().epochs)))
 
 # COMMAND ----------
 
-settings = EvaluateSettings(warehouse=warehouse, report=report, table1_models=models, table1_seeds=seeds)
-print(table_1(notebook.spark, settings, {"epochs": epochs}))
+settings = CompareModelsSettings(warehouse=warehouse, report=report, models=models, seeds=seeds)
+print(table_1_page(compare_models(notebook.spark, settings, {"epochs": epochs})))

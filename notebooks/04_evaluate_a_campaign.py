@@ -13,9 +13,11 @@ from matplotlib.figure import Figure
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.evaluation.report.paper_tables import FIGURE_4
-from ptofa_spark.evaluation.settings import EvaluateSettings
-from ptofa_spark.evaluation.table_1.text import TABLE_1
-from ptofa_spark.evaluation.table_2.table_2 import table_2
+from ptofa_spark.evaluation.table_1.run import read_runs
+from ptofa_spark.evaluation.table_1.text import table_1_page
+from ptofa_spark.evaluation.table_2.settings import SimulateCampaignSettings
+from ptofa_spark.evaluation.table_2.simulate_campaign import simulate_campaign
+from ptofa_spark.evaluation.table_2.text import table_2_page
 from ptofa_spark.pipeline.notebook import Notebook
 from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES
 from ptofa_spark.tables.delta.writing import write_table
@@ -40,18 +42,18 @@ sizes = [int(size) for size in notebook.widget("sizes", "1000,2000,5000").split(
 
 # COMMAND ----------
 
-settings = EvaluateSettings(warehouse=warehouse, report=report, campaign=True, campaign_arms=arms)
-print(table_2(spark, settings, {"epochs": epochs}))
+settings = SimulateCampaignSettings(warehouse=warehouse, report=report, arms=arms)
+print(table_2_page(simulate_campaign(spark, settings, {"epochs": epochs})))
 
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## Table 1, if notebook 2 or `evaluate --table1` has written it to the same report
+# MAGIC ## Table 1, if notebook 2 or `compare_models` has left its runs in the same report
 
 # COMMAND ----------
 
-page = Path(report) / TABLE_1
-print(page.read_text(encoding="utf-8") if page.is_file() else f"{page} is not there: run notebook 2 first")
+runs = read_runs(report)
+print(table_1_page(runs) if runs else f"{report} holds no runs of compare_models: run notebook 2 first")
 
 # COMMAND ----------
 

@@ -77,6 +77,6 @@ def _help() -> str:
 
 
 def _first_line(name: str) -> str:
-    # Read, not imported: ten jobs import Spark and PyTorch, some seconds of it.
+    # Read, not imported: the jobs import Spark and PyTorch, some seconds of it.
     source = files("ptofa_jobs").joinpath(f"{name}.py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]

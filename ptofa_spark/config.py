@@ -23,11 +23,13 @@ from ptofa_spark.errors import DEBUG, ConfigError
 class Settings(BaseModel):
     """Base of every settings class: frozen, unknown keys refused, defaults validated too.
 
-    former_names: what a setting was called before, to its name now; both go on working.
+    former_names: what a setting was called before, to its name now; both go on working. moved: a setting that another
+    job has now, to the words that say where; it is refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
     former_names: ClassVar[Mapping[str, str]] = {}
+    moved: ClassVar[Mapping[str, str]] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -39,8 +41,12 @@ class Settings(BaseModel):
         """The values under the names that the settings have now.
 
         Raises:
-            ValueError: a setting is given by both of its names. Pydantic makes a `ConfigError` of it.
+            ValueError: a setting is another job's now, or is given by both of its names. Pydantic makes a
+                `ConfigError` of it.
         """
+        moved = [f"{name} has moved: {where}" for name, where in cls.moved.items() if name in values]
+        if moved:
+            raise ValueError("; ".join(moved))
         twice = [name for former, name in cls.former_names.items() if former in values and name in values]
         if twice:
             raise ValueError(f"{twice[0]} is given twice, once by its former name: give it once")
@@ -59,6 +65,8 @@ SECTIONS = (
     "allocate",
     "audit",
     "evaluate",
+    "compare_models",
+    "simulate_campaign",
     "what_if",
     "run_pipeline",
 )
@@ -199,3 +207,12 @@ def _add_options(parser: argparse.ArgumentParser, settings_class: type[Settings]
         )
     for former, name in settings_class.former_names.items():
         group.add_argument(f"--{prefix}{former.replace('_', '-')}", dest=f"{prefix}{name}", help=argparse.SUPPRESS)
+    for name in settings_class.moved:
+        # Parsed with a value or none; the settings class refuses it and says where it is now.
+        group.add_argument(
+            f"--{prefix}{name.replace('_', '-')}",
+            dest=f"{prefix}{name}",
+            nargs="?",
+            const="true",
+            help=argparse.SUPPRESS,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -23,8 +24,7 @@ from ptofa_spark.evaluation.report.paper_tables import paper_figure, paper_table
 from ptofa_spark.evaluation.report.report import REPORT_HTML, Heading, render
 from ptofa_spark.evaluation.report.results import AllocationEvaluation, Evaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
-from ptofa_spark.evaluation.table_1.text import TABLE_1
-from ptofa_spark.evaluation.table_2.text import TABLE_2
+from ptofa_spark.evaluation.shown_table import Table
 from ptofa_spark.evaluation.truth.true_worth import true_worth
 from ptofa_spark.reproducible.splits import TEST
 from ptofa_spark.running.progress import stage
@@ -44,18 +44,20 @@ def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
     """Evaluates and writes `report/evaluation.json` and `report/report.html`.
 
     Raises:
-        UserError: a table, the model or an allocation's summary is missing, a summary is of another allocation, or the
-            allocations are of several campaigns.
+        UserError: a table, the model or an allocation's summary is missing, a summary is of another allocation, the
+            allocations are of several campaigns, or what another job left for the report cannot be read.
     """
     summaries = {name: AllocationSummary.read(str(Path(settings.report) / name)) for name in settings.names()}
     _require_one_campaign(summaries)
     model = read_artifact(settings.model_dir).name
+    # Before the work, which would be lost with a file that cannot be read.
+    of_paper = paper_tables(settings.report)
     with stage("evaluate", model=model, allocations=settings.allocations) as progress:
         tables = _Tables(spark, settings.warehouse, settings.snapshot_date)
         seen = test_set(tables.tested, settings.model_dir, model, tables.truth, settings.max_rows)
         judged = tuple(_judged(name, summary, tables, settings) for name, summary in summaries.items())
         found = _evaluation(seen, judged, tables.versions, settings)
-        _write(found, seen, settings)
+        _write(found, seen, of_paper, settings)
         progress.counts |= {"exposures": found.exposures, "report": found.report}
     return found
 
@@ -155,13 +157,12 @@ def _evaluation(
     )
 
 
-def _write(found: Evaluation, seen: TestSet, settings: EvaluateSettings) -> None:
+def _write(found: Evaluation, seen: TestSet, of_paper: Sequence[Table], settings: EvaluateSettings) -> None:
     first = found.allocations[0].summary
     heading = Heading(first.campaign_id, f"{first.users:,}", str(len(first.funds)), str(first.k), found.model)
     by_name = {each.name: each.summary for each in found.allocations}
     figures = report_figures(by_name, found.conversion_calibration, seen.model)
-    tables = [*report_tables(found), *paper_tables(settings.report, (TABLE_1, TABLE_2))]
-    html = render(heading, tables, [*figures, *paper_figure(settings.report)])
+    html = render(heading, [*report_tables(found), *of_paper], [*figures, *paper_figure(settings.report)])
     directory = Path(settings.report)
     write_json(directory / EVALUATION_JSON, asdict(found))
     write_whole(directory / REPORT_HTML, html)

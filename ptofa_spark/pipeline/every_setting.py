@@ -14,6 +14,8 @@ from ptofa_spark.allocation.settings import AllocateSettings, AuditSettings
 from ptofa_spark.allocation.what_if.settings import WhatIfSettings
 from ptofa_spark.config import SHARED_KEYS, Settings
 from ptofa_spark.evaluation.settings import EvaluateSettings
+from ptofa_spark.evaluation.table_1.settings import CompareModelsSettings
+from ptofa_spark.evaluation.table_2.settings import SimulateCampaignSettings
 from ptofa_spark.features.settings import BuildFeaturesSettings
 from ptofa_spark.ingest.settings import IngestSettings
 from ptofa_spark.pipeline.settings import RunPipelineSettings
@@ -32,6 +34,8 @@ SETTINGS: dict[str, type[Settings]] = {
     "allocate": AllocateSettings,
     "audit": AuditSettings,
     "evaluate": EvaluateSettings,
+    "compare_models": CompareModelsSettings,
+    "simulate_campaign": SimulateCampaignSettings,
     "what_if": WhatIfSettings,
     "run_pipeline": RunPipelineSettings,
 }

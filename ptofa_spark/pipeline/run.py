@@ -46,6 +46,8 @@ def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: d
         UserError: what any stage refuses; the stages before it stay written.
     """
     plan = _Plan(settings, sections)
+    # Read first: a wrong section would otherwise cost the work of all stages before the last.
+    evaluation = plan.of("evaluate", EvaluateSettings, allocations=",".join(METHODS))
     require_targets(spark, settings.warehouse, _WRITTEN)
     if settings.dataset == SYNTHETIC:
         users = {} if settings.users is None else {"users": settings.users}
@@ -64,7 +66,7 @@ def run_pipeline(spark: SparkSession, settings: RunPipelineSettings, sections: d
         # Where users are split, the log holds the test users' own outcomes: the priority of manual must not see it.
         log = {} if by_user else {"exposures": in_warehouse(settings.warehouse, "exposures")}
         allocate(spark, plan.of("allocate", AllocateSettings, **plan.allocation(method, campaign), **log))
-    return evaluate(spark, plan.of("evaluate", EvaluateSettings, allocations=",".join(METHODS)))
+    return evaluate(spark, evaluation)
 
 
 def model_place(settings: RunPipelineSettings) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import shutil
 import subprocess
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,15 +16,23 @@ import numpy as np
 import pytest
 
 from ptofa_spark.allocation.certificate.summary import AllocationSummary, FundSummary, Violations
+from ptofa_spark.errors import UserError
+from ptofa_spark.evaluation.bootstrap import Interval
 from ptofa_spark.evaluation.evaluate import _evaluation
+from ptofa_spark.evaluation.json_rows import write_rows
+from ptofa_spark.evaluation.logged.lifts import Lift, Rates
 from ptofa_spark.evaluation.predictions import predictions
 from ptofa_spark.evaluation.predictions.calibration import calibration
-from ptofa_spark.evaluation.predictions.metrics import Outcomes, Predicted
+from ptofa_spark.evaluation.predictions.metrics import Metrics, Outcomes, Predicted
 from ptofa_spark.evaluation.report.contents import report_figures, report_tables
 from ptofa_spark.evaluation.report.paper_tables import FIGURE_4, paper_figure, paper_tables
-from ptofa_spark.evaluation.report.report import Heading, Table, render
+from ptofa_spark.evaluation.report.report import Heading, render
 from ptofa_spark.evaluation.report.results import AllocationEvaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
+from ptofa_spark.evaluation.shown_table import Table
+from ptofa_spark.evaluation.table_1.run import Run
+from ptofa_spark.evaluation.table_2.arm_result import ArmResult
+from ptofa_spark.evaluation.truth.true_worth import TrueWorth
 from ptofa_spark.running.text_table import text_table
 from ptofa_spark.running.whole_file import write_whole
 
@@ -91,17 +101,63 @@ def test_what_a_model_says_nothing_of_is_not_compared(model: str, figures: int, 
     assert len(report_figures({"ha": summary("ha")}, found.conversion_calibration, said)) == figures
 
 
-def test_the_pages_of_tables_1_and_2_become_tables_of_the_report(tmp_path: Path) -> None:
-    first = ["# Table 1", "", "## w", "", "| model | AUC |", "| --- | --- |", "| ptofa | .8 |", "| ziln | .7 |"]
-    second = ["# Table 2", "", "Arms.", "", "| arm |", "| --- |", "| a |", "", "The paper:", "", "| period |"]
-    (tmp_path / "table_1.md").write_text("\n".join(first), encoding="utf-8")
-    (tmp_path / "table_2.md").write_text("\n".join([*second, "| --- |", "| P1 |"]), encoding="utf-8")
-    found = paper_tables(str(tmp_path), ("table_1.md", "table_2.md", "table_3.md"))
-    assert found == [
-        Table("Table 1: w", "", ("model", "AUC"), (("ptofa", ".8"), ("ziln", ".7"))),
-        Table("Table 2", "Arms.", ("arm",), (("a",),)),
-        Table("Table 2", "The paper:", ("period",), (("P1",),)),
-    ]
+def run_of(warehouse: str, predictor: str, seed: int | None, auc: float | None) -> Run:
+    figures = Metrics(predictor, auc, None, None, None, 0.5, 1.0, None, None)
+    return Run(warehouse, predictor, seed, None, None, figures, 20.0 if seed else None, None)
+
+
+def arm_of(method: str, lift: float | None) -> ArmResult:
+    ends = Interval(2.5, 2.0, 3.0)
+    over = None if lift is None else Lift(Interval(lift, 0.25, np.inf), ends)
+    counts = (1_000, 990, Violations(0, 0, 0), 12)
+    return ArmResult("ptofa", method, *counts, Rates(ends, ends), over, TrueWorth(2.0, 9.0, 990), 0.3, 0.1, 0.2, k=2)
+
+
+def test_the_report_shows_the_rows_that_the_other_jobs_left_as_json(tmp_path: Path) -> None:
+    runs = [run_of("w", "ptofa", 7, 0.8), run_of("w", "ptofa", 8, 0.6), run_of("w", "oracle", None, None)]
+    write_rows(tmp_path / "table_1.json", [*runs, run_of("v", "ziln", 7, 0.9)])
+    write_rows(tmp_path / "table_2.json", [arm_of("manual", None), arm_of("ha", 0.5)])
+    # A page is for people: nothing is read from it.
+    (tmp_path / "table_1.md").write_text("| other |\n| --- |\n| page |\n", encoding="utf-8")
+    first, second, ours, papers = paper_tables(str(tmp_path))
+    assert [table.title for table in (first, second, ours, papers)] == [
+        "Table 1: w", "Table 1: v", "Table 2", "Table 2",
+    ]  # fmt: skip
+    assert first.head[:3] == ("model", "seeds", "AUC")
+    assert [row[:3] for row in first.rows] == [("ptofa", "2", "0.7000 ± 0.1414"), ("oracle", "1", "-")]
+    assert first.rows[0][-1] == ".9313 .4203 .1326"
+    assert [row[:3] for row in second.rows] == [("ziln", "1", "0.9000")]
+    assert ours.note.startswith("A simulated campaign, K = 2: every user in one arm")
+    assert [row[:3] for row in ours.rows] == [("ptofa+manual", "1,000", "10"), ("ptofa+ha", "1,000", "10")]
+    # No JSON number is infinite; the file says null.
+    assert [row[6] for row in ours.rows] == ["", "+50.0% [+25.0%, +inf%]"]
+    assert papers.rows[-1] == ("P3", "PTOFA", "HA", "4.29", "25,558", "+26.54 %", "+53.89 %")
+
+
+def test_what_no_other_job_left_is_no_table_of_the_report(tmp_path: Path) -> None:
+    (tmp_path / "table_2.md").write_text("# Table 2\n\n| arm |\n| --- |\n| a |\n", encoding="utf-8")
+    assert paper_tables(str(tmp_path)) == []
+
+
+def test_arms_of_an_earlier_version_are_shown_without_the_k_that_it_did_not_write(tmp_path: Path) -> None:
+    found = asdict(arm_of("manual", None))
+    del found["k"]
+    (tmp_path / "table_2.json").write_text(json.dumps([found]), encoding="utf-8")
+    ours, _ = paper_tables(str(tmp_path))
+    assert ours.note.startswith("A simulated campaign: every user in one arm")
+
+
+@pytest.mark.parametrize(("file", "job"), [("table_1.json", "compare_models"), ("table_2.json", "simulate_campaign")])
+@pytest.mark.parametrize("text", ["[{", "3", '["arm"]', '[{"predictor": "ptofa"}]', '{"arms": []}'])
+def test_rows_that_are_none_are_refused_with_the_file_and_the_job(
+    tmp_path: Path, file: str, job: str, text: str
+) -> None:
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    with pytest.raises(UserError) as refused:
+        paper_tables(str(tmp_path))
+    line = str(refused.value)
+    assert line.startswith(f"{tmp_path}/{file} holds no rows of {job} (")
+    assert line.endswith(f": run {job} with --report {tmp_path} again, or remove the file")
 
 
 def test_figure_4_is_shown_where_a_notebook_left_it(tmp_path: Path) -> None:

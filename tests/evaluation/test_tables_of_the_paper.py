@@ -17,10 +17,15 @@ from ptofa_spark.allocation.exact.price_loop import ExactSolution, exact_allocat
 from ptofa_spark.errors import ConfigError, UserError
 from ptofa_spark.evaluation.logged.lifts import ArmOutcome, resampled
 from ptofa_spark.evaluation.predictions import predictions
-from ptofa_spark.evaluation.settings import EvaluateSettings
-from ptofa_spark.evaluation.table_1.table_1 import table_1
+from ptofa_spark.evaluation.table_1.compare_models import compare_models
+from ptofa_spark.evaluation.table_1.run import read_runs
+from ptofa_spark.evaluation.table_1.settings import CompareModelsSettings
+from ptofa_spark.evaluation.table_1.text import table_1_page
+from ptofa_spark.evaluation.table_2.arm_result import read_arms
 from ptofa_spark.evaluation.table_2.arms import parse_arms
-from ptofa_spark.evaluation.table_2.table_2 import table_2
+from ptofa_spark.evaluation.table_2.settings import SimulateCampaignSettings
+from ptofa_spark.evaluation.table_2.simulate_campaign import simulate_campaign
+from ptofa_spark.evaluation.table_2.text import table_2_page
 from ptofa_spark.evaluation.truth.regret import require_optimal
 from ptofa_spark.evaluation.truth.simulated_outcomes import converted_exposures
 from ptofa_spark.features.build import build_features
@@ -42,11 +47,11 @@ def test_models_are_judged_by_the_revenue_of_their_allocations(
     spark: SparkSession, warehouse: str, tmp_path: Path
 ) -> None:
     report = tmp_path / "report"
-    settings = EvaluateSettings(
-        warehouse=warehouse, report=str(report), table1=True, table1_models="ptofa,esmm", table1_seeds=2, seed=5
-    )
+    settings = CompareModelsSettings(warehouse=warehouse, report=str(report), models="ptofa,esmm", seeds=2, seed=5)
     train = {"epochs": 1, "grid": True, "grid_learning_rates": ".003", "grid_dropouts": ".1"}
-    page = table_1(spark, settings, train)
+    compared = compare_models(spark, settings, train)
+    assert read_runs(str(report)) == compared
+    page = table_1_page(compared)
     runs = json.loads((report / "table_1.json").read_text(encoding="utf-8"))
     assert [(run["predictor"], run["seed"]) for run in runs] == [
         ("ptofa", 5), ("esmm", 5), ("ptofa", 6), ("esmm", 6), ("oracle", None), ("zero", None), ("mean", None),
@@ -63,7 +68,7 @@ def test_models_are_judged_by_the_revenue_of_their_allocations(
     assert (report / "table_1.md").read_text(encoding="utf-8") == page
     assert "| .8327 .0362 .0227 | .9313 .4203 .1326 |" in page
     assert page.count("±") >= 8
-    again = settings.model_copy(update={"table1_models": "ptofa", "table1_seeds": 1})
+    again = settings.model_copy(update={"models": "ptofa", "seeds": 1})
     (kept,) = (report / "table_1_models").glob("*/ptofa-5/model.safetensors")
     before = kept.stat().st_mtime_ns
     # What was measured on the same tables stands; where one of them was written anew, it is measured again.
@@ -71,11 +76,11 @@ def test_models_are_judged_by_the_revenue_of_their_allocations(
     assert json.loads(figures.read_text(encoding="utf-8")) == trained[0]
     figures.write_text(json.dumps(trained[0] | {"rpme": 1.0}), encoding="utf-8")
     of_grid = {"epochs": 1, "learning_rate": 0.003, "dropout": 0.1}
-    table_1(spark, again, of_grid)
+    compare_models(spark, again, of_grid)
     assert json.loads((report / "table_1.json").read_text(encoding="utf-8"))[0]["rpme"] == 1.0
     demands = spark.read.format("delta").load(f"{warehouse}/demands")
     demands.write.format("delta").mode("overwrite").save(f"{warehouse}/demands")
-    table_1(spark, again, of_grid)
+    compare_models(spark, again, of_grid)
     assert kept.stat().st_mtime_ns == before
     rerun = json.loads((report / "table_1.json").read_text(encoding="utf-8"))[0]
     assert rerun.pop("measured_on") != trained[0].pop("measured_on")
@@ -93,10 +98,12 @@ def test_arms_are_judged_by_what_their_users_do_and_by_the_truth(
     spark: SparkSession, warehouse: str, tmp_path: Path
 ) -> None:
     arms = ["dnn_r+manual", "dnn_r+ha", "oracle+exact"]
-    settings = EvaluateSettings(
-        warehouse=warehouse, report=str(tmp_path), campaign=True, campaign_arms=",".join(arms), bootstrap=100, seed=5
+    settings = SimulateCampaignSettings(
+        warehouse=warehouse, report=str(tmp_path), arms=",".join(arms), bootstrap=100, seed=5
     )
-    page = table_2(spark, settings, {"epochs": 1})
+    results = simulate_campaign(spark, settings, {"epochs": 1})
+    assert read_arms(str(tmp_path)) == results
+    page = table_2_page(results)
     found = json.loads((tmp_path / "table_2.json").read_text(encoding="utf-8"))
     assert [f"{arm['predictor']}+{arm['method']}" for arm in found] == arms
     assert sum(arm["users"] for arm in found) == 3_000
@@ -126,7 +133,7 @@ def test_arms_are_judged_by_what_their_users_do_and_by_the_truth(
     assert "| P3 | PTOFA | HA | 4.29 | 25,558 |" in page
 
 
-def test_a_user_does_the_same_whoever_shows_him_the_fund(spark: SparkSession, warehouse: str) -> None:
+def test_a_user_does_the_same_in_every_arm_that_shows_them_the_fund(spark: SparkSession, warehouse: str) -> None:
     truth = spark.read.format("delta").load(f"{warehouse}/truth").withColumn("p_c", F.lit(0.2))
     pairs = truth.select(F.lit("a").alias("campaign_id"), "user_id", "fund_id")
     whole = converted_exposures(pairs, truth, seed=5).toPandas()
@@ -181,9 +188,9 @@ def test_a_lift_over_an_arm_that_may_have_no_conversion_is_unbounded() -> None:
 
 
 def test_an_unknown_model_is_refused_before_any_training(spark: SparkSession, tmp_path: Path) -> None:
-    settings = EvaluateSettings(warehouse=f"{tmp_path}/w", report=str(tmp_path / "r"), table1_models="ptofa,zilm")
+    settings = CompareModelsSettings(warehouse=f"{tmp_path}/w", report=str(tmp_path / "r"), models="ptofa,zilm")
     with pytest.raises(ConfigError, match=r"unknown model 'zilm'"):
-        table_1(spark, settings, {})
+        compare_models(spark, settings, {})
     assert not (tmp_path / "r").exists()
 
 
@@ -207,6 +214,6 @@ def test_an_arm_that_did_not_reach_the_optimum_has_no_regret_of_its_prediction(
         return exact_allocation(rule, score_table, seed, 1_000, warm, max_rounds=0)  # fewer pairs than the campaign has
 
     monkeypatch.setattr("ptofa_spark.allocation.exact.method.exact_allocation", without_a_round)
-    given = {"warehouse": warehouse, "report": str(tmp_path), "campaign": True, "campaign_arms": "oracle+exact"}
+    settings = SimulateCampaignSettings(warehouse=warehouse, report=str(tmp_path), arms="oracle+exact")
     with pytest.raises(UserError, match="the optimum was not proved"):
-        table_2(spark, EvaluateSettings.model_validate(given), {})
+        simulate_campaign(spark, settings, {})

@@ -89,11 +89,13 @@ def test_every_job_is_there() -> None:
         "allocate",
         "audit",
         "build_features",
+        "compare_models",
         "evaluate",
         "generate_platform",
         "ingest",
         "run_pipeline",
         "score",
+        "simulate_campaign",
         "train",
         "what_if",
     ]

@@ -14,6 +14,8 @@ TABLE_JOBS = {
     "train": ("examples", []),
     "score": ("", []),
     "evaluate": ("allocation.json", []),
+    "compare_models": ("examples", []),
+    "simulate_campaign": ("user_features", []),
 }
 
 
@@ -24,7 +26,7 @@ def test_a_job_without_its_input_names_what_is_missing(
     words = ["--warehouse", str(tmp_path / "none")]
     if job in ("train", "score", "evaluate"):
         words += ["--model-dir", str(tmp_path / "model")]
-    if job == "evaluate":
+    if job in ("evaluate", "compare_models", "simulate_campaign"):
         words += ["--report", str(tmp_path / "reports")]
     code, line = run_job(job, *words, capsys=capsys)
     assert code == 2
@@ -65,3 +67,14 @@ def test_an_unknown_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> No
     code, line = run_job("train", "--epoch", "3", capsys=capsys)
     assert code == 2
     assert "--epoch" in line
+
+
+def test_the_pipeline_refuses_a_wrong_section_of_its_last_stage_before_its_first(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "former.yaml"
+    file.write_text("evaluate: {table1: false}\n")
+    words = [f"--config={file}", f"--warehouse={tmp_path}/w", f"--report={tmp_path}/r"]
+    code, line = run_job("run_pipeline", *words, capsys=capsys)
+    assert (code, line) == (2, "error: evaluate: table1 has moved: run the job compare_models")
+    assert list(tmp_path.iterdir()) == [file]

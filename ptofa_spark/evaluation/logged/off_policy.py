@@ -1,7 +1,7 @@
 """What an allocation would have brought, from exposures that a randomised policy logged.
 
 Each logged exposure counts with weight w = 1[the allocation gives the user this fund] / (K * propensity). The mean of
-w * outcome is unbiased for the outcome of the allocation per slot, K a user, one that was left empty bringing 0
+w * outcome is unbiased for the outcome of the allocation per slot, K per user, one that was left empty bringing 0
 (inverse propensity); divided by the mean of w it is self-normalised, an outcome per exposure shown; and with q, any
 guess of the outcome made without the user's own, and s, the share of the user's slots that are filled,
 
@@ -89,8 +89,8 @@ def off_policy(logged: LoggedUsers, resamples: int, seed: int) -> OffPolicy:
         resamples: bootstrap resamples, by Poisson weights on users.
         seed: of the resamples.
 
-    Two users were shown one of two funds each, by a coin. The first saw the fund that the allocation gives him, and
-    brought 30: he stands for both.
+    Two users were shown one of two funds each, by a coin. The first saw the fund that the allocation gives them, and
+    brought 30: they count for both.
 
     >>> none = np.zeros(2)
     >>> logged = LoggedUsers(

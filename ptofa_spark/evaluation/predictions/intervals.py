@@ -54,7 +54,7 @@ def metric_intervals(
     rows: dict[str, list[dict[str, float]]] = {each.name: [] for each in predictors}
     for weights in user_weights(users, resamples, seed):
         totals = shared.totals(weights)
-        # A byte a user: looked up for every exposure, they stay in the processor's cache.
+        # One byte per user: looked up for every exposure, they stay in the processor's cache.
         small = weights.astype(np.uint8)
         best = [by_r.gini(weight) for weight in small]
         for predictor, own in zip(predictors, bench, strict=True):

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from ptofa_spark.arrays import Floats
 from ptofa_spark.errors import TableError
 from ptofa_spark.evaluation.predictions.metrics import Outcomes, Predicted
-from ptofa_spark.evaluation.truth.oracle import true_revenue
+from ptofa_spark.evaluation.truth.oracle import ORACLE, true_revenue
 from ptofa_spark.scoring.pairs import predict_examples
 
 logger = logging.getLogger(__name__)
@@ -73,9 +73,7 @@ def test_set(tested: DataFrame, model_dir: str, model: str, truth: DataFrame | N
     return TestSet(
         Outcomes(arrays["conversion"], arrays["revenue"], user, fund.indices.to_numpy().astype(np.int64), funds),
         Predicted(model, _said(arrays["p_c"]), _said(arrays["predicted_log10"]), arrays["predicted_revenue"]),
-        None
-        if truth is None
-        else Predicted("oracle", arrays["true_p_c"], arrays["true_log10"], arrays["true_revenue"]),
+        None if truth is None else Predicted(ORACLE, arrays["true_p_c"], arrays["true_log10"], arrays["true_revenue"]),
     )
 
 

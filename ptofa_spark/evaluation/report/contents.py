@@ -16,8 +16,9 @@ from ptofa_spark.evaluation.report.figures import (
     revenue_by_risk,
     score_distribution,
 )
-from ptofa_spark.evaluation.report.report import Figure, Table
+from ptofa_spark.evaluation.report.report import Figure
 from ptofa_spark.evaluation.report.results import AllocationEvaluation, Evaluation
+from ptofa_spark.evaluation.shown_table import Table
 from ptofa_spark.running.text_table import text_table
 
 _ALLOCATION_HEAD = (

@@ -39,7 +39,7 @@ _WIDE, _HALF = (8.0, 3.4), (4.2, 3.6)
 
 
 def demand_and_delivered(allocations: Mapping[str, AllocationSummary]) -> str:
-    """Exposures each fund asked for and got, a bar an allocation."""
+    """Exposures each fund asked for and got, one bar per allocation."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_WIDE)
         funds = _funds(allocations)
@@ -57,7 +57,7 @@ def demand_and_delivered(allocations: Mapping[str, AllocationSummary]) -> str:
 
 
 def revenue_by_fund(allocations: Mapping[str, AllocationSummary]) -> str:
-    """Expected revenue that each fund brings, a bar an allocation."""
+    """Expected revenue that each fund brings, one bar per allocation."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_WIDE)
         funds = _funds(allocations)
@@ -74,7 +74,7 @@ def revenue_by_fund(allocations: Mapping[str, AllocationSummary]) -> str:
 
 
 def revenue_by_risk(allocations: Mapping[str, AllocationSummary]) -> str:
-    """Expected revenue of the funds of each risk level, a bar an allocation."""
+    """Expected revenue of the funds of each risk level, one bar per allocation."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_HALF)
         levels = sorted({fund.risk_level for fund in _funds(allocations)})
@@ -105,7 +105,7 @@ def price_by_fund(summary: AllocationSummary) -> str:
 
 
 def calibration_plot(groups: Sequence[CalibrationGroup], quantity: str) -> str:
-    """Mean predicted against mean actual, a point a tenth of the exposures; on the line is calibrated."""
+    """Mean predicted against mean actual, one point per tenth of the exposures. A point on the line is calibrated."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_HALF)
         predicted, actual = [group.predicted for group in groups], [group.actual for group in groups]

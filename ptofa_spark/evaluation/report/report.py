@@ -7,17 +7,9 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ptofa_spark.evaluation.shown_table import Table
+
 REPORT_HTML = "report.html"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the report, cells as they are shown."""
-
-    title: str
-    note: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)

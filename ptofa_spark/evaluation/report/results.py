@@ -26,9 +26,9 @@ class AllocationEvaluation:
 class Evaluation:
     """All figures of a run.
 
-    exposures, conversions: of the test set; metrics: a row a predictor; intervals: of their figures, by predictor and
-    figure; by_fund: of the model; calibration: of p_c and of revenue, by tenth of the exposures; table_versions: of the
-    tables that were read, None where a table has none.
+    exposures, conversions: of the test set; metrics: one row per predictor; intervals: of their figures, by predictor
+    and figure; by_fund: of the model; calibration: of p_c and of revenue, by tenth of the exposures; table_versions: of
+    the tables that were read, None where a table has none.
     """
 
     model: str

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import mean, stdev
-from typing import Protocol
 
-from ptofa_spark.evaluation.predictions.metrics import Metrics
+from ptofa_spark.evaluation.shown_table import Table
+from ptofa_spark.evaluation.table_1.run import Run
 
 # Name of the page.
 TABLE_1 = "table_1.md"
@@ -25,33 +25,7 @@ _HEAD = (
     "model", "seeds", "AUC", "MSE", "MAE", "MAE money", "Gini", "pred/act conv.", "pred/act rev.", "RPME under truth",
     "regret", "paper LCT-A", "paper LCT-B",
 )  # fmt: skip
-
-
-class Measured(Protocol):
-    """A run of Table 1, as this page reads it."""
-
-    @property
-    def warehouse(self) -> str:
-        """Where its data lie."""
-
-    @property
-    def predictor(self) -> str:
-        """Its name."""
-
-    @property
-    def metrics(self) -> Metrics:
-        """On held-out exposures."""
-
-    @property
-    def rpme(self) -> float | None:
-        """Under the truth."""
-
-    @property
-    def regret(self) -> float | None:
-        """Against the oracle."""
-
-
-_COLUMNS: tuple[tuple[Callable[[Measured], float | None], str], ...] = (
+_COLUMNS: tuple[tuple[Callable[[Run], float | None], str], ...] = (
     (lambda run: run.metrics.auc, ".4f"),
     (lambda run: run.metrics.mse, ".5f"),
     (lambda run: run.metrics.mae, ".5f"),
@@ -64,16 +38,11 @@ _COLUMNS: tuple[tuple[Callable[[Measured], float | None], str], ...] = (
 )
 
 
-def table_1_page(runs: Sequence[Measured]) -> str:
-    """A table a warehouse; in a cell the mean over the seeds, and their standard deviation where there are several."""
+def table_1_page(runs: Sequence[Run]) -> str:
+    """The page: a table per warehouse, and what the columns are."""
     parts = ["# Table 1"]
-    for warehouse in dict.fromkeys(run.warehouse for run in runs):
-        own = [run for run in runs if run.warehouse == warehouse]
-        parts += ["", f"## {warehouse}", "", _row(_HEAD), _row(["---"] * len(_HEAD))]
-        for predictor in dict.fromkeys(run.predictor for run in own):
-            of_one = [run for run in own if run.predictor == predictor]
-            cells = [_cell([figure(run) for run in of_one], form) for figure, form in _COLUMNS]
-            parts.append(_row([predictor, str(len(of_one)), *cells, *PAPER.get(predictor, ("-", "-"))]))
+    for warehouse, table in _by_warehouse(runs):
+        parts += ["", f"## {warehouse}", "", *table.markdown()]
     parts += [
         "",
         "AUC of conversion; MSE and MAE of log10(1 + revenue), predicted by its mean; RPME: revenue per mille "
@@ -83,13 +52,26 @@ def table_1_page(runs: Sequence[Measured]) -> str:
     return "\n".join(parts) + "\n"
 
 
+def table_1_tables(runs: Sequence[Run]) -> list[Table]:
+    """A table per warehouse, for the report."""
+    return [table for _, table in _by_warehouse(runs)]
+
+
+def _by_warehouse(runs: Sequence[Run]) -> Iterator[tuple[str, Table]]:
+    """A row per predictor; in a cell the mean over the seeds, and their standard deviation where there are several."""
+    for warehouse in dict.fromkeys(run.warehouse for run in runs):
+        own = [run for run in runs if run.warehouse == warehouse]
+        rows = []
+        for predictor in dict.fromkeys(run.predictor for run in own):
+            of_one = [run for run in own if run.predictor == predictor]
+            cells = [_cell([figure(run) for run in of_one], form) for figure, form in _COLUMNS]
+            rows.append((predictor, str(len(of_one)), *cells, *PAPER.get(predictor, ("-", "-"))))
+        yield warehouse, Table(f"Table 1: {warehouse}", "", _HEAD, tuple(rows))
+
+
 def _cell(values: Sequence[float | None], form: str) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return "-"
     spread = f" ± {stdev(known):{form}}" if len(known) > 1 else ""
     return f"{mean(known):{form}}{spread}"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -10,9 +10,8 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.settings import METHODS
 from ptofa_spark.errors import ConfigError
+from ptofa_spark.evaluation.truth.oracle import ORACLE
 from ptofa_spark.models.registry import require_model
-
-ORACLE = "oracle"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ptofa_spark.evaluation.bootstrap import Interval
+from ptofa_spark.evaluation.shown_table import Table
 from ptofa_spark.evaluation.table_2.arm_result import ArmResult
 
 # Name of the page.
@@ -18,26 +19,31 @@ PAPER = (
     ("P3", "ESMM", "Manual", "3.39", "16,608", "", ""),
     ("P3", "PTOFA", "HA", "4.29", "25,558", "+26.54 %", "+53.89 %"),
 )
-HEAD = (
+_HEAD = (
     "arm", "users", "not served", "conversions", "CPME", "RPME", "lift of CPME", "lift of RPME", "expected CPME",
     "expected RPME", "regret", "of prediction", "of optimisation",
 )  # fmt: skip
 _PAPER_HEAD = ("period", "predict", "optimise", "CPME", "RPME", "lift of CPME", "lift of RPME")
 
 
-def table_2_page(arms: Sequence[ArmResult], k: int) -> str:
+def table_2_page(arms: Sequence[ArmResult]) -> str:
     """The page."""
-    lines = ["# Table 2", "", table_2_note(arms, k), "", _row(HEAD), _row(["---"] * len(HEAD))]
-    lines += [_row(table_2_row(arm)) for arm in arms]
-    lines += ["", "The paper's online test:", "", _row(_PAPER_HEAD), _row(["---"] * len(_PAPER_HEAD))]
-    lines += [_row(row) for row in PAPER]
+    ours, papers = table_2_tables(arms)
+    lines = ["# Table 2", "", ours.note, "", *ours.markdown(), "", papers.note, "", *papers.markdown()]
     return "\n".join(lines) + "\n"
 
 
-def table_2_note(arms: Sequence[ArmResult], k: int) -> str:
-    """What the columns are."""
+def table_2_tables(arms: Sequence[ArmResult]) -> tuple[Table, Table]:
+    """Our arms and the paper's."""
+    ours = Table("Table 2", _note(arms[0].k), _HEAD, tuple(_cells(arm) for arm in arms))
+    return ours, Table("Table 2", "The paper's online test:", _PAPER_HEAD, PAPER)
+
+
+def _note(k: int | None) -> str:
+    """What the columns are. k: None where the file of an earlier version does not say it."""
+    slots = "" if k is None else f", K = {k}"
     return (
-        f"A simulated campaign, K = {k}: every user in one arm by a hash, outcomes drawn from the truth, in "
+        f"A simulated campaign{slots}: every user in one arm by a hash, outcomes drawn from the truth, in "
         "brackets 95 % intervals by bootstrap over users; lifts over the first arm. CPME and RPME are per mille "
         "exposures that were shown, so an arm that leaves users without a fund is not charged for it there, but in "
         "its regret: what its allocation is worth under the truth, against the best for the same users and demands. "
@@ -46,8 +52,8 @@ def table_2_note(arms: Sequence[ArmResult], k: int) -> str:
     )
 
 
-def table_2_row(arm: ArmResult) -> tuple[str, ...]:
-    """An arm's cells, under HEAD."""
+def _cells(arm: ArmResult) -> tuple[str, ...]:
+    """An arm's cells, under _HEAD."""
     lift = arm.lift
     return (
         arm.name,
@@ -68,7 +74,3 @@ def table_2_row(arm: ArmResult) -> tuple[str, ...]:
 
 def _percent(lift: Interval) -> str:
     return f"{lift.estimate:+.1%} [{lift.low:+.1%}, {lift.high:+.1%}]"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+# The predictor that knows the truth, as tables and settings name it.
+ORACLE = "oracle"
+
 
 def true_revenue() -> Column:
     """E = p_c * exp(mu + sigma^2 / 2) (paper, equation 2), money per exposure, of a row of `truth`."""

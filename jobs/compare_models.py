@@ -1,0 +1,35 @@
+"""Trains and compares models, as Table 1 of the paper does, prints the table and writes table_1.md and table_1.json.
+
+Each model is trained with several seeds, by the settings of the config file's section train, and measured on held-out
+exposures beside the constants zero and mean. Where the simulator's truth is there, each model is also judged by what
+the optimal allocation of its expected revenue is worth, against the truth's own. It can be interrupted: what is
+trained and measured stands.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ptofa_spark.config import parse_pipeline
+from ptofa_spark.evaluation.table_1.compare_models import compare_models
+from ptofa_spark.evaluation.table_1.settings import CompareModelsSettings
+from ptofa_spark.evaluation.table_1.text import table_1_page
+from ptofa_spark.running.job import EXIT_OK, run_as_job
+from ptofa_spark.running.progress import log_to_stderr
+from ptofa_spark.running.session import SparkSettings, spark_session
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the job; the exit code is 0 only when the table is written."""
+    settings, spark_settings, file = parse_pipeline(
+        "compare_models", CompareModelsSettings, SparkSettings, __doc__ or "", argv
+    )
+    log_to_stderr()
+    with spark_session(spark_settings) as spark:
+        print(table_1_page(compare_models(spark, settings, file.get("train") or {})))
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_job(main))
