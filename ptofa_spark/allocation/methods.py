@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from ptofa_spark.allocation.certificate.bound import Certificate, certify
 from ptofa_spark.allocation.exact.sample_prices import price_sample
 from ptofa_spark.allocation.plan.method import Asked, Method, Solved
@@ -17,8 +15,7 @@ from ptofa_spark.errors import TableError
 
 def method_of(name: str) -> Method:
     """The method of that name in `settings.METHODS`."""
-    method: Method = import_module(f"ptofa_spark.allocation.{METHODS[name].module}").METHOD
-    return method
+    return METHODS.load(name, Method)
 
 
 def all_steps() -> tuple[type[Step], ...]:

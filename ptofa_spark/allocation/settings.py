@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from ptofa_spark.registry import Entry, Registry
 from ptofa_spark.running.local_folder import LocalFolder, LocalPath
 from ptofa_spark.tables.csv_settings import CsvSettings
 
@@ -22,28 +22,19 @@ MAX_ROUNDS = 12
 FORMER_NAMES = {"expected_revenue": "scores"}
 
 
-@dataclass(frozen=True)
-class MethodEntry:
-    """module: below `ptofa_spark.allocation`, whose METHOD it is; help: for --help."""
-
-    module: str
-    help: str
-
-
 # A method's one line; its module says the rest.
-METHODS = {
-    "ha": MethodEntry("heuristic.method", "the paper's heuristic, guarded"),
-    "exact": MethodEntry("exact.method", "the certified optimum"),
-    "manual": MethodEntry("baselines.manual", "funds in order of priority"),
-    "ip": MethodEntry("baselines.integer_program", "the paper's integer program, for small instances"),
-    "mincostflow": MethodEntry("baselines.min_cost_flow", "one min-cost flow on the driver, for small instances"),
-}
-
-
-def _known_method(name: str) -> str:
-    if name not in METHODS:
-        raise ValueError(f"no method has this name: choose one of {', '.join(METHODS)}")
-    return name
+METHODS = Registry(
+    what="method",
+    package="ptofa_spark.allocation",
+    declares="METHOD",
+    entries={
+        "ha": Entry("heuristic.method", "the paper's heuristic, guarded"),
+        "exact": Entry("exact.method", "the certified optimum"),
+        "manual": Entry("baselines.manual", "funds in order of priority"),
+        "ip": Entry("baselines.integer_program", "the paper's integer program, for small instances"),
+        "mincostflow": Entry("baselines.min_cost_flow", "one min-cost flow on the driver, for small instances"),
+    },
+)
 
 
 class AllocateSettings(CsvSettings):
@@ -65,9 +56,7 @@ class AllocateSettings(CsvSettings):
         None, description="campaign to allocate; may be left out if the demands hold one only"
     )
     k: int = Field(1, ge=1, le=MOST_SLOTS, description="funds that a user gets (K)")
-    method: Annotated[str, AfterValidator(_known_method)] = Field(
-        "ha", description="; ".join(f"{name}: {entry.help}" for name, entry in METHODS.items())
-    )
+    method: Annotated[str, AfterValidator(METHODS.known)] = Field("ha", description=METHODS.help)
     ha_variant: HaVariant = Field(
         "guarded", description="literal: the paper's sweep as printed, which leaves users without a fund"
     )

@@ -1,7 +1,7 @@
-"""What the raw tables of every data set must keep, beside their schemas.
+"""What the raw tables of every data set must keep: their schemas, and what a schema cannot say.
 
-Each check names the table, the column and the first bad value (the least, so that the message does not depend on the
-partitions).
+Each check names the table, the column and the first bad value. The first is the least, so that the message does not
+depend on the partitions.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import fields
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from ptofa_spark.errors import TableError
+from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError
 from ptofa_spark.ingest.raw_tables import RawTables
 from ptofa_spark.tables.contracts.domains import DOMAINS, Domain
+from ptofa_spark.tables.contracts.schemas import RAW_TABLES
+from ptofa_spark.tables.names import quoted
 from ptofa_spark.tables.near_names import instead
 
 _KEYS = {
@@ -38,13 +40,17 @@ _MOST_NAMES = 10_000
 
 
 def check_raw_tables(tables: RawTables) -> None:
-    """Holds the tables to what their schemas cannot say.
+    """Checks the tables before any of them is written.
 
     Raises:
-        TableError: a duplicate key, an unknown fund, campaign or user, a value out of its domain, or no demands for
-            the target campaign.
+        MissingColumnError: a column of the schema is missing.
+        ColumnTypeError: a column has another type.
+        TableError: a null where none may be, a duplicate key, an unknown fund, campaign or user, a value out of its
+            domain, or no demands for the target campaign.
     """
     frames = {field.name: getattr(tables, field.name) for field in fields(tables)}
+    for name, frame in frames.items():
+        _require_schema(frame, name)
     for name, key in _KEYS.items():
         _require_unique(frames[name], name, key)
     for (name, column), known in _REFERENCES.items():
@@ -53,6 +59,26 @@ def check_raw_tables(tables: RawTables) -> None:
         for domain in DOMAINS.get(name, ()):
             _require_all(frame, name, domain)
     _require_target(frames["campaigns"], frames["demands"])
+
+
+def _require_schema(frame: DataFrame, name: str) -> None:
+    """The columns of RAW_TABLES with their types, without nulls where the schema allows none."""
+    found = {field.name: field for field in frame.schema}
+    missing = [column for column in RAW_TABLES[name].names if column not in found]
+    if missing:
+        raise MissingColumnError(name, missing, frame.columns)
+    for field in RAW_TABLES[name]:
+        given = found[field.name].dataType
+        if given != field.dataType:
+            raise ColumnTypeError(name, field.name, given.simpleString(), field.dataType.simpleString())
+    # Read from Parquet, every column is nullable: then its values are counted.
+    doubtful = [field.name for field in RAW_TABLES[name] if not field.nullable and found[field.name].nullable]
+    if not doubtful:
+        return
+    nulls = frame.agg(*[F.count_if(F.col(quoted(column)).isNull()).alias(column) for column in doubtful]).collect()[0]
+    for column in doubtful:
+        if nulls[column]:
+            raise TableError(f"table {name}: column {column} is null in {nulls[column]} row(s): fill or drop them")
 
 
 def _require_unique(frame: DataFrame, name: str, key: tuple[str, ...]) -> None:

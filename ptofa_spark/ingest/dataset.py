@@ -1,4 +1,4 @@
-"""What a data set is: how it is loaded, and what it leaves no choice in.
+"""What a data set declares of itself: how it is loaded, how its users are split, and what source it needs.
 
 Each data set stands in a module of its own, as `DATASET`, and has one line in `settings.DATASETS`.
 """
@@ -19,9 +19,9 @@ from ptofa_spark.ingest.settings import IngestSettings
 class Dataset:
     """A data set.
 
-    load: its raw tables, which the ingest then holds to their contracts. split_by: what tells training from test; user
-    for logs of one campaign, or of targeted ones; None where the settings of `build_features` decide. needs_source:
-    what `--source` is, in words; None where it needs none.
+    load: makes its raw tables, which `ingest` checks and writes. split_by: what separates training from test, `user`
+    for the log of one campaign or of targeted ones; None where the settings of `build_features` decide. needs_source:
+    what `--source` is, in words; None where the data set needs none.
     """
 
     load: Callable[[SparkSession, IngestSettings], RawTables]

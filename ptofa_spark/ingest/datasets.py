@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import ConfigError
@@ -18,8 +16,7 @@ from ptofa_spark.tables.delta.targets import require_targets
 
 def dataset_of(name: str) -> Dataset:
     """The data set of that name in `settings.DATASETS`."""
-    dataset: Dataset = import_module(f"ptofa_spark.ingest.{DATASETS[name].module}").DATASET
-    return dataset
+    return DATASETS.load(name, Dataset)
 
 
 def ingest(spark: SparkSession, settings: IngestSettings) -> None:

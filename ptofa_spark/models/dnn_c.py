@@ -9,6 +9,7 @@ from ptofa_spark.feed.blocks import Features, Labels, Layout
 from ptofa_spark.models.likelihoods import conversion_nll
 from ptofa_spark.models.parts.embedding import FeatureEmbedding
 from ptofa_spark.models.parts.heads import LabelMoments, ScalarHead, logit
+from ptofa_spark.models.parts.model import Model
 from ptofa_spark.models.parts.prediction import Prediction, RevenueModel
 from ptofa_spark.models.parts.trunk import Trunk
 from ptofa_spark.models.settings import ModelSettings
@@ -40,3 +41,6 @@ class DnnC(RevenueModel[Tensor]):
         """E = p_c."""
         p_c = torch.sigmoid(output.double())
         return Prediction(expected_revenue=p_c, p_c=p_c)
+
+
+MODEL = Model(DnnC, unit="conversions", heads=("p_c",))

@@ -10,6 +10,7 @@ from torch import Tensor
 from ptofa_spark.feed.blocks import Features, Labels, Layout
 from ptofa_spark.models.parts.embedding import FeatureEmbedding
 from ptofa_spark.models.parts.heads import LabelMoments, ScalarHead
+from ptofa_spark.models.parts.model import Model
 from ptofa_spark.models.parts.prediction import Prediction, RevenueModel
 from ptofa_spark.models.parts.trunk import Trunk
 from ptofa_spark.models.settings import ModelSettings
@@ -41,3 +42,6 @@ class DnnR(RevenueModel[Tensor]):
         """E = exp(y) - 1."""
         mean = output.double()
         return Prediction(expected_revenue=torch.expm1(mean), log10_revenue=mean / math.log(10.0))
+
+
+MODEL = Model(DnnR, unit="money", heads=("log10_revenue",))

@@ -11,6 +11,7 @@ from ptofa_spark.feed.blocks import Features, Labels, Layout
 from ptofa_spark.models.likelihoods import conversion_nll, product_nll
 from ptofa_spark.models.parts.embedding import FeatureEmbedding
 from ptofa_spark.models.parts.heads import LabelMoments, ScalarHead, logit
+from ptofa_spark.models.parts.model import Model
 from ptofa_spark.models.parts.prediction import Prediction, RevenueModel
 from ptofa_spark.models.parts.trunk import Trunk
 from ptofa_spark.models.settings import ModelSettings
@@ -55,3 +56,6 @@ class Esmm(RevenueModel[ClickAndConversion]):
         """E = CTR * CVR."""
         p_c = torch.sigmoid(output.click.double()) * torch.sigmoid(output.conversion.double())
         return Prediction(expected_revenue=p_c, p_c=p_c)
+
+
+MODEL = Model(Esmm, unit="conversions", heads=("p_c",))

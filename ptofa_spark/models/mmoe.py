@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ptofa_spark.feed.blocks import Features, Labels, Layout
 from ptofa_spark.models.parts.embedding import BlockLinear, FeatureEmbedding
 from ptofa_spark.models.parts.heads import LabelMoments, ScalarHead, logit
+from ptofa_spark.models.parts.model import Model
 from ptofa_spark.models.parts.prediction import Prediction, RevenueModel
 from ptofa_spark.models.parts.trunk import Trunk
 from ptofa_spark.models.parts.two_tasks import TwoTasks, conversions_loss, two_task_prediction
@@ -47,3 +48,6 @@ class Mmoe(RevenueModel[TwoTasks]):
     def predict(self, output: TwoTasks) -> Prediction:
         """E = p_c * r."""
         return two_task_prediction(output)
+
+
+MODEL = Model(Mmoe, unit="money", heads=("p_c", "log10_revenue"))

@@ -9,6 +9,7 @@ from ptofa_spark.feed.blocks import Features, Labels, Layout
 from ptofa_spark.models.likelihoods import entire_space_nll
 from ptofa_spark.models.parts.embedding import FeatureEmbedding
 from ptofa_spark.models.parts.heads import LabelMoments, LogNormalHead, LogNormalOutput
+from ptofa_spark.models.parts.model import Model
 from ptofa_spark.models.parts.prediction import Prediction, RevenueModel, lognormal_prediction
 from ptofa_spark.models.parts.trunk import Trunk
 from ptofa_spark.models.settings import ModelSettings
@@ -41,3 +42,6 @@ class Ptofa(RevenueModel[LogNormalOutput]):
     def predict(self, output: LogNormalOutput) -> Prediction:
         """E = p_c * exp(mu + sigma^2 / 2)."""
         return lognormal_prediction(torch.sigmoid(output.logit.double()), output.mu, output.sigma)
+
+
+MODEL = Model(Ptofa, unit="money", heads=("p_c", "mu", "sigma", "log10_revenue"))

@@ -6,27 +6,37 @@ from typing import Any
 
 from ptofa_spark.errors import ConfigError
 from ptofa_spark.feed.blocks import Layout
-from ptofa_spark.models.dnn_c import DnnC
-from ptofa_spark.models.dnn_r import DnnR
-from ptofa_spark.models.esmm import Esmm
-from ptofa_spark.models.mmoe import Mmoe
-from ptofa_spark.models.mtl_mse import MtlMse
+from ptofa_spark.models.parts.model import Model
 from ptofa_spark.models.parts.prediction import RevenueModel
-from ptofa_spark.models.ptofa import Ptofa
 from ptofa_spark.models.settings import ModelSettings
-from ptofa_spark.models.shared_bottom import SharedBottom
-from ptofa_spark.models.ziln import Ziln
+from ptofa_spark.registry import Entry, Registry
 
-MODELS: dict[str, type[RevenueModel[Any]]] = {
-    "ptofa": Ptofa,
-    "ziln": Ziln,
-    "mtl_mse": MtlMse,
-    "mmoe": Mmoe,
-    "shared_bottom": SharedBottom,
-    "esmm": Esmm,
-    "dnn_c": DnnC,
-    "dnn_r": DnnR,
-}
+# A model's one line; its module says the rest.
+MODELS = Registry(
+    what="model",
+    package="ptofa_spark.models",
+    declares="MODEL",
+    entries={
+        "ptofa": Entry("ptofa", "the paper's model"),
+        "ziln": Entry("ziln", "the same network, zero-inflated log-normal loss"),
+        "mtl_mse": Entry("mtl_mse", "shared bottom, squared error of revenue over all exposures"),
+        "mmoe": Entry("mmoe", "experts that two tasks mix"),
+        "shared_bottom": Entry("shared_bottom", "one trunk for two tasks"),
+        "esmm": Entry("esmm", "click and conversion, no revenue"),
+        "dnn_c": Entry("dnn_c", "conversion alone"),
+        "dnn_r": Entry("dnn_r", "revenue alone"),
+    },
+)
+
+
+def model_of(name: str) -> Model:
+    """What the model of that name declares.
+
+    Raises:
+        ConfigError: no model has the name.
+    """
+    require_model(name)
+    return MODELS.load(name, Model)
 
 
 def build_model(name: str, layout: Layout, settings: ModelSettings) -> RevenueModel[Any]:
@@ -38,10 +48,9 @@ def build_model(name: str, layout: Layout, settings: ModelSettings) -> RevenueMo
         settings: of the model.
 
     Raises:
-        ConfigError: no model of that name, or settings that the model refuses.
+        ConfigError: no model has the name, or the model refuses the settings.
     """
-    require_model(name)
-    return MODELS[name](layout, settings)
+    return model_of(name).build(layout, settings)
 
 
 def require_model(name: str) -> None:
@@ -51,4 +60,4 @@ def require_model(name: str) -> None:
         ConfigError: names the known ones.
     """
     if name not in MODELS:
-        raise ConfigError(f"unknown model {name!r}; known: {', '.join(sorted(MODELS))}")
+        raise ConfigError(f"unknown model {name!r}: {MODELS.choices()}")

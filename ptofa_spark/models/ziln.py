@@ -7,6 +7,7 @@ from torch import Tensor
 from ptofa_spark.feed.blocks import Labels
 from ptofa_spark.models.likelihoods import zero_inflated_nll
 from ptofa_spark.models.parts.heads import LogNormalOutput
+from ptofa_spark.models.parts.model import Model
 from ptofa_spark.models.ptofa import Ptofa
 
 
@@ -16,3 +17,6 @@ class Ziln(Ptofa):
     def loss(self, output: LogNormalOutput, labels: Labels) -> Tensor:
         """The log-likelihood of a zero-inflated log-normal, an example at a time."""
         return zero_inflated_nll(output.logit, output.mu, output.sigma, labels.revenue)
+
+
+MODEL = Model(Ziln, unit="money", heads=("p_c", "mu", "sigma", "log10_revenue"))

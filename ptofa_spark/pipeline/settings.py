@@ -14,9 +14,7 @@ SYNTHETIC = "synthetic"
 
 
 def _known_dataset(name: str) -> str:
-    if name != SYNTHETIC and name not in DATASETS:
-        raise ValueError(f"no data set has this name: choose one of {', '.join([SYNTHETIC, *DATASETS])}")
-    return name
+    return DATASETS.known(name, SYNTHETIC)
 
 
 class RunPipelineSettings(Settings):
@@ -29,9 +27,9 @@ class RunPipelineSettings(Settings):
         description="folder of the model; if empty, model in the warehouse if that is a folder, else in the report",
     )
     dataset: Annotated[str, AfterValidator(_known_dataset)] = Field(
-        SYNTHETIC, description=f"{SYNTHETIC}, the simulator's platform, or a data set of ingest: {', '.join(DATASETS)}"
+        SYNTHETIC, description=f"{SYNTHETIC}: the simulator's platform; {DATASETS.help}"
     )
-    source: str | None = Field(None, description="hillstrom: the CSV; own: directory or catalog.schema of raw tables")
+    source: str | None = Field(None, description="path, URI or catalog.schema to read; dataset says what each reads")
     seed: int = Field(7, description="seed of everything that draws")
     test_share: float = Field(0.5, gt=0, lt=1, description="share of users that tests, where users are split")
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of the other users that validates")

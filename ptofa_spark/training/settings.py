@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from ptofa_spark.models.registry import MODELS
 from ptofa_spark.models.settings import ModelSettings
@@ -22,7 +22,7 @@ class TrainSettings(ModelSettings):
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
     snapshot_date: date | None = Field(None, description="snapshot of the feature tables to read; the newest if empty")
     model_dir: LocalFolder = Field("model", min_length=1, description="folder to write the trained model to")
-    model: str = Field("ptofa", description=f"model by name: {', '.join(MODELS)}")
+    model: Annotated[str, AfterValidator(MODELS.known)] = Field("ptofa", description=MODELS.help)
     seed: int = Field(7, ge=0, description="of weights, dropout and the order of rows: same seed, same weights")
     batch_size: int = Field(512, ge=1, description="examples a step (paper: 512)")
     learning_rate: float = Field(0.0003, gt=0, description="of Adam (the paper's grid: .01, .02, .04, .06)")

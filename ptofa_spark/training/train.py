@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from ptofa_spark.feed.encoding import fit_encoding
 from ptofa_spark.feed.examples import ExamplesFeed
 from ptofa_spark.feed.snapshot import Snapshot, files_digest, pin_snapshot, split_files
-from ptofa_spark.models.registry import build_model, require_model
+from ptofa_spark.models.registry import build_model, model_of
 from ptofa_spark.models.settings import ModelSettings
 from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
 from ptofa_spark.running.progress import stage
@@ -83,11 +83,10 @@ def train(spark: SparkSession, settings: TrainSettings) -> TrainedModel:
     again with the same settings on the same version goes on from its last checkpoint.
 
     Raises:
-        ConfigError: unknown model, or settings that the model refuses.
+        ConfigError: the model refuses the settings.
         TableError: the examples are missing, break their contract, or have no row to train or validate on.
         UserError: the loss diverged, `model_dir` cannot be written, or the tracking server cannot be reached.
     """
-    require_model(settings.model)
     require_place(settings.model_dir)
     open_experiment(settings)
     with stage("train", model=settings.model) as report:
@@ -108,7 +107,7 @@ def train(spark: SparkSession, settings: TrainSettings) -> TrainedModel:
         model.load_state_dict(chosen.fitted.weights)
         model.eval()
         with seeded_single_thread(settings.seed):
-            validation = validate(model, feed.validation())
+            validation = validate(model, model_of(settings.model), feed.validation())
         trained = TrainedModel(settings.model, settings.model_dir, chosen, validation, labels, files_digest(snapshot))
         write_artifact(pack(settings.model, model, feed.encoding, versions), trained.metrics(), settings.model_dir)
         shutil.rmtree(checkpoints, ignore_errors=True)

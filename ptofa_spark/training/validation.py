@@ -11,6 +11,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from ptofa_spark.feed.blocks import Batch
+from ptofa_spark.models.parts.model import Model
 from ptofa_spark.models.parts.prediction import RevenueModel
 
 
@@ -19,7 +20,7 @@ class ValidationMetrics:
     """Figures of the validation split; None where the labels or the model do not have them.
 
     auc: of p_c, or of E where the model has no p_c; conversion_ratio: sum of p_c over conversions; revenue_ratio: sum
-    of E over revenue, None where E is no money. Both ratios are 1 for a calibrated model.
+    of E over revenue, None where E is not money. Both ratios are 1 for a calibrated model.
     """
 
     rows: int
@@ -29,15 +30,19 @@ class ValidationMetrics:
     revenue_ratio: float | None
 
 
-def validate(model: RevenueModel[Any], batches: Iterator[Batch]) -> ValidationMetrics:
-    """Predicts the batches; keeps two numbers per example, no features."""
+def validate(model: RevenueModel[Any], declared: Model, batches: Iterator[Batch]) -> ValidationMetrics:
+    """Predicts the batches; keeps two numbers per example, no features.
+
+    Args:
+        model: in evaluation mode.
+        declared: what its module says of it.
+        batches: of the validation split.
+    """
     ranked, converted = [], []
     predicted_conversions = predicted_revenue = revenue = 0.0
-    has_p = of_money = True
     with torch.inference_mode():
         for batch in batches:
             prediction = model.predict(model(batch.features))
-            has_p, of_money = prediction.p_c is not None, prediction.log10_revenue is not None
             score = prediction.expected_revenue if prediction.p_c is None else prediction.p_c
             ranked.append(score.numpy())
             converted.append(batch.labels.conversion.numpy() > 0)
@@ -50,6 +55,6 @@ def validate(model: RevenueModel[Any], batches: Iterator[Batch]) -> ValidationMe
         rows=len(label),
         conversions=conversions,
         auc=float(roc_auc_score(label, np.concatenate(ranked))) if 0 < conversions < len(label) else None,
-        conversion_ratio=predicted_conversions / conversions if has_p and conversions else None,
-        revenue_ratio=predicted_revenue / revenue if of_money and revenue > 0 else None,
+        conversion_ratio=predicted_conversions / conversions if "p_c" in declared.heads and conversions else None,
+        revenue_ratio=predicted_revenue / revenue if declared.unit == "money" and revenue > 0 else None,
     )

@@ -135,10 +135,20 @@ def test_an_interval_of_the_mean_covers_as_often_as_it_says() -> None:
 
 def test_a_predictor_without_heads_has_intervals_of_what_it_says_alone() -> None:
     seen, predicted = outcomes()
-    found = intervals(Predicted("esmm", predicted.p_c, None, predicted.p_c), seen, 50, 1)
+    found = intervals(Predicted("esmm", predicted.p_c, None, predicted.p_c, "conversions"), seen, 50, 1)
     assert set(found) == {"auc", "gini", "conversion_ratio"}
     nothing = logged(np.zeros(6), np.zeros(6))
     assert "revenue_ratio" not in intervals(Predicted("zero", *(np.zeros(6) for _ in range(3))), nothing, 20, 1)
+
+
+def test_a_model_of_money_is_compared_with_money_whatever_heads_it_has() -> None:
+    seen, said = outcomes()
+    alone = Predicted("m", None, None, said.revenue)
+    found, whole = metrics(alone, seen), metrics(said, seen)
+    assert (found.mae_money, found.mse_money) == (whole.mae_money, whole.mse_money)
+    assert found.revenue_ratio == whole.revenue_ratio
+    assert (found.mse, found.auc, found.conversion_ratio) == (None, None, None)
+    assert set(intervals(alone, seen, 20, 1)) == {"gini", "mse_money", "mae_money", "revenue_ratio"}
 
 
 def test_sums_by_fund() -> None:
@@ -147,7 +157,7 @@ def test_sums_by_fund() -> None:
     bond, equity = by_fund(said, seen)
     assert (bond.fund_id, bond.exposures, bond.predicted_conversions, bond.predicted_revenue) == ("bond", 2, 0.75, 53.0)
     assert (equity.conversions, equity.revenue, equity.predicted_revenue) == (0.0, 0.0, 7.0)
-    assert by_fund(Predicted("esmm", said.p_c, None, said.p_c), seen)[0].predicted_revenue is None
+    assert by_fund(Predicted("esmm", said.p_c, None, said.p_c, "conversions"), seen)[0].predicted_revenue is None
 
 
 def test_calibration_does_not_depend_on_the_order_of_equal_predictions() -> None:

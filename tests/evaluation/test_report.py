@@ -89,7 +89,7 @@ def test_what_a_model_says_nothing_of_is_not_compared(model: str, figures: int, 
     row = np.arange(500)
     outcomes = Outcomes(conversion, 90.0 * conversion, row, row % 2, ("bond", "équité"))
     said = {
-        "esmm": Predicted(model, p_c, None, p_c),
+        "esmm": Predicted(model, p_c, None, p_c, "conversions"),
         "dnn_r": Predicted(model, None, p_c, 90.0 * p_c),
         "ptofa": Predicted(model, p_c, p_c, 90.0 * p_c),
     }[model]

@@ -1,8 +1,9 @@
-"""The eight models of Table 1: each has its formula's loss, its start, its broadcasting, and learns."""
+"""The rows of Table 1: what each declares, its loss against its formula, its start, its broadcasting, its learning."""
 
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -11,13 +12,24 @@ from sklearn.metrics import roc_auc_score
 from ptofa_spark.feed.blocks import Block, Features, Labels
 from ptofa_spark.models.likelihoods import product_nll
 from ptofa_spark.models.parts.heads import LabelMoments
-from ptofa_spark.models.registry import MODELS, build_model
+from ptofa_spark.models.parts.units import Head
+from ptofa_spark.models.registry import MODELS, build_model, model_of
 from ptofa_spark.models.settings import ModelSettings
 from tests.models.blocks import LAYOUT, block
 
 MOMENTS = LabelMoments(rate=0.01, log_revenue_mean=5.0, log_revenue_sd=0.9, click_rate=0.08)
-SAYS_P_C = [name for name in MODELS if name != "dnn_r"]
-SAYS_MONEY = [name for name in MODELS if name not in ("dnn_c", "esmm")]
+# What each hands the allocator when it knows the moments alone: E of its formula.
+AT_THE_MOMENTS = {
+    "ptofa": 0.01 * math.exp(5.0 + 0.9**2 / 2),
+    "ziln": 0.01 * math.exp(5.0 + 0.9**2 / 2),
+    "mtl_mse": 0.01 * math.expm1(5.0),
+    "mmoe": 0.01 * math.expm1(5.0),
+    "shared_bottom": 0.01 * math.expm1(5.0),
+    "dnn_r": math.expm1(0.01 * 5.0),
+    "esmm": 0.01,
+    "dnn_c": 0.01,
+}
+WITH_A_FORMULA = ["dnn_c", "dnn_r", "shared_bottom", "mmoe", "mtl_mse", "esmm", "ziln"]
 
 
 def features(rows: int, seed: int = 2) -> Features:
@@ -57,23 +69,28 @@ def test_all_funds_at_once_equal_each_pair_by_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_a_model_fills_the_heads_that_it_declares(name: str) -> None:
+    net = built(name)
+    said = net.predict(net(features(3)))
+    assert set(model_of(name).heads) == {head for head in get_args(Head) if getattr(said, head) is not None}
+
+
+def test_two_models_hand_over_conversions_and_the_others_money() -> None:
+    assert [name for name in MODELS if model_of(name).unit == "conversions"] == ["esmm", "dnn_c"]
+
+
+@pytest.mark.parametrize("name", AT_THE_MOMENTS)
 def test_without_features_a_model_predicts_the_moments_of_the_labels(name: str) -> None:
     net = built(name)
     for module in net.modules():
         if hasattr(module, "linear") and module.linear.out_features in (1, 3):
             module.linear.weight.zero_()
     said = net.predict(net(features(3)))
-    if name in SAYS_P_C:
+    heads = model_of(name).heads
+    if "p_c" in heads:
         assert said.p_c.tolist() == pytest.approx([0.01] * 3, rel=1e-6)
-    money = {
-        "ptofa": 0.01 * math.exp(5.0 + 0.9**2 / 2),
-        "ziln": 0.01 * math.exp(5.0 + 0.9**2 / 2),
-        "dnn_c": 0.01,
-        "esmm": 0.01,
-        "dnn_r": math.expm1(0.01 * 5.0),
-    }.get(name, 0.01 * math.expm1(5.0))
-    assert said.expected_revenue.tolist() == pytest.approx([money] * 3, rel=1e-6)
-    if name in SAYS_MONEY:
+    assert said.expected_revenue.tolist() == pytest.approx([AT_THE_MOMENTS[name]] * 3, rel=1e-6)
+    if "log10_revenue" in heads:
         assert said.log10_revenue.tolist() == pytest.approx([0.05 / math.log(10)] * 3, rel=1e-6)
 
 
@@ -81,7 +98,7 @@ def cross_entropy(p: float, label: float) -> float:
     return -math.log(p if label else 1 - p)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", WITH_A_FORMULA)
 def test_the_loss_is_the_formula_of_each_example(name: str) -> None:
     """In plain Python from what the model predicts. That of `ptofa` is in test_ptofa."""
     net = built(name)
@@ -105,14 +122,12 @@ def test_the_loss_is_the_formula_of_each_example(name: str) -> None:
         elif name == "esmm":
             ctr = 1 / (1 + math.exp(-float(output.click[at])))
             wanted = cross_entropy(ctr, click[at]) + cross_entropy(p, conversion[at])
-        elif name == "ziln":
+        else:  # ziln
             mu, sigma = float(said.mu[at]), float(said.sigma[at])
             wanted = cross_entropy(p, conversion[at])
             if revenue[at]:
                 z = (math.log(revenue[at]) - mu) / sigma
                 wanted += z * z / 2 + math.log(revenue[at] * sigma * math.sqrt(2 * math.pi))
-        else:
-            continue
         assert float(loss[at]) == pytest.approx(wanted, rel=1e-9)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from ptofa_spark.models.registry import model_of
 from ptofa_spark.training.loop.averaging import averaged
 from ptofa_spark.training.validation import validate
 from tests.training.in_memory import exposures, fitted
@@ -49,7 +50,7 @@ def test_averaging_brings_predicted_sums_nearer_to_what_happened() -> None:
         for seed in range(4):
             source = exposures(40_000, 0.01)
             model, _ = fitted(source, seed=seed, epochs=3, patience=3, averaging=averaging)
-            ratio = validate(model, source.validation()).conversion_ratio
+            ratio = validate(model, model_of("ptofa"), source.validation()).conversion_ratio
             assert ratio is not None
             ratios.append(math.log(ratio))
         off[averaging] = float(torch.tensor(ratios).std())

@@ -14,7 +14,7 @@ from ptofa_spark.errors import UserError
 from ptofa_spark.feed.blocks import Batch
 from ptofa_spark.models.likelihoods import Counterfactual
 from ptofa_spark.models.parts.heads import LabelMoments
-from ptofa_spark.models.registry import build_model
+from ptofa_spark.models.registry import build_model, model_of
 from ptofa_spark.models.settings import ModelSettings
 from ptofa_spark.training.labels import SplitLabels
 from ptofa_spark.training.loop.checkpoint import Checkpoint
@@ -38,7 +38,7 @@ def test_a_model_learns_the_truth(form: Counterfactual) -> None:
     assert torch.allclose(said.p_c.float(), truth, rtol=0.15)
     assert torch.allclose(said.mu.float(), torch.full((3,), 4.0), atol=0.25)
     assert torch.allclose(said.sigma.float(), torch.full((3,), 0.8), atol=0.2)
-    found = validate(model, source.validation())
+    found = validate(model, model_of("ptofa"), source.validation())
     assert found.conversion_ratio == pytest.approx(1.0, abs=0.12)
     assert found.revenue_ratio == pytest.approx(1.0, abs=0.2)
     assert found.auc is not None
@@ -51,7 +51,7 @@ def test_data_without_any_conversion_stays_finite(form: Counterfactual) -> None:
     model, run = fitted(source, counterfactual=form)
     assert all(math.isfinite(epoch.train_loss + epoch.validation_loss) for epoch in run.history)
     assert all(torch.isfinite(weight).all() for weight in model.state_dict().values())
-    found = validate(model, source.validation())
+    found = validate(model, model_of("ptofa"), source.validation())
     assert (found.auc, found.conversion_ratio, found.revenue_ratio) == (None, None, None)
 
 
@@ -82,7 +82,8 @@ def test_training_leaves_the_process_as_it_was() -> None:
 @pytest.mark.parametrize(("name", "of_money"), [("ptofa", True), ("dnn_c", False), ("dnn_r", True)])
 def test_validation_compares_with_money_what_is_money(name: str, of_money: bool) -> None:
     source = exposures(4_000, 0.2)
-    found = validate(build_model(name, LAYOUT, ModelSettings()).eval(), source.validation())
+    model = build_model(name, LAYOUT, ModelSettings()).eval()
+    found = validate(model, model_of(name), source.validation())
     assert found.conversions == int((source.revenue[source.train_rows :] > 0).sum())
     assert (found.revenue_ratio is not None) is of_money
     assert (found.conversion_ratio is not None) is (name != "dnn_r")

@@ -105,8 +105,10 @@ class _OnePredictor:
             columns["p_c"] = predicted.p_c
         if predicted.log10_revenue is not None:
             error = predicted.log10_revenue - np.log10(1.0 + outcomes.revenue)
-            columns |= {"squared": error**2, "absolute": np.abs(error), "e": predicted.revenue}
+            columns |= {"squared": error**2, "absolute": np.abs(error)}
+        if predicted.of_money:
             of_money = predicted.revenue - outcomes.revenue
+            columns["e"] = predicted.revenue
             columns |= {"squared_money": of_money**2, "absolute_money": np.abs(of_money)}
         return cls(
             _Sums.by_user(columns, outcomes.user, users),

@@ -13,6 +13,7 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, roc_auc_sco
 
 from ptofa_spark.arrays import Floats, Ints
 from ptofa_spark.evaluation.predictions.calibration import calibration, expected_calibration_error
+from ptofa_spark.models.parts.units import Unit
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,19 @@ class Predicted:
     """What a predictor said, each (exposures,).
 
     p_c: probability of conversion; log10_revenue: mean of log10(1 + R); either None where the model says nothing of
-    it. revenue: what it hands the allocator: money, or conversions where the model knows nothing of money.
+    it. revenue: what it hands the allocator; unit: of revenue, as the model declares it.
     """
 
     name: str
     p_c: Floats | None
     log10_revenue: Floats | None
     revenue: Floats
+    unit: Unit = "money"
 
     @property
     def of_money(self) -> bool:
         """Whether `revenue` is money."""
-        return self.log10_revenue is not None
+        return self.unit == "money"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Metrics:
     auc: of conversion, None with one class only; mse, mae: on log10(1 + R); mae_money, money; mse_money, its square;
     gini: normalised, of revenue ordered by prediction; conversion_ratio, revenue_ratio: sum(predicted) / sum(actual),
     None without any, and less 1 the label-mean bias; calibration_error: of p_c, over ten groups of equal mass. What a
-    model says nothing of is None; of money, a model without log10_revenue says nothing.
+    model says nothing of is None; a model whose unit is conversions says nothing of money.
     """
 
     name: str

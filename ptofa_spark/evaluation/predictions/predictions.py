@@ -13,6 +13,7 @@ from ptofa_spark.arrays import Floats
 from ptofa_spark.errors import TableError
 from ptofa_spark.evaluation.predictions.metrics import Outcomes, Predicted
 from ptofa_spark.evaluation.truth.oracle import ORACLE, true_revenue
+from ptofa_spark.models.registry import model_of
 from ptofa_spark.scoring.pairs import predict_examples
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def test_set(tested: DataFrame, model_dir: str, model: str, truth: DataFrame | N
     Args:
         tested: rows of `examples` of the test split.
         model_dir: folder of the trained model.
-        model: its name in the tables.
+        model: its name, in the registry and in the tables.
         truth: rows of `truth`, None where nobody knows it.
         max_rows: exposures that the driver holds, at most.
 
@@ -70,13 +71,11 @@ def test_set(tested: DataFrame, model_dir: str, model: str, truth: DataFrame | N
         if name not in ("user_id", "fund_id")
     }
     funds = tuple(fund.dictionary.to_pylist())
+    declared = model_of(model)
+    p_c = arrays["p_c"] if "p_c" in declared.heads else None
+    log10 = arrays["predicted_log10"] if "log10_revenue" in declared.heads else None
     return TestSet(
         Outcomes(arrays["conversion"], arrays["revenue"], user, fund.indices.to_numpy().astype(np.int64), funds),
-        Predicted(model, _said(arrays["p_c"]), _said(arrays["predicted_log10"]), arrays["predicted_revenue"]),
+        Predicted(model, p_c, log10, arrays["predicted_revenue"], declared.unit),
         None if truth is None else Predicted(ORACLE, arrays["true_p_c"], arrays["true_log10"], arrays["true_revenue"]),
     )
-
-
-def _said(values: Floats) -> Floats | None:
-    """None for what the model has no head for: the column is NaN in every row."""
-    return None if np.isnan(values).all() else values

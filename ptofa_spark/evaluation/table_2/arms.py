@@ -41,7 +41,7 @@ def parse_arms(text: str) -> tuple[Arm, ...]:
         if predictor != ORACLE:
             require_model(predictor)
         if method not in METHODS:
-            raise ConfigError(f"arm {word!r}: no method {method!r}: choose one of {', '.join(METHODS)}")
+            raise ConfigError(f"arm {word!r}: no method {method!r}: {METHODS.choices()}")
         arms.append(Arm(predictor, method))
     if len(set(arms)) < len(arms):
         raise ConfigError(f"arms {text!r} name one twice: an arm is compared with the others, not with itself")

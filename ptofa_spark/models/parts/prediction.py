@@ -21,8 +21,9 @@ Output = TypeVar("Output")
 class Prediction:
     """A model's answer for each pair, float64 (...); None where the model has no such head.
 
-    expected_revenue: what it hands the allocator, money per exposure; p_c: probability of conversion; mu, sigma: mean
-    and standard deviation of log revenue of a conversion; log10_revenue: mean of log10(1 + R) per exposure (Table 1).
+    expected_revenue: what it hands the allocator, per exposure, in the unit that the model declares; p_c: probability
+    of conversion; mu, sigma: mean and standard deviation of log revenue of a conversion; log10_revenue: mean of
+    log10(1 + R) per exposure (Table 1).
     """
 
     expected_revenue: Tensor
