@@ -124,9 +124,10 @@ def by_fund(predicted: Predicted, outcomes: Outcomes) -> tuple[FundCalibration, 
 def yardsticks(outcomes: Outcomes) -> tuple[Predicted, Predicted]:
     """The predictor of zero, and of the test set's own means: the best constant there is."""
     size = len(outcomes.revenue)
-    zero = Predicted("zero", *(np.zeros(size) for _ in range(3)))
+    zero = np.zeros(size)
     means = (outcomes.conversion.mean(), np.log10(1.0 + outcomes.revenue).mean(), outcomes.revenue.mean())
-    return zero, Predicted("mean", *(np.full(size, mean) for mean in means))
+    p_c, log10_revenue, revenue = (np.full(size, mean) for mean in means)
+    return Predicted("zero", zero, zero, zero), Predicted("mean", p_c, log10_revenue, revenue)
 
 
 def normalised_gini(actual: Floats, predicted: Floats) -> float | None:
