@@ -120,7 +120,7 @@ def test_empty_cells_of_required_columns_are_counted_quoted_or_not() -> None:
 def test_a_partition_s_text_is_a_column_and_held_to_its_type() -> None:
     of_folder = replace(LAYOUT, fields=(*FIELDS[:2], Field("fund_id", "string", None, True, "007"), FIELDS[3]))
     assert read(lines(b"1,5,a,1", b"2,5,b,2"), of_folder).column("fund_id").to_pylist() == ["007", "007"]
-    bad = replace(LAYOUT, fields=(replace(FIELDS[0], place=None, constant="x"), *FIELDS[1:]))
+    bad = replace(LAYOUT, fields=(replace(FIELDS[0], position=None, constant="x"), *FIELDS[1:]))
     assert check(lines(b"1,5,a,1"), bad).fault == Fault("", bad.fields[0], "x")
 
 
