@@ -22,7 +22,7 @@ from ptofa_spark.simulator import truth
 from ptofa_spark.simulator.exposures import propensities, show
 from ptofa_spark.simulator.population import make_people
 from ptofa_spark.simulator.settings import SCENARIOS, GeneratePlatformSettings
-from ptofa_spark.simulator.truth import Scores
+from ptofa_spark.simulator.truth import Terms
 from ptofa_spark.simulator.world import World, make_world
 from tests.allocation.instances import Instance
 
@@ -48,12 +48,12 @@ def main() -> None:
         print(f"regret of an allocation by that {by_all:.4f}, with the true revenue per conversion {by_rate:.4f}")
 
 
-def _scores(world: World, user_id: Ints) -> tuple[Scores, Scores, Ints]:
-    """The scores behind the truth, the same without the part that no feature shows, and the users' risk tolerance."""
+def _scores(world: World, user_id: Ints) -> tuple[Terms, Terms, Ints]:
+    """The scores behind the truth, the same without what no feature shows, and the users' risk tolerance."""
     people = make_people(world.seed, user_id, WEEKS)
-    everything = truth.make_scores(people, world.funds, WEEKS)
+    everything = truth.make_terms(people, world.funds, WEEKS)
     with patch.multiple(truth, UNSEEN_USER=0.0, UNSEEN_PAIR=0.0, UNSEEN_AMOUNT=0.0):
-        return everything, truth.make_scores(people, world.funds, WEEKS), people.risk_tolerance
+        return everything, truth.make_terms(people, world.funds, WEEKS), people.risk_tolerance
 
 
 def _auc(ranking: Floats, p_c: Floats, weight: Floats) -> float:

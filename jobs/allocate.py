@@ -1,8 +1,8 @@
-"""Allocates a campaign's funds to its users: each user K funds, each fund its demand, no fund riskier than declared.
+"""Allocates a campaign's funds to its users: K funds per user, each fund's demand, no fund riskier than declared.
 
 Reads scores (one row per user-fund pair, or the compact table that score writes), funds and demands. Writes the
-allocation as a Delta table. Writes allocation.json, plan.json and, where exact reached the optimum, prices.json into
-the report directory. An infeasible campaign leaves infeasible.json there, and everything else as it was.
+allocation as a Delta table. Writes allocation.json, plan.json and, if exact reached the optimum, prices.json to the
+report directory. For an infeasible campaign, only infeasible.json is written there.
 """
 
 from __future__ import annotations

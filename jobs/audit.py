@@ -1,7 +1,7 @@
-"""Audits an allocation: recomputes from the tables alone that C1, C2 and C3 hold and that every row is a score.
+"""Audits an allocation against the tables: K funds per user, demands, risk limits, and equality with the scores.
 
-Reads the allocation, the scores, the funds and the demands; writes nothing. The exit code is 0 only if every promise is
-kept.
+Reads the allocation, the scores, the funds and the demands. Writes nothing. The exit code is 0 only if all constraints
+(C1, C2 and C3 of the paper) hold.
 """
 
 from __future__ import annotations

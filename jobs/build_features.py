@@ -1,4 +1,4 @@
-"""Builds user_features, fund_features and examples in a warehouse from its raw tables, point-in-time correct."""
+"""Builds user_features, fund_features and examples from raw tables, using only data before each snapshot."""
 
 from __future__ import annotations
 

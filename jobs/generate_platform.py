@@ -1,4 +1,4 @@
-"""Generates the synthetic platform's raw tables, and its truth, in a warehouse."""
+"""Generates a synthetic platform in a warehouse: raw tables, and the true probabilities and revenues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads public data, or your own tables, checks them and writes the raw tables of a warehouse."""
+"""Reads public data or your own tables, checks them, and writes a warehouse's raw tables."""
 
 from __future__ import annotations
 

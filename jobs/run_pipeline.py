@@ -1,7 +1,7 @@
 """Runs the whole pipeline in one Spark session: raw tables, features, training, scores, allocations, evaluation.
 
-The default is the synthetic platform; hillstrom, completejourney and your own raw tables (`--dataset own --source DIR`)
-run through the same stages. Ends with a table of the allocations and the predictors, and the path of the report.
+By default it uses the synthetic platform. hillstrom, completejourney and your own raw tables (`--dataset own --source
+DIR`) go through the same stages. At the end it prints a table of the allocations and predictors, and the report's path.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Scores every user-fund pair of the target campaign with a trained model, one row per user.
 
-Writes the table scores of the warehouse (or --output), which allocate reads; the campaign's old rows are replaced.
+Writes the warehouse's table scores (or --output), which allocate reads. The campaign's old rows are replaced.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Says what the objective becomes if a demand moves, a fund is dropped or K changes, without allocating again.
+"""Bounds the expected revenue after a change of a demand, the funds or K, without allocating again.
 
-One pass over the scores for each change. It prints what no allocation of the changed problem can exceed, which is where
-its optimum lies, and what today's fund prices say by themselves; the same goes to what_if.json, with the new prices.
+Reads the scores once per change. Prints the upper bound of the changed problem, just above its optimum, and the
+estimate from the present fund prices. Writes both and the new prices to what_if.json.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The kinds of NumPy arrays that kernels take and give; their axes stand in the docstring of each."""
+"""Types of the NumPy arrays that kernels take and return. Each kernel's docstring gives the axes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The command `ptofa`: runs a job by its name, as `python jobs/<job>.py` does from a checkout.
 
-setup.py ships jobs/ as the package `ptofa_jobs` and conf/ as `ptofa_conf`; here names are mapped to their mains, and
-nothing else.
+setup.py ships jobs/ as the package `ptofa_jobs` and conf/ as `ptofa_conf`. This module only finds a job's `main`.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ usage: ptofa JOB [--config FILE] [--key VALUE ...]
        ptofa demo [--key VALUE ...]
        ptofa --version
 
-Predicts expected revenue and allocates funds on Spark, in local mode or in the session that is there.
+Predicts expected revenue and allocates funds on Spark, in local mode or in the active session.
 
 jobs:
 """
@@ -35,11 +34,11 @@ def main() -> None:
     """The entry point of the console command, and of a Databricks `python_wheel_task`.
 
     Raises:
-        SystemExit: the job failed; with its exit code.
+        SystemExit: the job failed; the code is the job's exit code.
     """
     code = run_as_job(_run)
-    # Databricks calls this function and ignores what it returns: only an exception makes the task fail. After success
-    # there must be none: it takes SystemExit(0) for a failure too. A console script ends with 0 when this returns.
+    # Databricks ignores the return value: a task fails only by an exception, and SystemExit(0) counts as a failure too.
+    # So success must raise nothing. A console script exits with 0 when this function returns.
     if code != EXIT_OK:
         raise SystemExit(code)
 
@@ -77,6 +76,6 @@ def _help() -> str:
 
 
 def _first_line(name: str) -> str:
-    # Read, not imported: the jobs import Spark and PyTorch, some seconds of it.
+    # Read, not imported: importing all jobs, with Spark and PyTorch, takes seconds.
     source = files("ptofa_jobs").joinpath(f"{name}.py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]

@@ -1,8 +1,8 @@
 """Loads settings: the defaults of a settings class, then a YAML file, then `--key value` on the command line.
 
-A settings class is a frozen pydantic model and lives in the room it configures; this module only loads and reports.
+A settings class is a frozen pydantic model in the room that it configures. This module only loads and checks it.
 The YAML file has top-level values that several jobs share (`warehouse`, `seed`, ...), a `spark:` section, and one
-section a job, named as the job is.
+section per job, with the job's name.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ptofa_spark.errors import DEBUG, ConfigError
 
 
 class Settings(BaseModel):
-    """Base of every settings class: frozen, unknown keys refused, defaults validated too.
+    """Base of every settings class: frozen, rejects unknown keys, validates defaults too.
 
-    former_names: what a setting was called before, to its name now; both go on working. moved: a setting that another
-    job has now, to the words that say where; it is refused.
+    former_names: former name of a setting to its present name; both work. moved: a setting that another job has now,
+    to the words that name the job; it is rejected.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -38,11 +38,11 @@ class Settings(BaseModel):
 
     @classmethod
     def by_their_names(cls, values: dict[Any, Any]) -> dict[Any, Any]:
-        """The values under the names that the settings have now.
+        """Replaces former names of settings by the present ones.
 
         Raises:
-            ValueError: a setting is another job's now, or is given by both of its names. Pydantic makes a
-                `ConfigError` of it.
+            ValueError: a setting is another job's now, or is given by both of its names. It is reported as a
+                `ConfigError`.
         """
         moved = [f"{name} has moved: {where}" for name, where in cls.moved.items() if name in values]
         if moved:
@@ -74,7 +74,7 @@ SHARED_KEYS = ("warehouse", "seed", "test_share", "validation_share", "csv_separ
 
 
 class _OneLineParser(argparse.ArgumentParser):
-    """argparse that raises instead of printing its usage over the one line that matters."""
+    """An argparse parser that raises `ConfigError` instead of printing its usage."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}; --help lists the options")
@@ -86,11 +86,11 @@ def parse_job(
     """Reads the command line of a job: `--config FILE`, `--key value` and `--spark.key value`.
 
     Args:
-        job: the job's name and so its section in the YAML file.
-        settings_class: the job's settings; one option a field, `max_users` as `--max-users`.
-        spark_class: the Spark session's settings; one option a field, as `--spark.driver-memory`.
+        job: the job's name, which is also its section in the YAML file.
+        settings_class: the job's settings; one option per field, `max_users` as `--max-users`.
+        spark_class: the Spark session's settings; one option per field, as `--spark.driver-memory`.
         description: the first lines of `--help`.
-        argv: the words after the program's name; the process's own if None.
+        argv: the arguments after the program's name; those of the process if None.
 
     Returns:
         The job's settings and the session's settings.
@@ -105,7 +105,7 @@ def parse_job(
 def parse_pipeline(
     job: str, settings_class: type[S], spark_class: type[Settings], description: str, argv: Sequence[str] | None = None
 ) -> tuple[S, Any, dict[str, Any]]:
-    """As `parse_job`, with the whole config file as third, for a job that runs others.
+    """As `parse_job`, but also returns the whole config file, for a job that runs others.
 
     Raises:
         ConfigError: see `parse_job`.
@@ -140,12 +140,12 @@ def parse_pipeline(
 
 
 def _program(job: str) -> str:
-    """How the job was called: by the console command, or as a script of jobs/."""
+    """The program's name in `--help`: of the console command, or of a script in jobs/."""
     return f"ptofa {job}" if Path(sys.argv[0]).name == "ptofa" else f"{job}.py"
 
 
 def load_yaml(path: str | None) -> dict[str, Any]:
-    """The settings file as a dict of shared keys and sections; empty without a file.
+    """Reads the settings file into a dict of shared keys and sections; empty if path is None.
 
     Raises:
         ConfigError: the file is missing, is no YAML mapping, or has an unknown top-level key.
@@ -169,10 +169,10 @@ def load_yaml(path: str | None) -> dict[str, Any]:
 
 
 def validated(settings_class: type[S], values: dict[str, Any], where: str) -> S:
-    """An instance of the settings class; each problem is said in words and in one line.
+    """An instance of the settings class.
 
     Raises:
-        ConfigError: what pydantic found, with the allowed keys where a key is unknown.
+        ConfigError: all problems in one line, with the allowed keys if a key is unknown.
     """
     try:
         return settings_class.model_validate(values)
@@ -200,7 +200,7 @@ def _add_options(parser: argparse.ArgumentParser, settings_class: type[Settings]
             f"--{prefix}{name.replace('_', '-')}",
             dest=f"{prefix}{name}",
             metavar="VALUE",
-            # `--grid` alone says yes.
+            # `--grid` without a value means true.
             nargs="?" if field.annotation is bool else None,
             const="true" if field.annotation is bool else None,
             help=f"{field.description or name.replace('_', ' ')} ({default})".replace("%", "%%"),

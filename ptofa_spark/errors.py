@@ -1,15 +1,15 @@
-"""Errors that a user of the jobs can mend: each says in one line what is wrong, what was found, the way out."""
+"""Errors that users can correct. Each message says in one line what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-# The environment variable that shows the trace behind an error's one line; `--debug` sets it.
+# The environment variable that makes a failed job print its trace; `--debug` sets it.
 DEBUG = "PTOFA_DEBUG"
 
 
 class UserError(Exception):
-    """Something in the input, the configuration or the machine that the user can mend."""
+    """A problem of the input, the configuration or the machine that the user can correct."""
 
 
 class ConfigError(UserError):
@@ -17,11 +17,11 @@ class ConfigError(UserError):
 
 
 class TableError(UserError):
-    """A table is missing, unreadable, or its rows break its contract."""
+    """A table is missing or unreadable, or its rows violate its schema."""
 
 
 class MissingColumnError(TableError):
-    """A table lacks a column that its contract names."""
+    """A table lacks a column of its schema."""
 
     def __init__(self, table: str, missing: Sequence[str], present: Sequence[str]) -> None:
         super().__init__(
@@ -31,15 +31,15 @@ class MissingColumnError(TableError):
 
 
 class ColumnTypeError(TableError):
-    """A column's type cannot be read as the type its contract names without loss."""
+    """A column cannot be converted to the type of its schema without loss."""
 
     def __init__(self, table: str, column: str, found: str, wanted: str) -> None:
-        mend = way_out(column, "cast it before the job")
-        super().__init__(f"table {table}: column {column} is {found}, expected {wanted}: {mend}")
+        remedy = way_out(column, "cast it before the job")
+        super().__init__(f"table {table}: column {column} is {found}, expected {wanted}: {remedy}")
 
 
 def way_out(column: str, otherwise: str) -> str:
-    """What to do where a column's values do not fit its type; ids of users, often words elsewhere, have an answer."""
+    """What to do if values do not fit a column's type. user_id has its own answer, since it is often text elsewhere."""
     if column == "user_id":
         return (
             "a user_id is a whole number of at most 64 bits: cast ids that are such numbers, number the users where "
@@ -49,7 +49,7 @@ def way_out(column: str, otherwise: str) -> str:
 
 
 class DivergedError(UserError):
-    """A training's loss is no longer a finite number."""
+    """The loss of a training is no longer finite."""
 
 
 class InfeasibleError(UserError):
@@ -57,4 +57,4 @@ class InfeasibleError(UserError):
 
 
 class MachineError(UserError):
-    """The machine lacks something the jobs need: Java, memory, the network at the first run."""
+    """The machine lacks something that the jobs need: Java, memory, the network at the first run."""

@@ -1,1 +1,1 @@
-"""Feeds a Delta snapshot's own Parquet files to PyTorch through Petastorm."""
+"""Feeds the Parquet files of a Delta snapshot to PyTorch through Petastorm."""

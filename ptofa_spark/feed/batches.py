@@ -1,4 +1,4 @@
-"""Row groups to batches: shuffled through a buffer, cut to one size, the last partial batch kept."""
+"""Turns row groups into batches: shuffles them in a buffer and cuts them to one size. The last batch may be smaller."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ptofa_spark.feed.blocks import Batch, Block, Features, Labels
 
 @dataclass(frozen=True)
 class Rows:
-    """Encoded examples, columns of all blocks side by side: a row is moved by moving two pieces.
+    """Encoded examples. The columns of all blocks are in two tensors, so that moving a row is cheap.
 
     codes: (rows, categorical columns) int64; numbers: (rows, labels + numeric columns) float32, labels first.
     """
@@ -30,7 +30,7 @@ class Rows:
 
     @classmethod
     def joined(cls, parts: list[Rows]) -> Rows:
-        """The parts' rows, one after the other."""
+        """Concatenates the rows of the parts."""
         return cls(torch.cat([part.codes for part in parts]), torch.cat([part.numbers for part in parts]))
 
 
@@ -39,28 +39,28 @@ LABELS = ("conversion", "click", "revenue")
 
 @dataclass(frozen=True)
 class Widths:
-    """Columns of each block, user, fund, pair: how `Rows` falls apart into blocks."""
+    """Number of columns of the user, fund and pair blocks, by which `Rows` is split into blocks."""
 
     codes: tuple[int, int, int]
     numbers: tuple[int, int, int]
 
     def features(self, codes: Tensor, numbers: Tensor) -> Features:
-        """Features of columns that lie side by side; views, no copies."""
+        """Splits codes and numbers, (..., columns), into blocks. The result has views, no copies."""
         parts = zip(codes.split(self.codes, -1), numbers.split(self.numbers, -1), strict=True)
         return Features(*[Block(*part) for part in parts])
 
     def batch(self, rows: Rows) -> Batch:
-        """The rows as the model takes them."""
+        """The rows in the form that a model takes."""
         labels, numbers = rows.numbers[:, : len(LABELS)], rows.numbers[:, len(LABELS) :]
         return Batch(self.features(rows.codes, numbers), Labels(*labels.unbind(1)))
 
 
 def shuffled(groups: Iterator[Rows], capacity: int, generator: torch.Generator) -> Iterator[Rows]:
-    """The same rows in random order: the buffer fills to its capacity, is permuted, and gives away its first half.
+    """Yields the same rows in random order. When the buffer is full it is permuted, and its first half is yielded.
 
     Args:
-        groups: row groups in random order; Spark leaves neighbours of a table together in them.
-        capacity: rows that the buffer holds beyond the row group that fills it.
+        groups: row groups in random order; rows within a group are neighbours in the table.
+        capacity: rows in a full buffer, not counting the rest of the last row group.
         generator: the only source of randomness.
     """
     buffer: list[Rows] = []
@@ -70,15 +70,15 @@ def shuffled(groups: Iterator[Rows], capacity: int, generator: torch.Generator) 
         held += len(group)
         if held >= capacity:
             pool = _permuted(buffer, generator)
-            given = held - capacity // 2
-            yield pool[:given]
-            buffer, held = [pool[given:]], held - given
+            ready = held - capacity // 2
+            yield pool[:ready]
+            buffer, held = [pool[ready:]], held - ready
     if held:
         yield _permuted(buffer, generator)
 
 
 def cut(groups: Iterator[Rows], size: int) -> Iterator[Rows]:
-    """The same rows in the same order, in pieces of `size`; the last piece holds what is left."""
+    """Yields the same rows in the same order, in pieces of `size` rows. The last piece may be smaller."""
     left: Rows | None = None
     for group in groups:
         start = 0
@@ -97,7 +97,7 @@ def cut(groups: Iterator[Rows], size: int) -> Iterator[Rows]:
 
 
 def ahead(items: Iterator[Rows]) -> Iterator[Rows]:
-    """The same items in the same order; a thread makes the next one while the taker works on this one."""
+    """Yields the same items in order. A thread computes the next item while the consumer uses the current one."""
     with ThreadPoolExecutor(1, "feed", initializer=torch.set_num_threads, initargs=(1,)) as thread:
         coming = thread.submit(next, items, None)
         try:
@@ -105,7 +105,7 @@ def ahead(items: Iterator[Rows]) -> Iterator[Rows]:
                 coming = thread.submit(next, items, None)
                 yield item
         finally:
-            # Left early, the next item is still being made: only after it can the source be closed.
+            # If the consumer stops early, the thread still uses the source, which cannot be closed meanwhile.
             wait([coming])
             if isinstance(items, Generator):
                 items.close()

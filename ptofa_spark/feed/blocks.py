@@ -1,6 +1,6 @@
-"""The shape of a model's input: the user's, the fund's and the pair's features, apart.
+"""A model's input: separate blocks of user, fund and pair features.
 
-They stay apart all the way into the first layer, so that scoring computes a user's part once for all funds.
+They are separate up to the first layer, so that scoring computes a user's part once for all funds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class BlockLayout:
-    """Columns of a block. vocabulary_sizes: codes of each categorical column; numeric: number of numeric columns."""
+    """Columns of a block. vocabulary_sizes: codes per categorical column; numeric: number of numeric columns."""
 
     vocabulary_sizes: tuple[int, ...]
     numeric: int
@@ -30,11 +30,11 @@ class Layout:
 
 @dataclass(frozen=True)
 class Block:
-    """Encoded features of one subject.
+    """Encoded features of users, funds or pairs.
 
     codes: (..., categorical columns) int64; numbers: (..., numeric columns) float32.
 
-    The leading dimensions are free: (examples,) in training; (users, 1), (1, funds), (users, funds) in scoring.
+    Leading dimensions: (examples,) in training; (users, 1), (1, funds) or (users, funds) in scoring.
     """
 
     codes: Tensor
@@ -52,7 +52,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Labels:
-    """What came of each exposure, float32 (examples,). conversion, click: 1 or 0; revenue: money, 0 without one."""
+    """Outcomes of exposures, float32 (examples,). conversion, click: 1 or 0; revenue: money, 0 without a conversion."""
 
     conversion: Tensor
     click: Tensor
@@ -61,7 +61,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples of one step."""
+    """The examples of one training step."""
 
     features: Features
     labels: Labels
@@ -70,7 +70,7 @@ class Batch:
         return len(self.labels.revenue)
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on the device; itself if it is there."""
+        """The batch on the device; the same object if it is there already."""
         if self.labels.revenue.device == device:
             return self
         blocks = (self.features.user, self.features.fund, self.features.pair)

@@ -1,4 +1,4 @@
-"""Raw feature columns to the codes and numbers of the three blocks, by the encoders of features/."""
+"""Encodes raw feature columns into the codes and numbers of the three blocks."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class BlockEncoding:
 
     @property
     def layout(self) -> BlockLayout:
-        """What a model needs to know of the block."""
+        """The block's columns, as a model needs them."""
         return BlockLayout(self.encoders.vocabulary_sizes, len(self.encoders.number_names))
 
     def block(self, frame: pd.DataFrame) -> Block:
-        """The encoded block of raw rows, with one leading dimension."""
+        """Encodes raw rows: codes and numbers (rows, columns)."""
         codes, numbers = self.encoders.encode(frame)
         return Block(torch.from_numpy(codes), torch.from_numpy(numbers))
 
@@ -73,29 +73,29 @@ class FeatureEncoding:
 
     @cached_property
     def code_names(self) -> tuple[str, ...]:
-        """Field names of the codes that `encode` gives; numbered, since a column's name may be no identifier."""
-        return tuple(f"code_{place}" for place in range(sum(self.widths.codes)))
+        """Field names of the codes of `encode`. They are numbered, since a column's name may be no identifier."""
+        return tuple(f"code_{number}" for number in range(sum(self.widths.codes)))
 
     @cached_property
     def number_names(self) -> tuple[str, ...]:
-        """Field names of the numbers that `encode` gives."""
-        return tuple(f"number_{place}" for place in range(sum(self.widths.numbers)))
+        """Field names of the numbers of `encode`."""
+        return tuple(f"number_{number}" for number in range(sum(self.widths.numbers)))
 
     @property
     def layout(self) -> Layout:
-        """What a model needs to know of its input."""
+        """The columns of all blocks, as a model needs them."""
         return Layout(self.user.layout, self.fund.layout, self.pair.layout)
 
     @property
     def widths(self) -> Widths:
-        """Columns a block, of codes and of numbers."""
+        """Number of code and number columns per block."""
         layouts = [block.layout for block in self.blocks]
         codes = [len(layout.vocabulary_sizes) for layout in layouts]
         numbers = [layout.numeric for layout in layouts]
         return Widths((codes[0], codes[1], codes[2]), (numbers[0], numbers[1], numbers[2]))
 
     def encode(self, frame: pd.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Codes and numbers of raw rows, the blocks side by side."""
+        """Encodes raw rows: codes and numbers (rows, columns of all blocks)."""
         parts = [block.encoders.encode(frame) for block in self.blocks]
         return np.concatenate([c for c, _ in parts], axis=1), np.concatenate([n for _, n in parts], axis=1)
 
@@ -105,7 +105,7 @@ class FeatureEncoding:
 
     @classmethod
     def from_json(cls, text: str) -> FeatureEncoding:
-        """What `to_json` wrote."""
+        """Reads what `to_json` wrote."""
         return cls(Encoders.from_json(text))
 
 

@@ -1,4 +1,4 @@
-"""The examples table as a stream of batches: Petastorm reads, its thread encodes, a buffer shuffles."""
+"""Streams the examples table as batches. Petastorm reads, its thread encodes, and a buffer shuffles."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from ptofa_spark.feed.encoding import FeatureEncoding
 from ptofa_spark.feed.petastorm_reader import WHOLE, RowGroupTransform, Shard, read_row_groups
 from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
 
-# Rows of a batch where nothing is learnt: few enough to stay in the processor's cache.
+# Rows per validation batch: few enough to stay in the processor's cache.
 _EVALUATION_ROWS = 8_192
-# Seeds of two runs must not meet in some epoch: further apart than any number of epochs.
+# More than any number of epochs, so that runs with different seeds never use the same order seed.
 _SEED_STRIDE = 100_003
 
 
 @dataclass(frozen=True)
 class ExamplesFeed:
-    """Batches of the training and of the validation split of one snapshot; knows no Spark.
+    """Batches of the training and validation split of one snapshot. It does not use Spark.
 
-    train_files, validation_files: URLs of the files with the split's rows; encoding: of the feature
-    columns; train_rows, validation_rows: rows of the splits, as Spark counts them; batch_size: rows of a training
-    batch; buffer_rows: rows of the shuffling buffer; seed: of the order of rows, another order each epoch; shard: which
-    of the row groups are read.
+    train_files, validation_files: URLs of the files with the split's rows; encoding: of the feature columns;
+    train_rows, validation_rows: number of rows, as Spark counts them; batch_size: rows per training batch; buffer_rows:
+    rows in the shuffle buffer; seed: decides the order of rows, which differs per epoch; shard: the row groups to read.
     """
 
     train_files: tuple[str, ...]
@@ -43,7 +42,7 @@ class ExamplesFeed:
     shard: Shard = WHOLE
 
     def train(self, epoch: int) -> Iterator[Batch]:
-        """The training split in the epoch's own order; the last batch holds what is left."""
+        """The training split in the epoch's order. The last batch may be smaller."""
         order_seed = self.seed * _SEED_STRIDE + epoch
         generator = torch.Generator().manual_seed(order_seed)
         groups = self._rows(self.train_files, order_seed, TRAIN, self.train_rows)
@@ -57,13 +56,13 @@ class ExamplesFeed:
             yield self.encoding.widths.batch(rows)
 
     def nothing(self) -> Batch:
-        """A batch of no rows."""
+        """A batch without rows."""
         widths = self.encoding.widths
         codes = torch.empty((0, sum(widths.codes)), dtype=torch.int64)
         return widths.batch(Rows(codes, torch.empty((0, len(LABELS) + sum(widths.numbers)))))
 
     def of_process(self, place: int, count: int, batch_size: int) -> ExamplesFeed:
-        """One training process's part of the feed, in batches of its own size."""
+        """The part of the feed for one training process. place: its number, from 0; count: number of processes."""
         return replace(self, shard=Shard(place, count), batch_size=batch_size)
 
     def _rows(self, files: tuple[str, ...], order_seed: int | None, split: str, wanted: int) -> Iterator[Rows]:
@@ -74,7 +73,7 @@ class ExamplesFeed:
 def encoded_rows(
     files: Sequence[str], encoding: FeatureEncoding, order_seed: int | None, shard: Shard = WHOLE
 ) -> Iterator[Rows]:
-    """The rows of the files, a row group at a time; only the columns that the model uses are read."""
+    """Yields the encoded rows of the files, one row group at a time. Reads only the columns that the model uses."""
     transform = RowGroupTransform(
         lambda group: _encoded(group, encoding),
         {name: np.int64 for name in encoding.code_names}
@@ -89,7 +88,7 @@ def encoded_rows(
 
 
 def _all_of(groups: Iterator[Rows], split: str, wanted: int) -> Iterator[Rows]:
-    """The groups, and an error instead of an end where a row is missing: a model of half the data looks like any."""
+    """Passes the groups on and requires all rows. A model trained on half the data would look like any other."""
     rows = 0
     for group in groups:
         rows += len(group)
@@ -99,14 +98,14 @@ def _all_of(groups: Iterator[Rows], split: str, wanted: int) -> Iterator[Rows]:
 
 
 def _encoded(rows: pd.DataFrame, encoding: FeatureEncoding) -> pd.DataFrame:
-    """A row group, encoded; runs on the reader's thread, beside the training step."""
+    """Encodes a row group. Runs on the reader's thread, in parallel to the training step."""
     codes, numbers = encoding.encode(rows)
     columns: dict[str, object] = {name: rows[name].to_numpy(np.float32) for name in LABELS}
-    columns |= {name: codes[:, place] for place, name in enumerate(encoding.code_names)}
-    columns |= {name: numbers[:, place] for place, name in enumerate(encoding.number_names)}
+    columns |= {name: codes[:, column] for column, name in enumerate(encoding.code_names)}
+    columns |= {name: numbers[:, column] for column, name in enumerate(encoding.number_names)}
     return pd.DataFrame(columns)
 
 
-def _side_by_side(columns: list[npt.NDArray[np.generic]], rows: int, kind: type[np.generic]) -> torch.Tensor:
+def _side_by_side(columns: list[npt.NDArray[np.generic]], rows: int, dtype: type[np.generic]) -> torch.Tensor:
     joined = np.stack(columns, axis=1) if columns else np.empty((rows, 0))
-    return torch.from_numpy(np.ascontiguousarray(joined, dtype=kind))
+    return torch.from_numpy(np.ascontiguousarray(joined, dtype=dtype))

@@ -1,4 +1,4 @@
-"""Reads Parquet row groups through Petastorm; the only module that knows it."""
+"""Reads Parquet row groups through Petastorm. No other module imports it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = npt.NDArray[np.generic]
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` parts of the row groups, as even as whole row groups can be. place: from 0."""
+    """One of `count` parts of the row groups, as equal as whole row groups allow. place: number of the part, from 0."""
 
     place: int
     count: int
@@ -31,7 +31,7 @@ WHOLE = Shard(0, 1)
 
 @dataclass(frozen=True)
 class RowGroupTransform:
-    """What the reader's thread makes of a row group: rows of the asked columns in, numeric columns out.
+    """A function that the reader's thread applies to each row group, from raw columns to numeric columns.
 
     transform: the function; outputs: the name and NumPy type of each column that it returns.
     """
@@ -47,18 +47,17 @@ def read_row_groups(
     order_seed: int | None,
     shard: Shard = WHOLE,
 ) -> Iterator[dict[str, Array]]:
-    """Transformed row groups, one at a time, a few read ahead by one thread beside the consumer's.
+    """Yields transformed row groups. A second thread reads a few of them ahead.
 
     Args:
         files: URLs of Parquet files, not empty.
         columns: the only columns that are read.
         transform: applied to each row group on the reader's thread.
-        order_seed: shuffles the row groups, the same seed alike; None: in the order of the files.
-        shard: which of the row groups are read. Where there are fewer of them than shards, the first shard has them
-            all.
+        order_seed: seed for shuffling the row groups; None: in the order of the files.
+        shard: the row groups to read. If there are fewer row groups than shards, the first shard has all of them.
 
     Yields:
-        Column name to (rows,), for row groups from which the transform left a row.
+        Column name to (rows,), for row groups that are not empty after the transform.
     """
     _ignore_deprecations()
     spec = TransformSpec(
@@ -70,12 +69,12 @@ def read_row_groups(
         make_batch_reader,
         list(files),
         schema_fields=[f"^{re.escape(column)}$" for column in columns],
-        # One thread: with several, the row groups' order, and so the trained weights, would be decided by a race.
+        # One thread: with several, a race would decide the row groups' order, and so the trained weights.
         reader_pool_type="thread",
         workers_count=1,
         results_queue_size=4,
         shuffle_row_groups=order_seed is not None,
-        # Petastorm takes a seed of 0 for no seed at all.
+        # Petastorm treats a seed of 0 as no seed.
         seed=None if order_seed is None else order_seed + 1,
         transform_spec=spec,
         convert_early_to_numpy=True,
@@ -88,13 +87,13 @@ def read_row_groups(
             if len(next(iter(arrays.values()))):
                 yield arrays
     finally:
-        # Not `with reader`: its exit prints a line on standard output.
+        # Not `with reader`, whose exit prints a line to standard output.
         reader.stop()
         reader.join()
 
 
 def _sharded(read: Callable[..., Reader], shard: Shard) -> Reader | None:
-    """The shard's reader; None where it is empty."""
+    """The shard's reader; None if the shard is empty."""
     if shard == WHOLE:
         return read()
     try:
@@ -106,9 +105,9 @@ def _sharded(read: Callable[..., Reader], shard: Shard) -> Reader | None:
 def _every_group(reader: Reader) -> Iterator[dict[str, Array]]:
     """All row groups of the reader.
 
-    Petastorm's pool asks first whether its thread is idle, then whether all row groups were handed out. When the last
-    ones are handed out between the two questions it says that it is at the end, and they would be lost without a word
-    (seen: a whole epoch of three row groups). Asked again it gives them.
+    Petastorm's pool first checks whether its thread is idle, then whether all row groups were handed out. If the last
+    ones are handed out between the two checks, the pool reports the end, and they are lost silently (seen: a whole
+    epoch of three row groups). Another call of `next` returns them.
     """
     handed_out = reader.ventilator
     while True:
@@ -120,5 +119,5 @@ def _every_group(reader: Reader) -> Iterator[dict[str, Array]]:
 
 
 def _ignore_deprecations() -> None:
-    """Petastorm uses pyarrow's old dataset interface, and pyarrow says so on every call; the lock file pins both."""
+    """Silences pyarrow's warning, on every call, that Petastorm uses its old interface. The lock file pins both."""
     warnings.filterwarnings("ignore", message=r"(?s).*deprecated as of", category=FutureWarning, module=r"petastorm\.")

@@ -1,4 +1,4 @@
-"""A pinned version of a Delta table as the Parquet files that hold it, for a reader that knows nothing of Delta."""
+"""Pins a version of a Delta table and lists its Parquet files, for a reader without Delta support."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _LAYOUT = (SNAPSHOT_DATE, "split")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The examples as they were at one version, for the whole run. files: see `split_files`."""
+    """One snapshot of the examples at a pinned version. table: name and version; frame: the rows."""
 
     table: TableVersion
     frame: DataFrame
 
 
 def pin_snapshot(spark: SparkSession, argument: str, snapshot_date: date | None = None) -> Snapshot:
-    """Pins the newest version of the examples table, and one snapshot in it, the newest if no date is asked for.
+    """Pins the newest version of the examples table, and one snapshot in it: the newest if snapshot_date is None.
 
     Raises:
-        TableError: no such table, or it is no Delta table, or it breaks its contract.
+        TableError: no such table, or it is not a Delta table, violates its schema or has another partitioning.
     """
     table = delta_version(spark, argument)
     frame = read_table(spark, argument, EXAMPLES, keep_extra=True, version=table.version)
@@ -45,10 +45,10 @@ def pin_snapshot(spark: SparkSession, argument: str, snapshot_date: date | None 
 
 
 def split_files(snapshot: Snapshot, split: str) -> tuple[str, ...]:
-    """URLs of the snapshot's own Parquet files that hold the split's rows and no others, sorted; no copy is made.
+    """Sorted URLs of the Parquet files with the split's rows and no others. Nothing is copied.
 
     Raises:
-        TableError: no file holds a row of the split, or the path is one that Petastorm cannot open.
+        TableError: the split has no rows, or Petastorm cannot open the path.
     """
     files = snapshot.frame.where(F.col("split") == split).inputFiles()
     if not files:
@@ -57,7 +57,7 @@ def split_files(snapshot: Snapshot, split: str) -> tuple[str, ...]:
 
 
 def files_digest(snapshot: Snapshot) -> str:
-    """A digest of the names of the files that a training reads; no two writes of a table share a file's name.
+    """A digest of the names of the files that a training reads. Every write of a table uses new file names.
 
     A table that was removed and made anew counts its versions from 0 again: they do not tell it from the old one.
     """
@@ -73,9 +73,9 @@ def _partition_columns(spark: SparkSession, argument: str) -> list[str]:
 
 
 def petastorm_url(file: str) -> str:
-    """Spark's name of a file (`file:/a/b`) as Petastorm's (`file:///a/b`); other schemes stay.
+    """Converts Spark's name of a file (`file:/a/b`) to Petastorm's (`file:///a/b`). Other schemes stay unchanged.
 
-    A volume of Databricks (`dbfs:/Volumes/...`) is a directory of every machine there, and Petastorm knows no dbfs.
+    A Databricks volume (`dbfs:/Volumes/...`) is a directory on every machine there; Petastorm does not support dbfs.
 
     Raises:
         TableError: Petastorm would cut the path at one of `?#;`.

@@ -1,5 +1,5 @@
-"""Files as people hand them in: which they are, what format they have, what their rows say.
+"""Input files: finding them, recognizing their format, and parsing their rows.
 
-The room imports `errors` alone and knows no table by name. `formats`, `cells`, `column_names`, and of `csv` the
-header and the rows are kernels: they know no Spark, so that thousands of inputs can be tried in a second.
+This room imports only `errors` and knows no table by name. `formats`, `cells`, `column_names`, `csv.header` and
+`csv.rows` are kernels without Spark, so that tests can try thousands of inputs per second.
 """

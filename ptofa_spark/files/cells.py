@@ -1,7 +1,7 @@
-"""Cells of a CSV, which are text, as values of a column: strictly, so that no cell is read as something else.
+"""Strict parsing of CSV cells, which are text, into the values of a column.
 
-A value that does not fit is bad, never null: only an empty cell is null. Every function takes the cells of one column,
-(rows,) of text with null for an empty cell, and returns the values, (rows,), with the row of the first bad cell.
+A cell that does not fit its type is bad, never null: only an empty cell is null. Every function takes the cells of one
+column, (rows,) of text with null for an empty cell. It returns the values, (rows,), and the row of the first bad cell.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ _TRUE = pa.array(["true", "t", "yes", "y", "1", "1.0"])
 _FALSE = pa.array(["false", "f", "no", "n", "0", "0.0"])
 _WHOLE = r"^[+-]?[0-9]+(\.0*)?$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_NO_NUMBER = r"(?i)^([+-]?inf(inity)?|nan)$"  # a number to Arrow; what it means is the caller's to say
+_NO_NUMBER = r"(?i)^([+-]?inf(inity)?|nan)$"  # Arrow reads these as numbers; the caller decides whether to allow them
 _COMMA = r"^[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?$"  # one comma, as a decimal mark
-_GROUPED = r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$"  # which may be 1.2 or 1200
+_GROUPED = r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$"  # may mean 1.2 or 1200
 
 
 @dataclass(frozen=True)
 class Typed:
-    """values: (rows,), null where the cell is; bad: the first row whose cell does not fit, None if all fit.
+    """Parsed cells of one column.
 
-    rewritten: cells that are whole numbers in another than their own form, such as 007 or 7.0; naive: moments without
-    a zone; points, commas, unsure: number cells with a decimal point, with a decimal comma, and with what may be
-    either a decimal comma or a thousands separator.
+    values: (rows,), null where the cell is null; bad: the first row whose cell does not fit, None if all fit.
+    rewritten: number of cells with a whole number in non-canonical form, such as 007 or 7.0; naive: number of times
+    without a zone; points, commas, unsure: number of cells with a decimal point, with a decimal comma, and with a comma
+    that may be decimal or a thousands separator.
     """
 
     values: pa.Array
@@ -44,12 +45,12 @@ class Typed:
 
 
 def typed(cells: pa.Array, kind: Kind, decimal: str | None) -> Typed:
-    """The cells as values of a kind.
+    """Parses the cells as values of a kind.
 
     Args:
         cells: (rows,), text.
-        kind: of the column.
-        decimal: the decimal mark; None where it is still to be found: cells with a comma are then counted, not read.
+        kind: the column's kind.
+        decimal: the decimal mark; None if not known yet: cells with a comma are then counted and not parsed.
     """
     if kind == "string":
         return Typed(cells)
@@ -66,29 +67,29 @@ def typed(cells: pa.Array, kind: Kind, decimal: str | None) -> Typed:
     counted = Typed(cells)
     if decimal != ".":
         cells, counted = _with_point(cells, decimal)
-    read = _number(cells) if kind == "double" else _whole(cells, kind)
+    parsed = _number(cells) if kind == "double" else _whole(cells, kind)
     return Typed(
-        read.values, read.bad, read.rewritten, points=counted.points, commas=counted.commas, unsure=counted.unsure
+        parsed.values, parsed.bad, parsed.rewritten, points=counted.points, commas=counted.commas, unsure=counted.unsure
     )
 
 
 def text_of_whole(cells: pa.Array) -> pa.Array:
-    """Cells of whole numbers, each in the form that it has in its file, without outer blanks: (rows,), text."""
+    """Cells of whole numbers as the file writes them, without outer blanks: (rows,), text."""
     return pc.utf8_trim_whitespace(cells)
 
 
 def kind_of(cells: pa.Array) -> Kind | None:
-    """The narrowest kind that all cells of a column fit, to infer an attribute's type; None if all are empty.
+    """The narrowest kind that fits all cells of a column, to infer an attribute's type; None if all are empty.
 
-    Numbers with leading zeros are words: 007 and 7 are two postcodes.
+    Numbers with leading zeros are strings: 007 and 7 may be two postcodes.
     """
     if cells.null_count == len(cells):
         return None
     whole = _whole(pc.utf8_trim_whitespace(cells), "long")
     if whole.bad is None and whole.rewritten == 0:
         return "int" if _whole(pc.utf8_trim_whitespace(cells), "int").bad is None else "long"
-    words = pc.match_substring_regex(cells, r"^[+-]?0[0-9]")
-    if not pc.any(words).as_py() and _number(pc.utf8_trim_whitespace(cells)).bad is None:
+    leading_zeros = pc.match_substring_regex(cells, r"^[+-]?0[0-9]")
+    if not pc.any(leading_zeros).as_py() and _number(pc.utf8_trim_whitespace(cells)).bad is None:
         return "double"
     if pc.all(pc.is_in(pc.utf8_lower(cells), pa.array(["true", "false"])).filter(pc.is_valid(cells))).as_py():
         return "boolean"
@@ -99,7 +100,7 @@ def kind_of(cells: pa.Array) -> Kind | None:
 
 
 def wider(one: Kind | None, other: Kind | None) -> Kind | None:
-    """The kind of a column of which some cells are of one kind and some of the other; None for empty cells.
+    """The kind of a column that holds cells of both kinds. None stands for empty cells.
 
     >>> wider("int", "double"), wider("boolean", "int"), wider(None, "date")
     ('double', 'string', 'date')
@@ -113,7 +114,7 @@ def wider(one: Kind | None, other: Kind | None) -> Kind | None:
 
 
 def probably(cell: str, kind: Kind) -> str:
-    """What a cell that does not fit probably is, and what to write instead; in words, "" if nothing is known.
+    """A guess at what a bad cell is and what to write instead, for a message; "" if there is none.
 
     >>> probably("1,200", "long")
     'a thousands separator? write 1200'
@@ -158,7 +159,7 @@ def _matches(cell: str, pattern: str) -> bool:
 
 
 def _first_lost(cells: pa.Array, values: pa.Array) -> int | None:
-    """The first row that has a cell and no value."""
+    """The first row whose cell is not null but whose value is; None if there is none."""
     if values.null_count == cells.null_count:
         return None
     return int(pc.index(pc.and_(pc.is_valid(cells), pc.is_null(values)), True).as_py())
@@ -175,12 +176,12 @@ def _boolean(cells: pa.Array) -> Typed:
 def _whole(cells: pa.Array, kind: Kind) -> Typed:
     try:
         values = pc.cast(cells, pa.int64())
-        # Arrow reads 007 and 0x1F too: a number in its own form comes back as it was.
-        own = pc.all(pc.equal(pc.cast(values, pa.string()), cells), min_count=0).as_py()
+        # Arrow parses 007 and 0x1F too. Only a number in canonical form equals its value printed.
+        canonical = pc.all(pc.equal(pc.cast(values, pa.string()), cells), min_count=0).as_py()
         rewritten = 0
     except pa.ArrowInvalid:
-        own = False
-    if not own:
+        canonical = False
+    if not canonical:
         values, rewritten = _whole_of_other_forms(cells)
     if kind == "int":
         fits = pc.and_(pc.greater_equal(values, -(2**31)), pc.less(values, 2**31))
@@ -189,13 +190,13 @@ def _whole(cells: pa.Array, kind: Kind) -> Typed:
 
 
 def _whole_of_other_forms(cells: pa.Array) -> tuple[pa.Array, int]:
-    """Whole numbers such as 007, +7 and 7.0, null where a cell is none, and how many are not in their own form."""
+    """Whole numbers such as 007, +7 and 7.0, null for other cells; and how many are not in canonical form."""
     plain = pc.if_else(pc.match_substring_regex(cells, _WHOLE), cells, pa.scalar(None, pa.string()))
     plain = pc.replace_substring_regex(plain, r"\.0*$", "")
     plain = pc.replace_substring_regex(plain, r"^\+", "")
     plain = pc.replace_substring_regex(plain, r"^(-?)0+([0-9])", r"\1\2")
     plain = pc.if_else(pc.equal(plain, "-0"), "0", plain)
-    # At most 19 digits fit; of these the last few are told by Python's own whole numbers.
+    # Arrow rejects numbers beyond 64 bits; Python's integers then find the cells that fit.
     try:
         values = pc.cast(plain, pa.int64())
     except pa.ArrowInvalid:
@@ -213,32 +214,32 @@ def _number(cells: pa.Array) -> Typed:
         plain = pc.if_else(good, cells, pa.scalar(None, pa.string()))
         try:
             values = pc.cast(pc.replace_substring_regex(plain, r"^\+", ""), pa.float64())
-        except pa.ArrowInvalid:  # a spelling of theirs that only Python reads, such as "5." with an exponent
+        except pa.ArrowInvalid:  # a form that only Python parses, such as "5." with an exponent
             values = pa.array([None if each is None else float(each) for each in plain.to_pylist()], pa.float64())
         return Typed(values, _first_lost(cells, values))
 
 
 def _with_point(cells: pa.Array, decimal: str | None) -> tuple[pa.Array, Typed]:
-    """Cells with a point as their decimal mark, and how many had which mark.
+    """Replaces the decimal mark by a point, and counts the marks.
 
-    With a comma as the mark, a cell that has a point fits no number. With no mark known, cells with a comma are null.
+    If the mark is a comma, a cell with a point is no number. If the mark is unknown, cells with a comma become null.
     """
     comma: Any = pc.match_substring(cells, ",")
     if decimal is None and not pc.any(comma, min_count=0).as_py():
         points = pc.sum(pc.match_substring(cells, "."), min_count=0).as_py()
         return cells, Typed(cells, points=int(points))
     if decimal == ",":
-        # Two marks in one cell are no number, whatever they are.
+        # A cell with a point must not become a number: append a character that no number has.
         dotted = pc.match_substring(cells, ".")
         turned = pc.replace_substring(cells, ",", ".")
         return pc.if_else(dotted, pc.binary_join_element_wise(cells, "?", ""), turned), Typed(cells)
     fits = pc.match_substring_regex(cells, _COMMA)
     unsure = pc.match_substring_regex(cells, _GROUPED)
     points = pc.sum(pc.match_substring(cells, "."), min_count=0).as_py()
-    found = Typed(
+    counted = Typed(
         cells,
         points=int(points),
         commas=int(pc.sum(pc.and_not(fits, unsure), min_count=0).as_py()),
         unsure=int(pc.sum(unsure, min_count=0).as_py()),
     )
-    return pc.if_else(fits, pa.scalar(None, pa.string()), cells), found
+    return pc.if_else(fits, pa.scalar(None, pa.string()), cells), counted

@@ -1,4 +1,4 @@
-"""Which column of a file a contract's column is: the one of its name, but for case and outer spaces."""
+"""Matches the columns of a file to those of a schema by name, ignoring case and outer spaces."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Matched:
-    """Where the wanted columns stand.
+    """Where a file has the wanted columns.
 
-    position: column number by wanted name, of those that are there; renamed: wanted name to the name in the file,
-    where they differ; doubled: names that fit one wanted column together, so that none can be chosen.
+    position: wanted name to column number, from 0, for the columns found; renamed: wanted name to the name in the file,
+    where they differ; doubled: names in the file that match the same wanted column, an ambiguity.
     """
 
     position: Mapping[str, int]
@@ -20,7 +20,7 @@ class Matched:
 
 
 def folded(name: str) -> str:
-    """The name without case, outer blanks and marks that cannot be seen.
+    """The name in lower case, without outer blanks, outer quotes and invisible marks.
 
     >>> folded(chr(0xFEFF) + "User_ID" + chr(0xA0))
     'user_id'
@@ -35,16 +35,16 @@ def match_columns(names: Sequence[str], wanted: Iterable[str]) -> Matched:
     Matched(position={'user_id': 0, 'fund_id': 1}, renamed={'user_id': 'USER_ID '}, doubled=())
     """
     by_fold: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        by_fold.setdefault(folded(name), []).append(place)
+    for number, name in enumerate(names):
+        by_fold.setdefault(folded(name), []).append(number)
     position: dict[str, int] = {}
     renamed: dict[str, str] = {}
     for column in wanted:
-        places = by_fold.get(folded(column), [])
-        if len(places) > 1:
-            return Matched({}, {}, tuple(names[place] for place in places))
-        if places:
-            position[column] = places[0]
-            if names[places[0]] != column:
-                renamed[column] = names[places[0]]
+        numbers = by_fold.get(folded(column), [])
+        if len(numbers) > 1:
+            return Matched({}, {}, tuple(names[number] for number in numbers))
+        if numbers:
+            position[column] = numbers[0]
+            if names[numbers[0]] != column:
+                renamed[column] = names[numbers[0]]
     return Matched(position, renamed, ())

@@ -1,4 +1,4 @@
-"""What the first bytes of a file say of its format, and what to do where it is none that is read here."""
+"""Recognizes the format of a file by its first bytes, and gives a remedy for a format that is not supported."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Format = Literal["parquet", "csv", "gzip", "bzip2"]
-# Enough for every sign below (a tar archive has its sign at byte 257), and for most headers.
+# Enough for every signature below (a tar archive has its at byte 257), and for most headers.
 HEAD_BYTES = 64 * 2**10
 
 _SAVE = "save it as CSV UTF-8 or Parquet"
 _UNPACK = "unpack it"
-# (where the sign stands, the sign, what the file is, the way out); looked for in this order.
+# (offset of the signature, signature, what the file is, remedy), searched in this order.
 _FOREIGN: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (xls)", _SAVE),
     (0, b"\x28\xb5\x2f\xfd", "compressed by zstd", _UNPACK),
@@ -48,14 +48,14 @@ _UTF_16_AND_32 = (
 
 @dataclass(frozen=True)
 class Foreign:
-    """A format that is not read here. what: its name in words; way_out: what to do."""
+    """A format that is not supported. what: its name in words; way_out: what to do."""
 
     what: str
     way_out: str
 
 
 def format_of(head: bytes) -> Format | Foreign:
-    """The format of a file by its first bytes, HEAD_BYTES of them or the whole file.
+    """The format of a file by its first HEAD_BYTES bytes, or by all of them.
 
     >>> format_of(b"PAR1..."), format_of(b"user_id,city")
     ('parquet', 'csv')
@@ -77,7 +77,7 @@ def format_of(head: bytes) -> Format | Foreign:
 
 
 def looks_like(bad: bytes) -> str:
-    """The encoding that bytes look like which are not UTF-8, in words.
+    """The probable encoding of bytes that are not UTF-8, in words.
 
     >>> looks_like("Frühling".encode("cp1252"))
     'Windows-1252'
@@ -88,7 +88,7 @@ def looks_like(bad: bytes) -> str:
     if b"\x00" in bad:
         return "UTF-16"
     for encoding, name in (("gb18030", "GB 18030 (GBK)"), ("shift_jis", "Shift JIS")):
-        # Western text decodes as these too, by chance; theirs is mostly pairs of high bytes.
+        # Western text may decode as these by chance, but only their own text is mostly pairs of high bytes.
         high = sum(byte >= 0x80 for byte in bad)
         if high >= 6 and _decodes(bad, encoding) and high > len(bad) // 4:
             return name

@@ -1,4 +1,4 @@
-"""Spark's types of the columns that a CSV may hold, and the kernels' names of them."""
+"""Converts between Spark's types and the kernels' kinds, for the columns that a CSV may hold."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _TYPES: dict[Kind, DataType] = {
     "date": DateType(),
     "timestamp": TimestampType(),
 }
-_KINDS = {kind_type: kind for kind, kind_type in _TYPES.items()}
+_KINDS = {data_type: kind for kind, data_type in _TYPES.items()}
 
 
 def kind_of_type(data_type: DataType) -> Kind | None:
-    """The kind of a column of this type; None where text cannot hold one, such as a list."""
+    """The kind for a Spark type; None if a CSV cell cannot hold the type, such as an array."""
     return _KINDS.get(data_type)
 
 
 def type_of_kind(kind: Kind) -> DataType:
-    """The type of a column of this kind."""
+    """The Spark type for a kind."""
     return _TYPES[kind]

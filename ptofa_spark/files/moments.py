@@ -1,6 +1,6 @@
-"""Days and moments by the forms of ISO 8601 alone: `2025-01-31`, `2025-01-31 10:00:00`, with or without zone.
+"""Parses dates and times in ISO 8601 form only: `2025-01-31`, `2025-01-31 10:00:00`, with or without a zone.
 
-Whatever else a cell may mean (10:00, 45670, 31/01/2025) is not guessed: it is no day and no moment.
+Other forms (10:00, 45670, 31/01/2025) are ambiguous and are not parsed.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _DAY = r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
-_TIME = r"(?P<hour>[01][0-9]|2[0-3]):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9])(?:[.,](?P<part>[0-9]{1,9}))?)?"
+_TIME = (
+    r"(?P<hour>[01][0-9]|2[0-3]):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9])(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
+)
 _ZONE = r"(?: ?(?P<zone>[Zz]|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 _MOMENT = f"^{_DAY}(?:[T ]{_TIME}{_ZONE})?$"
 _MICROSECONDS = 1_000_000
 
 
 def days(cells: pa.Array) -> pa.Array:
-    """Cells as days, null where a cell is none; a moment at midnight without zone is its day: (rows,), date32.
+    """Parses cells as days, (rows,), date32, null where a cell is no day. Midnight without a zone counts as its day.
 
     >>> days(pa.array(["2025-01-31", "2025-01-31 00:00:00", "2025-02-30", "45670"])).null_count
     2
@@ -30,25 +32,25 @@ def days(cells: pa.Array) -> pa.Array:
 
 
 def moments(cells: pa.Array) -> tuple[pa.Array, int]:
-    """Cells as moments, (rows,), microseconds UTC, null where a cell is none; and how many of them name no zone.
+    """Parses cells as times, (rows,), microseconds UTC, null where a cell is no time; and counts those without a zone.
 
     >>> moments(pa.array(["2025-01-31 10:00", "2025-01-31T10:00:00+01:00", "10:00"]))[0].to_pylist()[2] is None
     True
     """
-    try:  # cells without any zone, five times as fast
+    try:  # five times as fast, for cells without any zone
         plain = pc.cast(cells, pa.timestamp("us"))
         return pc.cast(plain, pa.timestamp("us", "UTC")), len(plain) - plain.null_count
     except pa.ArrowInvalid:
         pass
-    seen = pc.struct_field
-    found = pc.extract_regex(cells, _MOMENT)
-    day = _days_of(seen(found, "day"))
+    part_of = pc.struct_field
+    parts = pc.extract_regex(cells, _MOMENT)
+    day = _days_of(part_of(parts, "day"))
     total = pc.multiply(pc.cast(pc.cast(day, pa.int32()), pa.int64()), 86_400 * _MICROSECONDS)
     for name, size in (("hour", 3_600), ("minute", 60), ("second", 1)):
-        total = pc.add(total, pc.multiply(_whole(seen(found, name)), size * _MICROSECONDS))
-    part = pc.utf8_slice_codeunits(pc.utf8_rpad(seen(found, "part"), 6, "0"), 0, 6)
-    total = pc.add(total, _whole(part))
-    zone = seen(found, "zone")
+        total = pc.add(total, pc.multiply(_whole(part_of(parts, name)), size * _MICROSECONDS))
+    microseconds = pc.utf8_slice_codeunits(pc.utf8_rpad(part_of(parts, "fraction"), 6, "0"), 0, 6)
+    total = pc.add(total, _whole(microseconds))
+    zone = part_of(parts, "zone")
     total = pc.subtract(total, _offset(zone))
     naive = pc.sum(pc.and_(pc.equal(zone, ""), pc.is_valid(total)), min_count=0).as_py()
     return pc.cast(total, pa.timestamp("us", "UTC")), int(naive)
@@ -57,7 +59,7 @@ def moments(cells: pa.Array) -> tuple[pa.Array, int]:
 def _days_of(texts: pa.Array) -> pa.Array:
     try:
         return pc.cast(texts, pa.date32())
-    except pa.ArrowInvalid:  # a day that no month has
+    except pa.ArrowInvalid:  # a day that does not exist, such as 2025-02-30
         return pa.array([_day(text) for text in texts.to_pylist()], pa.date32())
 
 

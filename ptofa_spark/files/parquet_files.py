@@ -1,7 +1,7 @@
-"""A table of Parquet files: the columns of each file, from its footer, are the same in all of them.
+"""Reads a table of Parquet files after requiring the same columns in all of their footers.
 
-Spark takes the columns of one file for those of all: a column that another file lacks it reads as null, and one of
-another type as damage.
+Spark assumes that all files have the columns of one of them. It reads a column that is missing elsewhere as null, and
+reports a different type as damage.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ptofa_spark.files.plain_names import plainly_named
 
 _READERS = 16
 _REPETITION = re.compile(r"^(required|optional) ")
-_NAME = re.compile(r" \([A-Z]| \{| = [0-9]|;")  # what may follow a column's name
-_PLAIN = re.compile(r" \(INTEGER\((32|64),true\)\)")  # what some writers say of their whole numbers and others do not
+_NAME = re.compile(r" \([A-Z]| \{| = [0-9]|;")  # text that may follow a column's name
+_PLAIN = re.compile(r" \(INTEGER\((32|64),true\)\)")  # an annotation of whole numbers that not all writers add
 
 
 def read_parquet(spark: SparkSession, place: Place) -> DataFrame:
-    """The rows; columns of partition folders come as text, since `fund_id=007` is a name.
+    """Reads the rows. Columns of partition folders are text, since in `fund_id=007` the value is a name.
 
     Raises:
         TableError: a file is empty or damaged, or its columns differ from another file's.
@@ -37,35 +37,37 @@ def read_parquet(spark: SparkSession, place: Place) -> DataFrame:
             f"table {place.argument}: the file {place.empty[0]} is empty, its writer ended before: write it again"
         )
     keys = [key for key, _ in place.files[0].partition]
-    odd = next((file for file in place.files if file.hidden), None)
-    if odd is not None and keys:
-        raise TableError(f"file {odd.name}: Spark cannot read it by this name: rename it without a colon")
-    paths = plainly_named(spark, dict.fromkeys(place.files, "parquet")) if odd else [file.uri for file in place.files]
-    model = _require_same_columns(spark, place, paths)
+    hidden = next((file for file in place.files if file.hidden), None)
+    if hidden is not None and keys:
+        raise TableError(f"file {hidden.name}: Spark cannot read it by this name: rename it without a colon")
+    paths = (
+        plainly_named(spark, dict.fromkeys(place.files, "parquet")) if hidden else [file.uri for file in place.files]
+    )
+    reference = _require_same_columns(spark, place, paths)
     reader = spark.read.options(**AS_A_NAME)
     try:
-        if not keys and model == 0:
-            return reader.parquet(*(paths if odd or place.one_file else [place.root]))
-        own = reader.parquet(paths[model]).schema
+        if not keys and reference == 0:
+            return reader.parquet(*(paths if hidden or place.one_file else [place.root]))
+        own = reader.parquet(paths[reference]).schema
         fields = [field for field in own if field.name not in keys]
         texts = [StructField(key, StringType()) for key in keys]
-        return reader.schema(StructType([*fields, *texts])).parquet(*(paths if odd else [place.root]))
+        return reader.schema(StructType([*fields, *texts])).parquet(*(paths if hidden else [place.root]))
     except PySparkException as error:
         raise TableError(f"table {place.argument} cannot be read: {_cause(error)}") from error
 
 
 def _require_same_columns(spark: SparkSession, place: Place, paths: list[str]) -> int:
-    """Holds the files to each other; returns the number of the one whose types are the table's.
+    """Compares the columns of all files, and returns the number of the file whose types are the table's.
 
-    A file without a row has no values: its writer could not know their types.
+    The types of a file without rows are not compared: its writer saw no values.
 
     Args:
         spark: the session.
-        place: where the files are.
-        paths: of them, as Spark opens them.
+        place: the files.
+        paths: their paths, as Spark opens them.
 
     Raises:
-        TableError: a file is damaged, or two differ in their columns or types.
+        TableError: a file is damaged, or two files differ in their columns or types.
     """
 
     def one(file: DataFile, path: str) -> _Footer:
@@ -73,14 +75,14 @@ def _require_same_columns(spark: SparkSession, place: Place, paths: list[str]) -
 
     with ThreadPoolExecutor(_READERS) as pool:
         footers = list(pool.map(one, place.files, paths))
-    model = next((number for number, footer in enumerate(footers) if footer.rows), 0)
-    first, named = _columns(footers[model].schema), place.files[model].name
+    reference = next((number for number, footer in enumerate(footers) if footer.rows), 0)
+    first, named = _columns(footers[reference].schema), place.files[reference].name
     for file, footer in zip(place.files, footers, strict=True):
-        if footer.schema == footers[model].schema:
+        if footer.schema == footers[reference].schema:
             continue
-        found = _columns(footer.schema)
-        for name in sorted(first.keys() | found.keys()):
-            one_type, other_type = first.get(name), found.get(name)
+        columns = _columns(footer.schema)
+        for name in sorted(first.keys() | columns.keys()):
+            one_type, other_type = first.get(name), columns.get(name)
             if one_type is None or other_type is None:
                 lacks, has = (file.name, named) if other_type is None else (named, file.name)
                 raise TableError(
@@ -92,19 +94,19 @@ def _require_same_columns(spark: SparkSession, place: Place, paths: list[str]) -
                     f"table {place.argument}: column {name} has the type {other_type} in {file.name} and {one_type} in "
                     f"{named}: write all files with the same types"
                 )
-    return model
+    return reference
 
 
 @dataclass(frozen=True)
 class _Footer:
-    """What a footer says. schema: as Parquet prints it; rows: of the file."""
+    """A file's footer. schema: as Parquet prints it; rows: number of rows in the file."""
 
     schema: str
     rows: int
 
 
 def _footer(spark: SparkSession, place: Place, file: DataFile, opened: str) -> _Footer:
-    """The footer of a file; opened: its path, as Spark opens it."""
+    """Reads the footer of a file. opened: its path, as Spark opens it."""
     jvm: Any = spark._jvm
     path, _ = hadoop_path(spark, opened)
     configuration = spark._jsc.hadoopConfiguration()
@@ -140,20 +142,20 @@ def _columns(schema: str) -> dict[str, str]:
 
 
 def _type(field: str) -> str:
-    """A field of a footer as its type: without its name, and without whether it may be null.
+    """The type of a field of a footer, without the field's name and nullability.
 
     >>> _type("optional int64 user_id"), _type("required binary fund_id (STRING)")
     ('int64', 'binary (STRING)')
     """
     text = _PLAIN.sub("", _REPETITION.sub("", " ".join(field.split())))
-    kind, _, rest = text.partition(" ")
-    if kind == "group" or "(" not in rest:
-        return text if kind == "group" else kind
-    return f"{kind} {rest[rest.index('(') :]}"
+    physical, _, rest = text.partition(" ")
+    if physical == "group" or "(" not in rest:
+        return text if physical == "group" else physical
+    return f"{physical} {rest[rest.index('(') :]}"
 
 
 def _cause(error: PySparkException) -> str:
-    """The line of a Spark error that names what is wrong, and the way out where it is known."""
+    """The first line of a Spark error, or a clearer one for a known error, with a remedy."""
     text = str(error)
     if "TIMESTAMP(NANOS" in text:
         return "Spark has no nanoseconds; write its timestamps in microseconds (pandas: coerce_timestamps='us')"

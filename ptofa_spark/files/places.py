@@ -1,4 +1,4 @@
-"""The files at a place: a path is a name, never a pattern, and a file that is there is read or named."""
+"""Finds the files at a path. A path is never a pattern, and every file there is either read or reported."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from pyspark.sql import SparkSession
 from ptofa_spark.errors import TableError
 from ptofa_spark.files.formats import HEAD_BYTES, Foreign, Format, format_of
 
-# Spark reads a path as it stands, with its brackets and stars, when this option of its data sources is off.
+# With this option off, Spark does not expand brackets and stars in a path.
 AS_A_NAME = {"__globPaths__": "false"}
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:/")
 _PARTITION = re.compile(r"(?P<key>[^=]+)=(?P<value>.*)")
-# What writers leave beside their files: Spark, Databricks, Hadoop's checksums, Parquet's summaries, a desktop.
+# Files that writers leave beside the data: Spark, Databricks, Hadoop's checksums, Parquet's summaries, macOS.
 _MARK = re.compile(r"\.crc$|(^|/)(_SUCCESS|_committed_[^/]*|_started_[^/]*|_metadata|_common_metadata|\.DS_Store)$")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _LONGEST_HEAD = 4 * 2**20
-_READERS = 16  # of file heads at once, where a store answers late
+_READERS = 16  # file heads read at once, since an object store answers slowly
 _CHUNK = 8 * 2**20
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file. uri: as Spark opens it; name: as a message names it; size: bytes; partition: keys and their texts."""
+    """A data file. uri: for Spark; name: for messages; size: bytes; partition: (key, text) of each partition folder."""
 
     uri: str
     name: str
@@ -44,17 +44,18 @@ class DataFile:
 
     @property
     def hidden(self) -> bool:
-        """Whether Spark passes over a file of this name, or cannot open it (a colon)."""
+        """Whether Spark ignores a file of this name, or cannot open it because of a colon."""
         own = self.uri.rsplit("/", 1)[-1]
         return own.startswith(("_", ".")) or ":" in own
 
 
 @dataclass(frozen=True)
 class Place:
-    """What lies at a path.
+    """The files at a path.
 
-    root: as Spark opens it; one_file: whether the path is the file; files: of data, sorted by name; hidden: names of
-    files that begin with _ or ., or lie in such a folder, and are no mark of a known writer; empty: of 0 bytes.
+    argument: the path as the user gave it; root: the path as Spark opens it; one_file: whether the path is a file;
+    files: the data files, sorted by URI; hidden: names of files that begin with _ or ., or are in such a folder, except
+    those that known writers leave; empty: names of files of 0 bytes.
     """
 
     argument: str
@@ -66,12 +67,16 @@ class Place:
 
 
 def hadoop_path(spark: SparkSession, argument: str) -> tuple[Any, Any]:
-    """The path and its file system, as Hadoop has them: local, HDFS or an object store alike."""
+    """Hadoop's path and file system for an argument: local, HDFS or an object store.
+
+    Raises:
+        TableError: no file system can open such a path.
+    """
     jvm: Any = spark._jvm
     configuration = spark._jsc.hadoopConfiguration()
     paths = jvm.org.apache.hadoop.fs
     if not _URI.match(argument) and paths.FileSystem.get(configuration).getScheme() == "file":
-        # A name with a colon is a scheme to Hadoop unless a slash comes first.
+        # Hadoop takes the text before a colon for a scheme unless a slash comes first.
         argument = os.path.abspath(argument)
     try:
         path = paths.Path(argument)
@@ -82,7 +87,7 @@ def hadoop_path(spark: SparkSession, argument: str) -> tuple[Any, Any]:
 
 
 def exists(spark: SparkSession, argument: str) -> bool:
-    """Whether a file, or a folder with a file in it, is there; a name that Hadoop cannot have is not."""
+    """Whether a file, or a folder that contains a file, exists there."""
     path, system = hadoop_path(spark, argument)
     if not system.exists(path):
         return False
@@ -90,10 +95,10 @@ def exists(spark: SparkSession, argument: str) -> bool:
 
 
 def find_files(spark: SparkSession, argument: str) -> Place:
-    """The data files at a path or URI.
+    """Finds the data files at a path or URI.
 
     Raises:
-        TableError: nothing is there, or folders within the folder are no partitions (`key=value`) of one table.
+        TableError: nothing exists there, or subfolders are not partitions (`key=value`) of one table.
     """
     path, system = hadoop_path(spark, argument)
     if not system.exists(path):
@@ -120,14 +125,14 @@ def find_files(spark: SparkSession, argument: str) -> Place:
             continue
         partition = []
         for folder in folders:
-            found = _PARTITION.fullmatch(folder)
-            if found is None:
+            match = _PARTITION.fullmatch(folder)
+            if match is None:
                 raise TableError(
                     f"table {argument} holds the folder {folder!r} with {inner}, which is no partition (key=value): "
                     "move its files up, or name one folder of files"
                 )
-            value = unquote(found["value"])
-            partition.append((unquote(found["key"]), None if value == _NO_VALUE else value))
+            value = unquote(match["value"])
+            partition.append((unquote(match["key"]), None if value == _NO_VALUE else value))
         files.append(DataFile(uri, f"{argument.rstrip('/')}/{inner}", size, tuple(partition)))
     keys = {tuple(key for key, _ in file.partition) for file in files}
     if len(keys) > 1:
@@ -135,8 +140,8 @@ def find_files(spark: SparkSession, argument: str) -> Place:
             f"table {argument}: its folders are partitions by different columns ({_listed(keys)}): "
             "move the files into folders of one kind"
         )
-    by_name = tuple(sorted(files, key=lambda file: file.uri))
-    return Place(argument, root, False, by_name, tuple(sorted(hidden)), tuple(sorted(empty)))
+    by_uri = tuple(sorted(files, key=lambda file: file.uri))
+    return Place(argument, root, False, by_uri, tuple(sorted(hidden)), tuple(sorted(empty)))
 
 
 def formats(spark: SparkSession, place: Place) -> dict[DataFile, Format | Foreign]:
@@ -150,7 +155,7 @@ def formats(spark: SparkSession, place: Place) -> dict[DataFile, Format | Foreig
 
 
 def raw_head(spark: SparkSession, file: DataFile, count: int) -> bytes:
-    """The first bytes of a file, as they lie there."""
+    """The first bytes of a file, not decompressed."""
     local = _local(spark, file)
     if local is not None:
         with open(local, "rb") as opened:
@@ -164,7 +169,7 @@ def raw_head(spark: SparkSession, file: DataFile, count: int) -> bytes:
 
 
 def text_head(spark: SparkSession, file: DataFile, packed: Format) -> bytes:
-    """The first bytes of a file of text, unpacked, with at least one line end if the file has one."""
+    """The first bytes of a text file, decompressed, with at least one line end if the first 4 MiB have one."""
     count = HEAD_BYTES
     while True:
         raw = raw_head(spark, file, count)
@@ -175,19 +180,19 @@ def text_head(spark: SparkSession, file: DataFile, packed: Format) -> bytes:
 
 
 def all_bytes(spark: SparkSession, file: DataFile, packed: Format) -> bytes:
-    """The whole content of a small file of text, unpacked, without its byte order mark."""
+    """The whole content of a small text file, decompressed, without its byte order mark."""
     raw = raw_head(spark, file, file.size)
     content = bz2.decompress(raw) if packed == "bzip2" else gzip.decompress(raw) if packed == "gzip" else raw
     return content.removeprefix(codecs.BOM_UTF8)
 
 
 def lines_of(spark: SparkSession, file: DataFile, packed: Format) -> Iterator[list[bytes]]:
-    """The lines of a file of text, some at a time, without their ends: to look for a bad one."""
+    """Yields the lines of a text file in chunks, without line ends, to search for a bad line."""
     left, at_start = b"", True
     for chunk in _chunks(spark, file, packed):
         left += chunk.removeprefix(codecs.BOM_UTF8) if at_start else chunk
         at_start = at_start and not chunk
-        # A carriage return at the end may be half of a line end.
+        # A carriage return at the end of the chunk may be half of a line end.
         cut = max(left.rfind(b"\n"), left.rfind(b"\r", 0, len(left) - 1)) + 1
         if cut:
             yield left[:cut].splitlines()
@@ -206,7 +211,7 @@ def _chunks(spark: SparkSession, file: DataFile, packed: Format) -> Iterator[byt
         while left:
             yield stream.decompress(left)
             left = stream.unused_data
-            if left:  # several packed files, one after the other, are one
+            if left:  # concatenated compressed files are one file
                 stream = _unpacker(packed)
 
 
@@ -241,7 +246,7 @@ def _unpacked_start(raw: bytes, packed: Format) -> bytes:
 
 
 def _local(spark: SparkSession, file: DataFile) -> str | None:
-    """The file's path on this machine; None if it lies elsewhere."""
+    """The file's path on this machine; None if it is elsewhere."""
     if not file.uri.startswith("file:"):
         return None
     path = "/" + file.uri.removeprefix("file:").lstrip("/")
@@ -249,9 +254,9 @@ def _local(spark: SparkSession, file: DataFile) -> str | None:
 
 
 def _files_below(system: Any, path: Any) -> Iterator[tuple[str, int]]:
-    found = system.listFiles(path, True)
-    while found.hasNext():
-        status = found.next()
+    statuses = system.listFiles(path, True)
+    while statuses.hasNext():
+        status = statuses.next()
         yield str(status.getPath().toString()), int(status.getLen())
 
 

@@ -1,1 +1,1 @@
-"""What keeps partitions from changing a result: hashes, sums that are exact in any order, shares of whole numbers."""
+"""Results that do not depend on partitions: hashes, exact sums, splits, and shares in whole numbers."""

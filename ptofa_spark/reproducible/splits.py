@@ -1,4 +1,4 @@
-"""Which users train a model and which test it: a pure function of the user's id and a seed."""
+"""Splits users into training, validation and test: a pure function of the user's id and a seed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def user_split(user_id: Column, seed: int, test_share: float, validation_share: 
 
     Args:
         user_id: the bigint column.
-        seed: another seed, another split.
-        test_share: share of the users that tests, 0..1.
-        validation_share: share of the *other* users that validates, 0..1 (the paper: 0.1).
+        seed: chooses the split.
+        test_share: share of the users in the test split, 0..1.
+        validation_share: share of the *other* users in the validation split, 0..1 (the paper: 0.1).
     """
     bucket = F.pmod(F.xxhash64(F.lit("split"), F.lit(seed), user_id), F.lit(_BUCKETS))
     test = round(test_share * _BUCKETS)

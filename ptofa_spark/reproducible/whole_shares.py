@@ -1,4 +1,4 @@
-"""A total shared out in whole numbers."""
+"""Divides a total into whole numbers in proportion to weights."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ptofa_spark.arrays import Ints
 
 
 def largest_remainder(weights: Ints | Sequence[int], total: int) -> Ints:
-    """Whole numbers in proportion to the weights that add up to the total; ties go to the earlier one.
+    """Divides the total in proportion to the weights by the method of the largest remainder; ties go to earlier parts.
 
-    Computed in whole numbers, so that it is exact at any size.
+    Uses whole numbers only, so it is exact at any size.
 
     Args:
-        weights: (parts,), none below 0; all of them 0 only if the total is.
-        total: not below 0.
+        weights: (parts,), none negative; all 0 only if the total is 0.
+        total: not negative.
 
     Returns:
-        (parts,), in the total's unit.
+        (parts,), which add up to the total.
 
     >>> largest_remainder([3, 2, 2], 10).tolist()
     [4, 3, 3]
@@ -33,6 +33,6 @@ def largest_remainder(weights: Ints | Sequence[int], total: int) -> Ints:
     parts = np.array([product // whole for product in products], dtype=np.int64)
     remainders = [product % whole for product in products]
     left = total - int(parts.sum())
-    for place in sorted(range(len(products)), key=lambda at: (-remainders[at], at))[:left]:
-        parts[place] += 1
+    for part in sorted(range(len(products)), key=lambda each: (-remainders[each], each))[:left]:
+        parts[part] += 1
     return parts

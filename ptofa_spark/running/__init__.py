@@ -1,1 +1,1 @@
-"""How a job runs: its process, its Spark session, its machine, and what is said when it fails."""
+"""The process of a job: its Spark session, its machine, its log lines, and the one line that explains a failure."""

@@ -1,4 +1,4 @@
-"""Says in one line why a run failed that no `UserError` stopped: the disk, the cluster, a file that is gone."""
+"""Explains in one line a failure that is not a `UserError`: a full disk, a lost executor, a missing file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import sys
 from py4j.protocol import Py4JError, Py4JJavaError  # type: ignore[import-untyped]  # has no stubs
 from pyspark.errors import PySparkException
 
-from ptofa_spark.running.environment import hiding, said
+from ptofa_spark.running.environment import hiding_modules, values_of
 
 _AGAIN = "run the same command again: no table is half-written"
-# What Spark, Hadoop or the system says, and what it means. Looked for in this order: the cause before its consequences.
+# (pattern in the text of Spark, Hadoop or the system; explanation). The order matters: causes before consequences.
 _CAUSES = (
     (
         r"No space left on device|Disk quota exceeded|File too large",
@@ -78,12 +78,12 @@ _DRIVER_MEMORY = (
 )
 _FILE = re.compile(r"(?:file|hdfs|s3a?|abfss?|gs|dbfs):/[^\s,'\"()]+\.(?:parquet|json|csv)")
 
-# A Python trace: the first line after the indented ones is what was raised.
+# In a Python trace, the first line after the indented ones names the exception.
 _OF_PYTHON = re.compile(r"Traceback \(most recent call last\):.*\n(?:[ \t]+.*\n|\n)*(\S.*)")
 
 
 def why_it_failed(error: Exception) -> str | None:
-    """The cause of a failure of the machine, the cluster or a table's files, and the way out; None for our bug."""
+    """The cause of a failure of the machine, the cluster or a table's files, and the remedy; None for a bug."""
     chain = _chain(error)
     if any(isinstance(each, MemoryError) for each in chain):
         return _DRIVER_MEMORY
@@ -92,10 +92,10 @@ def why_it_failed(error: Exception) -> str | None:
         hidden = _hidden_modules()
         if hidden is not None:
             return hidden
-    for signs, cause in _CAUSES:
-        found = re.search(signs, text)
-        if found:
-            return _filled(cause, found, text)
+    for pattern, cause in _CAUSES:
+        match = re.search(pattern, text)
+        if match:
+            return _filled(cause, match, text)
     if isinstance(error, Py4JError | ConnectionError) and not isinstance(error, Py4JJavaError):
         return f"Spark's JVM ended before the job did: {_AGAIN}"
     if isinstance(error, OSError) and error.strerror:
@@ -105,47 +105,52 @@ def why_it_failed(error: Exception) -> str | None:
     return None
 
 
-def _filled(cause: str, found: re.Match[str], text: str) -> str:
+def _filled(cause: str, match: re.Match[str], text: str) -> str:
     file = _FILE.search(text)
-    for place, words in {
+    for placeholder, value in {
         "{file}": f" ({file[0]})" if file else "",
-        "{named}": found.groupdict().get("named") or "",
+        "{named}": match.groupdict().get("named") or "",
         "{own}": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "{python}": said(os.environ, "PYSPARK_PYTHON"),
-        "{locale}": said(os.environ, "LC_ALL"),
+        "{python}": values_of(os.environ, "PYSPARK_PYTHON"),
+        "{locale}": values_of(os.environ, "LC_ALL"),
     }.items():
-        cause = cause.replace(place, words)
+        cause = cause.replace(placeholder, value)
     return cause
 
 
 def _hidden_modules() -> str | None:
-    """Where a module of somebody's own stands in for one that Python or the jobs need, what fails is no sign of it."""
-    found = hiding(path or "." for path in sys.path)
-    if not found:
+    """The line for a local file that shadows a module of Python or of the jobs. The exception does not name it."""
+    paths = hiding_modules(path or "." for path in sys.path)
+    if not paths:
         return None
-    module = os.path.basename(found[0].removesuffix("/__init__.py")).removesuffix(".py")
+    module = os.path.basename(paths[0].removesuffix("/__init__.py")).removesuffix(".py")
     return (
-        f"{found[0]} hides the module {module} that Python or this program needs: rename it, or take its folder off "
-        f"PYTHONPATH ({said(os.environ, 'PYTHONPATH')})"
+        f"{paths[0]} hides the module {module} that Python or this program needs: rename it, or take its folder off "
+        f"PYTHONPATH ({values_of(os.environ, 'PYTHONPATH')})"
     )
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The error and its causes; a JVM's trace is in the text of one, for the signs to be found."""
-    found: list[BaseException] = []
-    seen: BaseException | None = error
-    while seen is not None:
-        found.append(seen)
-        seen = seen.__cause__ or seen.__context__
-    return found
+    """The error and its causes. A JVM's trace is part of the text of one of them."""
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None:
+        chain.append(link)
+        link = link.__cause__ or link.__context__
+    return chain
 
 
 def first_words(text: str) -> str:
-    """The line that says something, not a trace's frames: Python's, the last cause, or the JVM's first line."""
+    """The informative line of a trace: the Python exception, else the last Java cause, else the JVM's first line.
+
+    At most 300 characters; empty if the text is.
+    """
     of_python = _OF_PYTHON.findall(text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     of_jvm = [line.removeprefix(": ") for line in lines if line.startswith(": ")]
     of_main = [line.split('" ', 1)[1] for line in lines if line.startswith('Exception in thread "')]
-    told = [line for line in (*causes[-1:], *of_jvm[:1], *of_main[:1], *lines[:1]) if "Traceback (most" not in line]
-    return (of_python[-1:] or told[:1] or [""])[0].strip()[:300]
+    jvm_lines = [
+        line for line in (*causes[-1:], *of_jvm[:1], *of_main[:1], *lines[:1]) if "Traceback (most" not in line
+    ]
+    return (of_python[-1:] or jvm_lines[:1] or [""])[0].strip()[:300]

@@ -1,4 +1,4 @@
-"""Runs a job's `main` as a process should end: a result, or one line that says why there is none, and an exit code."""
+"""Runs a job's `main` and ends the process with an exit code, and with one line on stderr if the job failed."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ def run_as_job(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
     """Runs a job's `main`; `--debug` (or PTOFA_DEBUG=1) shows the trace before the one line.
 
     Returns:
-        The exit code: 0, 2 for a `UserError`, 3 for a failure of machine, cluster or files, 70 for a bug of ours, and
-        128 and the signal's number after Ctrl-C (130) or SIGTERM (143).
+        The exit code: 0 for success, 2 for a `UserError`, 3 for a failure of machine, cluster or files, 70 for a bug,
+        130 after Ctrl-C, 143 after SIGTERM.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # As stderr is: what a terminal cannot show is shown by its number, and costs no result.
+        # As stderr does: escape characters that the terminal cannot show, instead of failing.
         sys.stdout.reconfigure(errors="backslashreplace")
-    with _signals_noted() as came:
+    with _signals_recorded() as received:
         try:
-            _require_words(sys.argv[1:] if argv is None else argv)
+            _require_readable_arguments(sys.argv[1:] if argv is None else argv)
             return main(argv)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost: whatever is left ends as one line
-            signals = came()
+            signals = received()
             if signal.SIGTERM in signals:
-                return _ends(f"terminated; {_WHOLE}", 128 + signal.SIGTERM)
+                return _print_line(f"terminated; {_WHOLE}", 128 + signal.SIGTERM)
             if signal.SIGINT in signals or isinstance(error, KeyboardInterrupt):
-                return _ends(f"interrupted; {_WHOLE}", 128 + signal.SIGINT)
-            return _ends(*_line_and_code(error))
+                return _print_line(f"interrupted; {_WHOLE}", 128 + signal.SIGINT)
+            return _print_line(*_line_and_code(error))
 
 
-def _require_words(argv: Sequence[str]) -> None:
-    """Refuses an argument that Python could not read: Spark would be handed halves of letters."""
+def _require_readable_arguments(argv: Sequence[str]) -> None:
+    """Rejects an argument that Python could not decode: Spark would receive broken characters."""
     for word in argv:
         try:
             word.encode()
@@ -66,11 +66,11 @@ def _line_and_code(error: Exception) -> tuple[str, int]:
     cause = why_it_failed(error)
     if cause is not None:
         return cause, EXIT_FAILED
-    found = f"{type(error).__name__}: {error}"
-    return f"a bug of this program ({found}): please report it with what --debug shows", EXIT_BUG
+    description = f"{type(error).__name__}: {error}"
+    return f"a bug of this program ({description}): please report it with what --debug shows", EXIT_BUG
 
 
-def _ends(line: str, code: int) -> int:
+def _print_line(line: str, code: int) -> int:
     if os.environ.get(DEBUG):
         sys.stderr.write(without_secrets(traceback.format_exc()))
     print(f"error: {without_secrets(' '.join(line.split()))}", file=sys.stderr)  # noqa: T201 - a job's last word
@@ -78,11 +78,11 @@ def _ends(line: str, code: int) -> int:
 
 
 @contextmanager
-def _signals_noted() -> Iterator[Callable[[], set[int]]]:
-    """SIGTERM interrupts the main thread as Ctrl-C does, so that the session and its JVM are stopped on the way out.
+def _signals_recorded() -> Iterator[Callable[[], set[int]]]:
+    """Makes SIGTERM interrupt the main thread as Ctrl-C does, so that the session and its JVM are stopped.
 
-    Yields what tells the signals that have come: an interrupt makes PySpark and Py4J call the JVM to clean up, and
-    where such a call fails, its error is all that is left of the interrupt.
+    Yields a function that returns the signals received since its last call. After an interrupt, PySpark and Py4J call
+    the JVM to clean up; if that call fails, its error replaces the KeyboardInterrupt.
     """
     if threading.current_thread() is not threading.main_thread():
         yield set
@@ -95,18 +95,18 @@ def _signals_noted() -> Iterator[Callable[[], set[int]]]:
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
 
-    def came() -> set[int]:
+    def received() -> set[int]:
         try:
             return set(os.read(reader, 4_096))
         except BlockingIOError:
             return set()
 
-    noted_before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    wakeup_before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        yield came
+        yield received
     finally:
         signal.signal(signal.SIGTERM, before)
-        signal.set_wakeup_fd(noted_before)
+        signal.set_wakeup_fd(wakeup_before)
         os.close(reader)
         os.close(writer)

@@ -1,4 +1,4 @@
-"""Starts Spark's JVM without its hundred lines of greeting, and says in one line why it did not start."""
+"""Starts Spark's JVM without its start-up output, and explains in one line why it did not start."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import psutil
 from pyspark import SparkContext
 
 from ptofa_spark.errors import MachineError
-from ptofa_spark.running.environment import jvm_options, of_a_start, said, what_java_lacks
+from ptofa_spark.running.environment import java_problem, jvm_options, start_variables, values_of
 from ptofa_spark.running.failures import first_words
 
-# What the JVM, Spark's launcher or Spark's start says, and what it means, in the order of looking. {0} is what it names
-# in its group, {master} and {memory} are the settings, the others variables that may be behind it.
+# (pattern in the output of the JVM, Spark's launcher or Spark; explanation), searched in this order. {0} is the text of
+# the pattern's group, {master} and {memory} are settings, the others are environment variables that may be the cause.
 _CAUSES = (
     (
         r"FileNotFoundException: (\S*)/cache/resolved-",
@@ -80,7 +80,7 @@ _CAUSES = (
 
 
 class StartOutput:
-    """What the JVM printed while it started; afterwards its lines pass on to stderr."""
+    """Holds back the JVM's output until it has started; later output goes to stderr."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -91,7 +91,7 @@ class StartOutput:
         self._pump.start()
 
     def pump(self) -> None:
-        """Reads until nobody can write any more; the thread's body."""
+        """The thread's body: reads until every writer has closed the pipe."""
         while chunk := os.read(self.read_end, 65_536):
             if self._started.is_set():
                 os.write(self._terminal, chunk)
@@ -99,18 +99,18 @@ class StartOutput:
                 self._held += chunk
 
     def started(self) -> None:
-        """From now on the JVM's lines go to the terminal."""
+        """Sends the JVM's output to the terminal from now on."""
         self._started.set()
 
     def text(self) -> str:
-        """The lines held back, all of them once the JVM is gone."""
+        """The output held back; complete once the JVM has ended."""
         self._pump.join(timeout=5)
         return self._held.decode(errors="replace")
 
 
 @contextmanager
 def quiet_start() -> Iterator[StartOutput]:
-    """Holds back what this process and those it starts print in the body; a JVM's output stays behind the pump."""
+    """Holds back the output of this process and its children in the body. A JVM keeps writing to the pipe."""
     output = StartOutput()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -122,16 +122,16 @@ def quiet_start() -> Iterator[StartOutput]:
         yield output
         output.started()
     finally:
-        for descriptor, kept in zip((1, 2), own, strict=True):
-            os.dup2(kept, descriptor)
-            os.close(kept)
+        for descriptor, original in zip((1, 2), own, strict=True):
+            os.dup2(original, descriptor)
+            os.close(original)
 
 
 @contextmanager
 def no_jvm_left_behind() -> Iterator[None]:
-    """Kills the JVM that the body was starting if something cuts it off before PySpark has heard from it.
+    """Kills the JVM that the body was starting if the body fails before PySpark is connected.
 
-    Such a JVM would wait for ever for a driver that is gone. One that has answered ends with its driver.
+    Such a JVM would wait for its driver for ever. A connected JVM ends with its driver.
     """
     before = psutil.Process().children(recursive=True)
     try:
@@ -147,7 +147,7 @@ def no_jvm_left_behind() -> Iterator[None]:
 
 @contextmanager
 def variables_of_the_jvm(added: Mapping[str, str]) -> Iterator[None]:
-    """The environment of the processes that the body starts; afterwards this process's own is what it was."""
+    """Adds variables to the environment of processes started in the body, and restores this process's at the end."""
     before = {name: os.environ.get(name) for name in added}
     os.environ.update(added)
     try:
@@ -163,14 +163,14 @@ def variables_of_the_jvm(added: Mapping[str, str]) -> Iterator[None]:
 def why_it_did_not_start(
     printed: str, master: str | None, driver_memory: str | None, environ: Mapping[str, str] = os.environ
 ) -> MachineError:
-    """The error for a start of Spark that failed; printed: the output of a JVM that ended, or a trace of one."""
-    java = what_java_lacks(environ)
-    if java is not None:
-        return MachineError(f"Spark did not start: {java}")
-    for signs, cause in _CAUSES:
-        found = re.search(signs, printed)
-        if found:
-            named = next((group for group in found.groups() if group), found[0])
+    """The error for a failed start of Spark. printed: the JVM's output or its trace."""
+    problem = java_problem(environ)
+    if problem is not None:
+        return MachineError(f"Spark did not start: {problem}")
+    for pattern, cause in _CAUSES:
+        match = re.search(pattern, printed)
+        if match:
+            named = next((group for group in match.groups() if group), match[0])
             return MachineError(
                 "Spark did not start: "
                 + cause.format(
@@ -178,15 +178,15 @@ def why_it_did_not_start(
                     master=repr(master) if master else "the address that it was given",
                     memory=driver_memory or "1g",
                     options=jvm_options(environ),
-                    set=of_a_start(environ) or "no variable of Spark's is set",
-                    home=said(environ, "HOME"),
-                    tmp=said(environ, "TMPDIR"),
-                    local=said(environ, "SPARK_LOCAL_DIRS"),
-                    address=said(environ, "SPARK_LOCAL_IP"),
+                    set=start_variables(environ) or "no variable of Spark's is set",
+                    home=values_of(environ, "HOME"),
+                    tmp=values_of(environ, "TMPDIR"),
+                    local=values_of(environ, "SPARK_LOCAL_DIRS"),
+                    address=values_of(environ, "SPARK_LOCAL_IP"),
                 )
             )
     words = first_words(printed) or "the JVM printed nothing"
     return MachineError(
         f"Spark did not start (driver heap {driver_memory or '1g'}): {words}: correct the setting behind it, in "
-        f"spark-defaults.conf or a variable ({of_a_start(environ) or 'none that Spark reads is set'})"
+        f"spark-defaults.conf or a variable ({start_variables(environ) or 'none that Spark reads is set'})"
     )

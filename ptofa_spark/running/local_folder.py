@@ -1,4 +1,4 @@
-"""A folder or file of the driver's own disk, as a setting names it: a path, or the same place as a `file:` URI."""
+"""Settings that name a folder or file on the driver's disk: a path or a `file:` URI."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from urllib.parse import unquote
 
 from pydantic import AfterValidator
 
-# Two letters at least: one would be a drive of Windows.
+# At least two letters: one letter is a Windows drive.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 _AUTHORITY = re.compile(r"//([^/]*)(/.*)", re.DOTALL)
 
 
 def local_path(text: str) -> str:
-    """The path that the text names; a `file:` URI is decoded, a path stays as it is.
+    """The path that the text names. A `file:` URI is decoded; a path is returned unchanged.
 
     Raises:
-        ValueError: the text is a URI of another scheme or host, or no whole URI. Pydantic makes a `ConfigError` of it.
+        ValueError: the text is a URI of another scheme or host, or an incomplete URI. It is reported as a
+            `ConfigError`.
 
     >>> local_path("reports/spring"), local_path("file:///data/r%C3%A9sultats%20a"), local_path("file:/data/a%b")
     ('reports/spring', '/data/résultats a', '/data/a%b')
@@ -51,25 +52,25 @@ def _of_file_uri(rest: str) -> str:
         raise ValueError("its %-codes are not UTF-8: give the path itself") from error
 
 
-def to_be_written(path: str) -> str:
-    """The path, if a folder is there or one can be made.
+def writable_folder(path: str) -> str:
+    """The path, unchanged, if a folder exists there or can be created.
 
     Raises:
-        ValueError: it is a file or lies below one, no folder can have its name, or the folder around it is closed.
+        ValueError: it is a file or is below one, its name is not allowed, or its parent folder is not writable.
     """
-    there = Path(path).absolute()
+    nearest = Path(path).absolute()
     try:
-        while not there.exists() and there != there.parent:
-            there = there.parent
+        while not nearest.exists() and nearest != nearest.parent:
+            nearest = nearest.parent
     except OSError as error:
         raise ValueError(f"no folder of this name can be made ({error.strerror}): name another") from error
-    if not there.is_dir():
-        raise ValueError(f"{there} is a file: name a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ValueError(f"the folder {there} cannot be written by this user: name another")
+    if not nearest.is_dir():
+        raise ValueError(f"{nearest} is a file: name a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ValueError(f"the folder {nearest} cannot be written by this user: name another")
     return path
 
 
 LocalPath = Annotated[str, AfterValidator(local_path)]
-# Of results: checked before the work that they are the results of.
-LocalFolder = Annotated[LocalPath, AfterValidator(to_be_written)]
+# For results: checked before the work starts, so that no work is lost.
+LocalFolder = Annotated[LocalPath, AfterValidator(writable_folder)]

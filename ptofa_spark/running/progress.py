@@ -1,4 +1,4 @@
-"""Says what a run is doing: one line when a stage starts, one when it ends, key=value, on stderr."""
+"""Logs the stages of a run to stderr: one key=value line when a stage starts, one when it ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUN_ID = uuid.uuid4().hex[:8]
 
 @dataclass
 class StageReport:
-    """What a stage counted; filled by the stage, printed at its end."""
+    """Counts of a stage. The stage fills them; they are logged at its end. seconds: its duration."""
 
     name: str
     counts: dict[str, object] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class _WithoutSecrets(logging.Formatter):
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to what sys.stderr is when a line is logged, not to what it was when the handler was made."""
+    """Writes to the sys.stderr of the moment when a line is logged, since tests and notebooks replace it."""
 
     @property
     def stream(self) -> TextIO:
@@ -44,7 +44,7 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 
 def log_to_stderr() -> None:
-    """Sends the library's log lines to stderr, once however often it is called."""
+    """Sends the library's log lines to stderr. Further calls change nothing."""
     if not logger.handlers:
         handler = _Stderr()
         handler.setFormatter(_WithoutSecrets("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
@@ -55,9 +55,9 @@ def log_to_stderr() -> None:
 
 @contextmanager
 def stage(name: str, **counts: object) -> Iterator[StageReport]:
-    """Names a stage of the run, times it, and logs what it counted.
+    """Times a stage of the run, and logs its start, its end and its counts.
 
-    A stage that raises logs no end: the error is the end.
+    A stage that raises logs no end.
     """
     report = StageReport(name, dict(counts))
     started = time.perf_counter()

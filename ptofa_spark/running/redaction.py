@@ -1,4 +1,4 @@
-"""Takes passwords and tokens out of text that is about to be shown: a place or a tracking server may carry one."""
+"""Removes passwords and tokens from text before it is shown. A table's URI or a tracking server's may contain one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 _HIDDEN = "***"
 _SECRETS = (
-    # user:password@, and before a web host a token alone; the last @ ends it, as a password may hold one, or a /.
+    # user:password@, or only a token before a web host. The last @ ends it, since a password may contain @ or /.
     (
         re.compile(r"(?<=://)[^\s/@:]*:[^\s]*@(?=[\w.\[-])|(?<=https://)[^\s/@:]+@|(?<=http://)[^\s/@:]+@"),
         f"{_HIDDEN}@",
     ),
-    # Query parameters and key=value settings whose name speaks of a secret.
+    # Query parameters and key=value settings whose name suggests a secret.
     (
         re.compile(r"(?i)([\w.-]*(?:sig|token|passw|pwd|secret|api_?key|accesskey|credential)[\w.-]*=)[^&;,\s'\")]+"),
         rf"\1{_HIDDEN}",
@@ -21,12 +21,12 @@ _SECRETS = (
 
 
 def hidden(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings with the secrets in their words hidden, to be kept in a file or shown by a server."""
+    """The settings with secrets in their text values replaced by ***, fit for a file or a server."""
     return {name: without_secrets(value) if isinstance(value, str) else value for name, value in settings.items()}
 
 
 def without_secrets(text: str) -> str:
-    """The text with the secrets of its URIs hidden.
+    """The text with the secrets in its URIs replaced by ***.
 
     >>> without_secrets("cannot reach postgresql://anna:ge/heim@db/runs?token=x1")
     'cannot reach postgresql://***@db/runs?token=***'

@@ -1,4 +1,4 @@
-"""The Spark session of a job: Delta Lake, UTC, and workers that run the driver's own interpreter."""
+"""The Spark session of a job: Delta Lake, UTC, and workers that run the driver's interpreter."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from pyspark.sql import SparkSession
 from ptofa_spark.config import Settings
 from ptofa_spark.errors import DEBUG, MachineError, UserError
 from ptofa_spark.running.environment import (
-    hiding,
-    of_the_jvm,
+    added_jvm_variables,
+    hiding_modules,
     require_local_dirs,
     require_startable,
     require_worker_python,
-    said,
+    values_of,
 )
 from ptofa_spark.running.failures import why_it_failed
 from ptofa_spark.running.job import EXIT_OK, run_as_job
@@ -39,33 +39,33 @@ DELTA_PACKAGE = f"io.delta:delta-spark_2.13:{version('delta-spark')}"
 
 
 class SparkSettings(Settings):
-    """The session's settings. On a cluster leave `master` empty: spark-submit or the platform decides it."""
+    """The session's settings. On a cluster leave `master` empty: spark-submit or the platform sets it."""
 
-    app_name: str = Field("ptofa", description="name that the cluster shows")
+    app_name: str = Field("ptofa", description="application name in the cluster's list")
     master: str | None = Field(None, description="Spark master, such as local[2]; empty on a cluster")
     driver_memory: str | None = Field(None, pattern=r"^\d+[kmgt]$", description="driver heap in local mode, such as 4g")
-    shuffle_partitions: int | None = Field(None, ge=1, description="partitions of a shuffle; Spark's own if empty")
-    ui: bool = Field(False, description="serve Spark's web page")
+    shuffle_partitions: int | None = Field(None, ge=1, description="partitions of a shuffle; Spark's default if empty")
+    ui: bool = Field(False, description="serve Spark's web UI")
 
 
 @contextmanager
 def spark_session(settings: SparkSettings) -> Iterator[SparkSession]:
-    """Starts the session, or joins the one that runs (a notebook's), and stops it only if it was started here.
+    """Starts the session, or uses the active one (a notebook's), and stops it only if it was started here.
 
     Raises:
-        MachineError: Java is missing, Delta's JARs could not be had, the machine lacks memory, or a variable of the
-            environment stops Spark.
+        MachineError: Java is missing, Delta's JARs could not be fetched, the machine lacks memory, or an environment
+            variable stops Spark.
     """
     running = SparkSession.getActiveSession()
     spark = start_session(settings)
-    names = None if _on_databricks() else _encoding_of_names(spark)
+    jvm_encoding = None if _on_databricks() else _encoding_of_names(spark)
     try:
-        if names is not None:
-            _require_whole_words(names)
+        if jvm_encoding is not None:
+            _require_intact_arguments(jvm_encoding)
         yield spark
     except Exception as error:
-        if names is not None and not isinstance(error, MachineError):
-            _blame_the_locale(error, names)
+        if jvm_encoding is not None and not isinstance(error, MachineError):
+            _blame_the_locale(error, jvm_encoding)
         raise
     finally:
         if running is None and not _on_databricks():
@@ -73,15 +73,14 @@ def spark_session(settings: SparkSettings) -> Iterator[SparkSession]:
 
 
 def start_session(settings: SparkSettings) -> SparkSession:
-    """The session itself; `spark_session` is what a job uses.
+    """Starts the session, or returns the active one. Jobs use `spark_session`, which also stops it.
 
     Raises:
         MachineError: see `spark_session`.
     """
     if _on_databricks():
         return _platform_session(settings)
-    # Spark starts its Python workers as the `python3` of PATH unless told otherwise: in a virtual environment the
-    # wrong one.
+    # By default Spark starts its Python workers as the `python3` of PATH, which is wrong in a virtual environment.
     interpreter = os.environ.get("PYSPARK_PYTHON") or sys.executable
     require_local_dirs(os.environ)
     if not _jvm_runs():
@@ -93,7 +92,7 @@ def start_session(settings: SparkSettings) -> SparkSession:
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.ui.enabled", str(settings.ui).lower())
         .config("spark.sql.execution.arrow.pyspark.enabled", "true")
-        # One thread of BLAS and OpenMP a worker: several on a busy core are a hundred times slower, not faster.
+        # One BLAS and OpenMP thread per worker: several on a busy core are a hundred times slower.
         .config("spark.executorEnv.OMP_NUM_THREADS", "1")
     )
     if settings.master is not None:
@@ -106,35 +105,34 @@ def start_session(settings: SparkSettings) -> SparkSession:
                 .config("spark.driver.host", "127.0.0.1")
                 .config("spark.driver.bindAddress", "127.0.0.1")
                 .config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
-                # Delta replays a table's log in 50 tasks by default: a second of two cores for a handful of log lines.
+                # By default Delta replays a table's log in 50 tasks: a second of two cores for a few log lines.
                 .config("spark.databricks.delta.snapshotPartitions", "2")
             )
-            # The workers fork from a daemon that reads PYSPARK_PYTHON of the driver's environment before the setting.
+            # The workers' daemon prefers the driver's PYSPARK_PYTHON to the setting.
             os.environ["PYSPARK_PYTHON"] = interpreter
             os.environ.setdefault("PYSPARK_DRIVER_PYTHON", interpreter)
-            if hiding([os.getcwd()]):
-                # The workers are started with the working directory at the head of their path: a calendar.py there
-                # would be taken for Python's own. Elsewhere it stays on their path, where a console's modules lie.
+            if hiding_modules([os.getcwd()]):
+                # Workers start with the working directory first on their path, so a calendar.py there would replace
+                # Python's own. Without such a file it stays on the path: a console's modules may be there.
                 builder = builder.config("spark.executorEnv.PYTHONSAFEPATH", "1")
     if settings.driver_memory is not None:
         builder = builder.config("spark.driver.memory", settings.driver_memory)
     if settings.shuffle_partitions is not None:
         builder = builder.config("spark.sql.shuffle.partitions", settings.shuffle_partitions)
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
-        # Under spark-submit the JVM already runs and --packages has named the JARs; here Spark's own resolution gets
-        # them.
+        # Under spark-submit the JVM already runs, with the JARs of --packages. Here Spark fetches them itself.
         builder = builder.config("spark.jars.packages", DELTA_PACKAGE)
-    # Py4J logs the trace of a call that a signal has cut off, some of them by the root logger.
+    # Py4J logs the trace of a call that a signal interrupts, partly through the root logger.
     logging.getLogger("py4j").setLevel(logging.NOTSET if os.environ.get(DEBUG) else logging.CRITICAL)
     logging.getLogger().addFilter(_not_of_py4j)
-    of_ctrl_c = signal.getsignal(signal.SIGINT)
+    interrupt_handler = signal.getsignal(signal.SIGINT)
     spark = _started(builder, settings)
-    if threading.current_thread() is threading.main_thread() and of_ctrl_c is not None:
-        # PySpark's own handler of Ctrl-C calls the JVM, on a connection that waits for an answer: that may fail, and
-        # the failure then hides the interrupt. Whoever started the session stops it, and its Spark jobs with it. And a
-        # shell that runs us in the background, where Ctrl-C is not for us, has it ignored.
-        signal.signal(signal.SIGINT, of_ctrl_c)
-    # Spark and PySpark log the whole Java trace of an error that a caller is about to catch and say in one line.
+    if threading.current_thread() is threading.main_thread() and interrupt_handler is not None:
+        # PySpark's handler of Ctrl-C calls the JVM on a busy connection. If that call fails, its error hides the
+        # interrupt. `spark_session` stops the session and its Spark jobs anyway. Restoring the earlier handler also
+        # keeps Ctrl-C ignored where a shell runs the job in the background.
+        signal.signal(signal.SIGINT, interrupt_handler)
+    # Spark and PySpark log the whole Java trace of an error that the job reports in one line.
     spark.sparkContext.setLogLevel("ERROR" if os.environ.get(DEBUG) else "OFF")
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     _require_delta(spark)
@@ -150,7 +148,7 @@ def _on_databricks() -> bool:
 
 
 def _platform_session(settings: SparkSettings) -> SparkSession:
-    """Databricks' own session, which has Delta in it and outlives the job: only what is ours to set is set."""
+    """Databricks' own session. It includes Delta and outlives the job, so only the job's SQL settings are set."""
     spark = SparkSession.builder.getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     spark.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
@@ -185,7 +183,7 @@ def _started(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSes
         return _joined(builder, settings)
     try:
         with (
-            variables_of_the_jvm(of_the_jvm(os.environ, _find_spark_home())),  # type: ignore[no-untyped-call]
+            variables_of_the_jvm(added_jvm_variables(os.environ, _find_spark_home())),  # type: ignore[no-untyped-call]
             quiet_start() as output,
             no_jvm_left_behind(),
         ):
@@ -204,8 +202,8 @@ def _joined(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSess
         raise _did_not_start(str(error), settings) from error
     except (Py4JNetworkError, OSError, KeyError, ValueError) as error:
         raise MachineError(
-            f"{said(os.environ, 'PYSPARK_GATEWAY_PORT')}, and no Spark answers there: run the job by spark-submit, or "
-            "unset PYSPARK_GATEWAY_PORT"
+            f"{values_of(os.environ, 'PYSPARK_GATEWAY_PORT')}, and no Spark answers there: run the job by "
+            "spark-submit, or unset PYSPARK_GATEWAY_PORT"
         ) from error
 
 
@@ -214,7 +212,7 @@ def _did_not_start(printed: str, settings: SparkSettings) -> MachineError:
 
 
 def _encoding_of_names(spark: SparkSession) -> str | None:
-    """How the JVM writes names of files, where that is not how this process does; it follows the locale's variables."""
+    """The JVM's encoding of file names (from the locale) if it differs from this process's, else None."""
     if spark._jvm is None:
         return None
     of_jvm = str(spark._jvm.java.lang.System.getProperty("sun.jnu.encoding"))
@@ -225,37 +223,37 @@ def _encoding_of_names(spark: SparkSession) -> str | None:
     return None if same else of_jvm
 
 
-def _require_whole_words(encoding: str) -> None:
-    """Refuses words that spark-submit's JVM has passed on with question marks for each byte of a letter beyond ASCII.
+def _require_intact_arguments(encoding: str) -> None:
+    """Rejects arguments in which spark-submit's JVM replaced each byte of a non-ASCII letter by a question mark.
 
     Raises:
-        MachineError: a table would be sought, or written, under another name than the one that was given.
+        MachineError: a table would be read or written under another name than the given one.
     """
     broken = [word for word in sys.argv[1:] if "??" in word] if "PYSPARK_GATEWAY_PORT" in os.environ else []
     if broken:
-        raise MachineError(f"the argument {broken[0]} has lost its letters beyond ASCII{_of_the_locale(encoding)}")
+        raise MachineError(f"the argument {broken[0]} has lost its letters beyond ASCII{_locale_remedy(encoding)}")
 
 
-def _of_the_locale(encoding: str) -> str:
+def _locale_remedy(encoding: str) -> str:
     return (
         f" (Spark's JVM reads and writes names of files as {encoding}: set LC_ALL=C.UTF-8 where it is started; "
-        f"{said(os.environ, 'LC_ALL')})"
+        f"{values_of(os.environ, 'LC_ALL')})"
     )
 
 
 def _blame_the_locale(error: Exception, encoding: str) -> None:
-    """Says so where a name with letters that the JVM's locale does not know may be why the job failed.
+    """Adds the remedy to an error that a non-ASCII name and the JVM's locale may have caused.
 
     Raises:
-        MachineError: the error's own line, and the way out.
+        MachineError: the error's own line, and the remedy.
     """
     words = str(error) if isinstance(error, UserError) else why_it_failed(error) or ""
     if not words.isascii():
-        raise MachineError(f"{words}{_of_the_locale(encoding)}") from error
+        raise MachineError(f"{words}{_locale_remedy(encoding)}") from error
 
 
 def _resolve_jars(_: object) -> int:
-    """Starts a session once, so that Spark fetches Delta's JARs: `make install` calls this."""
+    """Starts a session once, so that Spark fetches Delta's JARs. `make install` runs this."""
     with spark_session(SparkSettings(master="local[1]", driver_memory="1g")) as spark:
         spark.range(1).count()
     return EXIT_OK

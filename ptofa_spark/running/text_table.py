@@ -1,4 +1,4 @@
-"""A table for the terminal: columns aligned, words left, numbers right."""
+"""A table for the terminal, with aligned columns."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The rows under their head; the first column stands left, the others right."""
-    widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
+    """The rows below their head, as lines. The first column is aligned left, the others right."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     lines = [_line(head, widths), "  ".join("-" * width for width in widths)]
     return "\n".join(lines + [_line(row, widths) for row in rows])
 

@@ -1,4 +1,4 @@
-"""Files of a run that are there whole or not at all, whatever happens while they are written."""
+"""Atomic writing of small files: a file is complete or absent, even if the run is killed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a file; a reader sees the old one or the new one, never a part."""
+    """Writes a file atomically: a reader sees the old content or the new, never a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A run's own: of two that write the same file at once one stands, whole.
+    # A unique name: if two runs write the same file at once, one complete version remains.
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a value as `write_whole` does, with null for what JSON has no number for: NaN and the infinities."""
+    """Writes a value as JSON, atomically. NaN and infinities become null, since JSON has no number for them."""
     write_whole(path, json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 

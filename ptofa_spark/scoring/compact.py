@@ -9,19 +9,19 @@ from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES
 
 
 def compact(users: DataFrame, expected_revenue: Column, fund_ids: tuple[str, ...]) -> DataFrame:
-    """Rows of COMPACT_SCORES.
+    """Makes rows of COMPACT_SCORES.
 
     Args:
-        users: campaign_id, user_id, risk_tolerance and the columns that `expected_revenue` needs, a row per user.
-        expected_revenue: array<double>, E in the order of fund_ids.
+        users: one row per user: campaign_id, user_id, risk_tolerance and the columns that `expected_revenue` needs.
+        expected_revenue: array<double>, expected revenue in the order of fund_ids, money per exposure.
         fund_ids: the campaign's funds, sorted.
     """
     columns = {
         "fund_ids": F.array(*[F.lit(fund) for fund in fund_ids]),
         "expected_revenue": expected_revenue,
     }
-    # Not by `DataFrame.to`: it rebuilds every array an element at a time, and refuses a frame read from Delta, which is
-    # nullable whatever it holds. That no value is null was checked when the features were read.
+    # Not `DataFrame.to`: it rebuilds every array element by element. It also rejects a frame read from Delta, whose
+    # columns are always nullable. The features were checked for nulls when they were read.
     return users.select(
         *[
             columns.get(field.name, F.col(field.name)).cast(field.dataType).alias(field.name, metadata=field.metadata)

@@ -1,4 +1,4 @@
-"""A score that is no finite number stops the job before anything is written."""
+"""Rejects scores that are not finite before anything is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAMED_USERS = 5
 
 
 def finite_or_fail(scores: DataFrame) -> DataFrame:
-    """The same rows; computing one whose scores are not all finite fails the query, and so the transaction it feeds.
+    """Adds a check to the rows: a query that computes a score that is not finite fails, and so does its transaction.
 
     Args:
         scores: user_id, expected_revenue array<double>.
@@ -29,7 +29,7 @@ def is_not_finite_failure(error: Exception) -> bool:
 
 
 def not_finite_error(scores: DataFrame) -> UserError:
-    """The error that names the first users without a finite score; costs a second pass, on failure only.
+    """The error that names the first users whose scores are not finite. It needs a second pass over the scores.
 
     Args:
         scores: user_id, expected_revenue, before `finite_or_fail`.
@@ -45,6 +45,6 @@ def not_finite_error(scores: DataFrame) -> UserError:
 def not_finite(scores: str) -> Column:
     """Whether an array is null or holds NaN, an infinity or null.
 
-    pandas hands NaN to Arrow as null, which would read as "not eligible" although a model scores every pair.
+    pandas passes NaN to Arrow as null. Null would mean "not eligible", but a model scores every pair.
     """
     return holds_not_finite(scores, null=True)

@@ -1,4 +1,4 @@
-"""Predicts logged exposures, whose outcomes are known: what the evaluation compares."""
+"""Predicts logged exposures, so that the evaluation can compare them with the known outcomes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ptofa_spark.training.artifact import read_artifact, unpack
 
 
 def predict_examples(examples: DataFrame, model_dir: str) -> DataFrame:
-    """The examples with p_c, mu, sigma, predicted_log10 and predicted_revenue, null where the model has no such head.
+    """Adds the columns p_c, mu, sigma, predicted_log10 and predicted_revenue, null if the model has no such head.
 
-    predicted_log10 is the mean of log10(1 + R) per exposure, p_c * mu / ln 10; predicted_revenue is E per exposure, in
-    the unit that the model declares.
+    predicted_log10 is the mean of log10(1 + revenue) per exposure, p_c * mu / ln 10. predicted_revenue is E per
+    exposure, in the unit that the model declares.
 
     Raises:
         UserError: no trained model in `model_dir`.

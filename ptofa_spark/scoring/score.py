@@ -27,14 +27,14 @@ from ptofa_spark.training.artifact import Artifact, read_artifact, unpack
 
 
 def score(spark: SparkSession, settings: ScoreSettings) -> str:
-    """Writes the expected revenue of every pair of the target campaign's audience, replacing that campaign's rows.
+    """Writes the expected revenue of every user-fund pair of the target campaign, replacing the campaign's rows.
 
     Returns:
         The target campaign's id.
 
     Raises:
-        UserError: no trained model; a score is NaN or infinite, and then nothing is written.
-        TableError: a feature table is missing or breaks its contract, or has no user of the audience.
+        UserError: there is no trained model, or a score is NaN or infinite; then nothing is written.
+        TableError: a feature table is missing, violates its schema, or has no user of the audience.
     """
     artifact = read_artifact(settings.model_dir)
     user_table, fund_table = (in_warehouse(settings.warehouse, name) for name in ("user_features", "fund_features"))
@@ -55,7 +55,7 @@ def score(spark: SparkSession, settings: ScoreSettings) -> str:
 
 
 def scored_users(users: DataFrame, funds: DataFrame, artifact: Artifact) -> DataFrame:
-    """One row per user with the expected revenue of every fund: COMPACT_SCORES, not yet checked to be finite.
+    """One row of COMPACT_SCORES per user, with the expected revenue of every fund, not yet checked to be finite.
 
     Args:
         users: the audience's rows of user_features, with all feature columns.
@@ -64,7 +64,7 @@ def scored_users(users: DataFrame, funds: DataFrame, artifact: Artifact) -> Data
 
     Raises:
         TableError: the campaign has no funds.
-        MissingColumnError: a feature that the model was trained on is not there.
+        MissingColumnError: a feature that the model was trained on is missing.
     """
     spark = users.sparkSession
     encoding = unpack(artifact).encoding

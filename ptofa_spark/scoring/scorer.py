@@ -1,4 +1,4 @@
-"""A trained model on arrays: what runs inside a Spark worker; knows no Spark."""
+"""Applies a trained model to pandas frames inside a Spark worker, without Spark itself."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ptofa_spark.feed.blocks import Block, Features
 from ptofa_spark.models.parts.prediction import Prediction
 from ptofa_spark.training.artifact import Artifact, LoadedModel, unpack
 
-# Pairs of one pass through the network: their activations stay in the processor's cache.
-_PAIRS_A_PASS = 8_192
+# Pairs per pass through the network: few enough that the activations stay in the processor's cache.
+_PAIRS_PER_PASS = 8_192
 
 
 @lru_cache(maxsize=2)
 def loaded(artifact: Artifact) -> LoadedModel:
-    """The model of these bytes, built once a worker process, and the process held to one thread.
+    """Builds the model from its bytes, once per worker process, and limits PyTorch to one thread.
 
-    Several threads a worker, beside as many workers as cores, would make a pass a hundred times slower.
+    There are as many workers as cores, so several threads per worker make a pass a hundred times slower.
     """
     torch.set_num_threads(1)
     return unpack(artifact)
@@ -33,19 +33,21 @@ def loaded(artifact: Artifact) -> LoadedModel:
 
 @dataclass(frozen=True)
 class CampaignFunds:
-    """The funds to score. pairs: of them with a user, by fund_id; columns: their raw `f_` columns in that order."""
+    """The funds to score, sorted by fund_id. pairs: computes the pair features; columns: raw `f_` columns, (funds,)."""
 
     pairs: CampaignPairs
     columns: pd.DataFrame
 
 
 def score_users(model: LoadedModel, funds: CampaignFunds, users: pd.DataFrame) -> Floats:
-    """E of every pair, money per exposure, (users, funds); the user's part of the first layer is computed once a user.
+    """Expected revenue of every pair, money per exposure, (users, funds).
+
+    The user's part of the first layer is computed once per user.
 
     Args:
         model: the trained model.
-        funds: the campaign's.
-        users: raw `u_` columns and those of `CampaignPairs.columns`, a row per user.
+        funds: the campaign's funds.
+        users: one row per user: raw `u_` columns and those of `CampaignPairs.columns`.
     """
     encoding, count = model.encoding, len(funds.columns)
     fund = _with_axis(encoding.fund.block(funds.columns), 0)
@@ -53,36 +55,36 @@ def score_users(model: LoadedModel, funds: CampaignFunds, users: pd.DataFrame) -
     pairs = funds.pairs.features(users, encoding.pair.columns)
     pair = _reshaped(encoding.pair.block(pd.DataFrame(pairs, index=pd.RangeIndex(len(users) * count))), count)
     scores = np.empty((len(users), count))
-    for rows, whole in score_table(len(users), max(1, _PAIRS_A_PASS // count)):
+    for rows, real in padded_pieces(len(users), max(1, _PAIRS_PER_PASS // count)):
         prediction = _predict(model, Features(_taken(user, rows), fund, _taken(pair, rows)))
-        scores[rows[:whole].numpy()] = prediction.expected_revenue[:whole].numpy()
+        scores[rows[:real].numpy()] = prediction.expected_revenue[:real].numpy()
     return scores
 
 
 def predict_rows(model: LoadedModel, examples: pd.DataFrame) -> Prediction:
-    """The prediction for each row, (examples,). examples: raw `u_`, `f_` and `p_` columns."""
+    """The predictions, each (examples,). examples: raw `u_`, `f_` and `p_` columns."""
     encoding = model.encoding
     user, fund, pair = (block.block(examples) for block in (encoding.user, encoding.fund, encoding.pair))
     parts: dict[str, list[Tensor]] = {}
-    for rows, whole in score_table(len(examples), _PAIRS_A_PASS):
+    for rows, real in padded_pieces(len(examples), _PAIRS_PER_PASS):
         prediction = _predict(model, Features(_taken(user, rows), _taken(fund, rows), _taken(pair, rows)))
         for name, values in vars(prediction).items():
             if values is not None:
-                parts.setdefault(name, []).append(values[:whole])
+                parts.setdefault(name, []).append(values[:real])
     return Prediction(**{name: torch.cat(values) for name, values in parts.items()})
 
 
-def score_table(rows: int, size: int) -> Iterator[tuple[Tensor, int]]:
-    """Row numbers in pieces of exactly `size`, the last filled up with its first row, and how many of each count.
+def padded_pieces(rows: int, size: int) -> Iterator[tuple[Tensor, int]]:
+    """Yields row numbers in pieces of exactly `size`, and how many of them are real. The last piece is padded.
 
-    A matrix product of another shape may round its last bit otherwise. With one shape for every pass a row's score
-    does not depend on the partition or the Arrow batch it came in.
+    A matrix product of another shape may round differently. With the same shape in every pass, a row's score does not
+    depend on its partition or Arrow batch.
     """
     for start in range(0, rows, size):
         numbers = torch.arange(start, start + size)
-        whole = min(size, rows - start)
-        numbers[whole:] = start
-        yield numbers, whole
+        real = min(size, rows - start)
+        numbers[real:] = start
+        yield numbers, real
 
 
 def _predict(model: LoadedModel, features: Features) -> Prediction:

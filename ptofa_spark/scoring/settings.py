@@ -1,4 +1,4 @@
-"""What `score` is asked to do."""
+"""Settings of the job `score`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ScoreSettings(Settings):
 
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
     snapshot_date: date | None = Field(None, description="snapshot of the feature tables to read; the newest if empty")
-    model_dir: LocalPath = Field("model", min_length=1, description="folder that train wrote")
+    model_dir: LocalPath = Field("model", min_length=1, description="folder of the trained model, as train wrote it")
     audience: Literal["all", "test"] = Field(
         "all", description="users to score: all, or those of the test split (for campaigns that have exposures)"
     )

@@ -1,4 +1,4 @@
-"""Batches of user ids made into Arrow batches of each user-sized table. Knows Arrow, not Spark."""
+"""Kernels that make Arrow batches of each table from batches of user ids. They do not use Spark."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def user_batches(world: World, user_id: Ints) -> Iterator[pa.RecordBatch]:
 
 
 def transaction_batches(world: World, user_id: Ints) -> Iterator[pa.RecordBatch]:
-    """Rows of `transactions` that users made of their own accord, all before the target campaign."""
+    """Rows of `transactions` that no exposure caused, all before the target campaign."""
     people = make_people(world.seed, user_id, world.calendar.weeks)
-    bought = make_purchases(people, world.funds, world.calendar.weeks)
-    seconds = world.calendar.start_seconds(world.calendar.weeks) - bought.seconds_before
+    purchases = make_purchases(people, world.funds, world.calendar.weeks)
+    seconds = world.calendar.start_seconds(world.calendar.weeks) - purchases.seconds_before
     yield pa.RecordBatch.from_pydict(
         {
-            "user_id": user_id[bought.user],
-            "fund_id": _named(world.funds.fund_id, bought.fund),
+            "user_id": user_id[purchases.user],
+            "fund_id": _named(world.funds.fund_id, purchases.fund),
             "transacted_at": pa.array(seconds * _MICROSECONDS).cast(_TIMESTAMP),
-            "amount": bought.amount,
+            "amount": purchases.amount,
         }
     )
 
@@ -59,14 +59,14 @@ def exposure_batches(world: World, user_id: Ints) -> Iterator[pa.RecordBatch]:
     appeal = truth.p_c if world.logging.selects else None
     for week in range(world.calendar.weeks):
         shown = show(world.funds, user_id, people.risk_tolerance, week, appeal)
-        pair = row, shown.fund
-        came = outcomes(
+        shown_pair = row, shown.fund
+        outcome = outcomes(
             world.seed,
             user_id,
             week,
-            truth.p_c[pair],
-            truth.mu[pair],
-            truth.sigma[pair],
+            truth.p_c[shown_pair],
+            truth.mu[shown_pair],
+            truth.sigma[shown_pair],
             world.logging.unrecorded_below,
         )
         yield pa.RecordBatch.from_pydict(
@@ -75,17 +75,17 @@ def exposure_batches(world: World, user_id: Ints) -> Iterator[pa.RecordBatch]:
                 "user_id": user_id,
                 "fund_id": _named(world.funds.fund_id, shown.fund),
                 "propensity": shown.propensity,
-                "click": came.click,
-                "conversion": came.conversion,
-                "revenue": came.revenue,
+                "click": outcome.click,
+                "conversion": outcome.conversion,
+                "revenue": outcome.revenue,
             }
         )
 
 
 def target_batches(world: World, user_id: Ints) -> Iterator[pa.RecordBatch]:
-    """The fund that the logging policy would show each user in the target campaign; its counts are the demands.
+    """The fund that the logging policy would show each user in the target campaign. Its counts become the demands.
 
-    The policy shows eligible funds only, so its own choice meets the demands exactly and under every risk limit.
+    The policy shows only eligible funds, so the demands are feasible under every risk limit.
     """
     people = make_people(world.seed, user_id, world.calendar.weeks)
     shown = show(world.funds, user_id, people.risk_tolerance, world.calendar.weeks)
@@ -93,7 +93,7 @@ def target_batches(world: World, user_id: Ints) -> Iterator[pa.RecordBatch]:
 
 
 def truth_batches(world: World, user_id: Ints) -> Iterator[pa.RecordBatch]:
-    """Rows of `truth`: every user with every fund, eligible or not."""
+    """Rows of `truth`: one per user-fund pair, eligible or not."""
     people = make_people(world.seed, user_id, world.calendar.weeks)
     truth = make_truth(people, world.funds, world.calendar.weeks, world.calibration)
     funds = len(world.funds.fund_id)

@@ -1,4 +1,4 @@
-"""What users bought of their own accord before the target campaign: the history from which a model may learn them."""
+"""Purchases without an exposure, before the target campaign: the history from which a model can learn preferences."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ptofa_spark.reproducible.hashing import normal, stream, uniform
 from ptofa_spark.simulator.funds import TYPES, Funds
 from ptofa_spark.simulator.population import People
 
-HISTORY_DAYS = 365  # of purchases before the first campaign; they go on until the target campaign
+HISTORY_DAYS = 365  # of purchases before the first campaign; purchases continue until the target campaign
 DAY_SECONDS = 86_400
-_RECENCY = 1.2  # above 1: more purchases lie late than early
+_RECENCY = 1.2  # above 1: more purchases are recent than old
 
 
 @dataclass(frozen=True)
 class Purchases:
-    """Purchases of a batch of users, each array (purchases,), a user's together.
+    """Purchases of a batch of users, each array (purchases,), grouped by user.
 
-    user: index into the batch; fund: index into the funds; seconds_before: before the target campaign's start, > 0;
-    amount: money, > 0, to the cent.
+    user: index into the batch; fund: index into the funds; seconds_before: seconds before the target campaign's start,
+    > 0; amount: money, > 0, rounded to cents.
     """
 
     user: Ints
@@ -31,7 +31,7 @@ class Purchases:
 
 
 def make_purchases(people: People, funds: Funds, weeks: int) -> Purchases:
-    """The purchases of a batch of users: a long-tailed number each, of eligible funds by taste and popularity.
+    """The purchases of a batch of users. Eligible funds are chosen by taste and popularity.
 
     Amounts are log-normal with the user's own mean and standard deviation (paper, figure 2b).
     """
@@ -47,28 +47,28 @@ def make_purchases(people: People, funds: Funds, weeks: int) -> Purchases:
 
 
 def counts_by_type(purchases: Purchases, funds: Funds, users: int) -> Ints:
-    """Purchases of each user by fund type, (users, types)."""
+    """Number of purchases by user and fund type, (users, types)."""
     cell = purchases.user * len(TYPES) + funds.type[purchases.fund]
     return np.bincount(cell, minlength=users * len(TYPES)).reshape(users, len(TYPES)).astype(np.int64)
 
 
 def chosen(weights: Floats, user: Ints, chance: Floats) -> Ints:
-    """The fund that each chance falls on when its user's weights are laid end to end.
+    """Draws a fund for each chance, in proportion to the user's weights.
 
     Args:
-        weights: (users, funds), not negative, some positive in each row.
+        weights: (users, funds), not negative, at least one positive in each row.
         user: (draws,), the row of each draw.
         chance: (draws,), uniform on (0, 1).
 
     Returns:
         (draws,), indices of funds with positive weight.
     """
-    # Cumulative sums run along a row in order: unlike a sum or a product of matrices, the same for any number of rows.
-    ends = np.cumsum(weights, axis=1)
-    total = ends[user, -1]
-    # Below the total even where the product would round up to it: the draw must fall on a fund.
+    # cumsum adds in order, so unlike sum or a matrix product its bits do not depend on the number of rows.
+    ends_uf = np.cumsum(weights, axis=1)
+    total = ends_uf[user, -1]
+    # Strictly below the total, even if the product rounds up to it, so that the draw selects a fund.
     mark = np.minimum(chance * total, np.nextafter(total, 0.0))
-    passed = ends[user] <= mark[:, None]
+    passed = ends_uf[user] <= mark[:, None]
     fund: Ints = passed.sum(axis=1).astype(np.int64)
     return fund
 

@@ -1,4 +1,4 @@
-"""Campaigns: which fund the logging policy showed each user, with what propensity, and what came of it."""
+"""Past campaigns: the fund that the logging policy showed each user, its propensity, and the outcome."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ptofa_spark.simulator.funds import Funds
 
 @dataclass(frozen=True)
 class Shown:
-    """One exposure a user. fund: index into the funds; propensity: probability of showing it. (users,)."""
+    """One exposure per user, (users,). fund: index into the funds; propensity: probability of showing it."""
 
     fund: Ints
     propensity: Floats
@@ -22,7 +22,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What came of one exposure a user, each (users,). revenue: money to the cent, 0 without a conversion."""
+    """The outcome of one exposure per user, (users,). revenue: money, rounded to cents, 0 without a conversion."""
 
     click: Bools
     conversion: Bools
@@ -30,52 +30,52 @@ class Outcomes:
 
 
 def propensities(funds: Funds, risk_tolerance: Ints, week: int, appeal: Floats | None = None) -> Floats:
-    """Probability of each fund under the logging policy: popularity among the eligible funds. (users, funds).
+    """Probability of each fund under the logging policy, (users, funds): its share of the eligible funds' popularity.
 
-    appeal: (users, funds), positive; a policy that selects shows a fund that much oftener than its popularity says.
+    appeal: (users, funds), positive; factors on the popularity, for a policy that selects.
     """
-    weights = np.where(funds.eligible(risk_tolerance), funds.weekly_weight(week)[None, :], 0.0)
+    weight_uf = np.where(funds.eligible(risk_tolerance), funds.weekly_weight(week)[None, :], 0.0)
     if appeal is not None:
-        weights = weights * appeal
-    shares: Floats = weights / np.cumsum(weights, axis=1)[:, -1:]
-    return shares
+        weight_uf = weight_uf * appeal
+    share_uf: Floats = weight_uf / np.cumsum(weight_uf, axis=1)[:, -1:]
+    return share_uf
 
 
 def show(funds: Funds, user_id: Ints, risk_tolerance: Ints, week: int, appeal: Floats | None = None) -> Shown:
     """The fund that the logging policy shows each user in a campaign.
 
     Args:
-        funds: the platform's.
+        funds: the platform's funds.
         user_id: (users,).
         risk_tolerance: (users,), 1..5.
-        week: number of the campaign, 0 the first; the one after the last past campaign is the target.
+        week: number of the campaign, from 0; the target follows the last past campaign.
         appeal: see `propensities`.
     """
-    chances = propensities(funds, risk_tolerance, week, appeal)
+    propensity_uf = propensities(funds, risk_tolerance, week, appeal)
     row = np.arange(len(user_id))
-    fund = chosen(chances, row, uniform(stream(funds.seed, "exposures", "fund"), user_id, week))
-    return Shown(fund, chances[row, fund])
+    fund = chosen(propensity_uf, row, uniform(stream(funds.seed, "exposures", "fund"), user_id, week))
+    return Shown(fund, propensity_uf[row, fund])
 
 
 def outcomes(
     seed: int, user_id: Ints, week: Ints | int, p_c: Floats, mu: Floats, sigma: Floats, unrecorded_below: float = 0.0
 ) -> Outcomes:
-    """Click, then conversion given the click, then revenue given the conversion, of one exposure a user.
+    """Draws the click, the conversion after a click, and the revenue of a conversion, for one exposure per user.
 
-    The click has probability sqrt(p_c) and the conversion after it sqrt(p_c), so that a conversion has p_c.
+    The click and the conversion after it each have probability sqrt(p_c), so a conversion has probability p_c.
 
     Args:
-        seed: of the platform.
+        seed: the platform's seed.
         user_id: (users,).
-        week: number of the campaign, or another number (users,) that tells a user's exposures apart.
-        p_c: (users,), of the fund shown; so are mu and sigma, of the log revenue.
-        mu: see p_c.
-        sigma: see p_c.
-        unrecorded_below: revenue; a conversion of less leaves a click and nothing else in the log.
+        week: number of the campaign, or numbers (users,) that distinguish a user's exposures.
+        p_c: (users,), probability of a conversion for the shown fund.
+        mu: (users,), mean of its log revenue.
+        sigma: (users,), standard deviation of its log revenue.
+        unrecorded_below: money; the log records a conversion with less revenue only as a click.
     """
-    step = np.sqrt(p_c)
-    click = uniform(stream(seed, "exposures", "click"), user_id, week) < step
-    conversion = click & (uniform(stream(seed, "exposures", "conversion"), user_id, week) < step)
+    step_probability = np.sqrt(p_c)
+    click = uniform(stream(seed, "exposures", "click"), user_id, week) < step_probability
+    conversion = click & (uniform(stream(seed, "exposures", "conversion"), user_id, week) < step_probability)
     drawn = np.exp(mu + sigma * normal(stream(seed, "exposures", "revenue"), user_id, week))
     revenue = np.maximum(np.round(drawn, 2), 0.01)
     recorded = conversion & (revenue >= unrecorded_below)

@@ -1,4 +1,4 @@
-"""The platform's funds: a handful of numbers, made on the driver and carried to the workers."""
+"""The platform's funds, made on the driver and sent to the workers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ptofa_spark.reproducible.hashing import normal, stream, uniform
 
 @dataclass(frozen=True)
 class FundType:
-    """A kind of fund and who likes it.
+    """A type of fund and the users who prefer it.
 
     risk: risk level of its first fund; conversion: shift of the conversion's logit; log_amount: shift of the log
-    revenue; youth: pull per 14 years below the mean age; wealth: pull per standard deviation of log income.
+    revenue; youth: taste per 14 years below age 42; wealth: taste per standard deviation of log income.
     """
 
     risk: int
@@ -26,8 +26,8 @@ class FundType:
     wealth: float
 
 
-# Safe types convert easily for little money and risky ones the other way round: a planner who maximises conversions
-# then loses revenue, as in period P1 of the paper's Table 2.
+# Safe types have many conversions with little revenue, risky types the opposite. So maximizing conversions loses
+# revenue, as in period P1 of the paper's Table 2.
 FUND_TYPES = {
     "money_market": FundType(1, 0.6, -0.7, 0.1, -0.3),
     "bond": FundType(2, 0.2, 0.2, -0.5, 0.1),
@@ -40,15 +40,15 @@ TYPE_NAMES = tuple(FUND_TYPES)
 TYPES = tuple(FUND_TYPES.values())
 
 _POPULARITY_EXPONENT = 0.8  # of Zipf's law: the first of 8 funds gets five times the exposures of the last
-_WEEKLY_SPREAD = 0.25  # of a fund's log popularity from one campaign to the next
+_WEEKLY_SPREAD = 0.25  # standard deviation of a fund's log popularity between campaigns
 
 
 @dataclass(frozen=True)
 class Funds:
     """All funds, each array (funds,).
 
-    type: index into TYPES; risk_level: 1..5; returns and volatility: (windows, funds) over 30, 90 and 365 days, shares;
-    drawdown and fee: shares; popularity: log of the weight with which the logging policy shows it.
+    type: index into TYPES; risk_level: 1..5; returns, volatility: (windows, funds) over 30, 90 and 365 days, shares;
+    drawdown, fee: shares; popularity: log of the logging policy's weight.
     """
 
     seed: int
@@ -67,26 +67,26 @@ class Funds:
         return allowed
 
     def weekly_weight(self, week: int) -> Floats:
-        """The logging policy's weight of each fund in a campaign, (funds,): its popularity and the week's whim."""
-        whim = normal(stream(self.seed, "policy", "weekly"), np.arange(len(self.fund_id)), week)
-        return np.exp(self.popularity + _WEEKLY_SPREAD * whim)
+        """The logging policy's weight of each fund in a campaign, (funds,): popularity times weekly noise."""
+        noise = normal(stream(self.seed, "policy", "weekly"), np.arange(len(self.fund_id)), week)
+        return np.exp(self.popularity + _WEEKLY_SPREAD * noise)
 
 
 WINDOWS = (30, 90, 365)
 
 
 def make_funds(seed: int, count: int, type_names: Sequence[str]) -> Funds:
-    """The funds of a platform; the first has risk level 1, so every user has an eligible fund.
+    """Makes the funds of a platform. The first has risk level 1, so every user has an eligible fund.
 
     Args:
-        seed: of the platform.
+        seed: the platform's seed.
         count: number of funds.
-        type_names: keys of FUND_TYPES, dealt in turn; a type's further funds may be one level riskier than its first.
+        type_names: keys of FUND_TYPES, assigned in turn; later funds of a type may be one level riskier than its first.
     """
     index = np.arange(count)
-    kind = np.array([TYPE_NAMES.index(name) for name in type_names])[index % len(type_names)]
+    fund_type = np.array([TYPE_NAMES.index(name) for name in type_names])[index % len(type_names)]
     riskier = (index >= len(type_names)) & (uniform(stream(seed, "funds", "risk"), index) < 0.3)
-    risk = np.clip(np.array([t.risk for t in TYPES])[kind] + riskier, 1, 5)
+    risk = np.clip(np.array([t.risk for t in TYPES])[fund_type] + riskier, 1, 5)
     yearly = 0.02 + 0.03 * (risk - 1)
     returns, volatility = [], []
     for days in WINDOWS:
@@ -100,7 +100,7 @@ def make_funds(seed: int, count: int, type_names: Sequence[str]) -> Funds:
     return Funds(
         seed=seed,
         fund_id=tuple(f"fund_{i:03d}" for i in range(count)),
-        type=kind,
+        type=fund_type,
         risk_level=risk,
         returns=np.stack(returns),
         volatility=np.stack(volatility),

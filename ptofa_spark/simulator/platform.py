@@ -1,4 +1,4 @@
-"""Writes a synthetic platform: Spark carries batches of user ids to the kernels and their rows to Delta tables."""
+"""Generates a synthetic platform: Spark applies the kernels to user ids and writes their rows to Delta tables."""
 
 from __future__ import annotations
 
@@ -60,19 +60,19 @@ PLATFORM_FUNDS = StructType(
     ]
 )
 
-_USERS_A_PARTITION = 250_000
-# Rows of a kernel's batch: a few dozen arrays of (users, funds) doubles must fit a worker beside Arrow's own copy.
-_PAIRS_A_BATCH = 200_000
-_CONVERSION_HOURS = 6 * 24  # after the campaign's start, within which a conversion becomes a transaction
+_USERS_PER_PARTITION = 250_000
+# A worker must have memory for a few dozen arrays of (users, funds) doubles and Arrow's own copy.
+_PAIRS_PER_BATCH = 200_000
+_CONVERSION_HOURS = 6 * 24  # within which a conversion after the campaign's start becomes a transaction
 
 
 def generate_platform(spark: SparkSession, settings: GeneratePlatformSettings) -> None:
     """Writes users, funds, campaigns, transactions, exposures, demands and truth into the warehouse.
 
-    Every value is a pure function of the seed, the table and the key: neither partitions nor cores change a row.
+    Every value is a pure function of seed, table and key, so partitions and cores do not change a row.
 
     Raises:
-        TableError: the warehouse holds something else where a table belongs.
+        TableError: something else exists where a table would be written.
     """
     with stage("generate_platform", users=settings.users, scenario=settings.scenario) as report:
         require_targets(spark, settings.warehouse, (*RAW_TABLES, "truth"))
@@ -81,25 +81,25 @@ def generate_platform(spark: SparkSession, settings: GeneratePlatformSettings) -
         for name, frame in platform_tables(world, ids).items():
             with stage(f"generate_{name}"):
                 write_table(frame, in_warehouse(settings.warehouse, name), kind=name)
-        # From the table just written: making the exposures twice costs more than reading them.
+        # Reading the exposures back costs less than generating them twice.
         exposures = read_table(spark, in_warehouse(settings.warehouse, "exposures"), EXPOSURES)
         with stage("generate_transactions"):
-            bought = carried(world, ids, batches.transaction_batches, TRANSACTIONS)
-            all_bought = bought.unionByName(converted_transactions(world, exposures))
-            write_table(all_bought, in_warehouse(settings.warehouse, "transactions"), kind="transactions")
+            unprompted = carried(world, ids, batches.transaction_batches, TRANSACTIONS)
+            transactions = unprompted.unionByName(converted_transactions(world, exposures))
+            write_table(transactions, in_warehouse(settings.warehouse, "transactions"), kind="transactions")
         with stage("generate_demands"):
             write_table(demands(world, ids, exposures), in_warehouse(settings.warehouse, "demands"), kind="demands")
         report.counts |= {"funds": settings.fund_count, "campaigns": settings.weeks + 1}
 
 
 def user_ids(spark: SparkSession, users: int) -> DataFrame:
-    """The ids 0 .. users - 1, in enough partitions for the cores and for a partition's memory."""
-    partitions = max(spark.sparkContext.defaultParallelism, -(-users // _USERS_A_PARTITION))
+    """The ids 0 .. users - 1, in at least one partition per core and per 250,000 users."""
+    partitions = max(spark.sparkContext.defaultParallelism, -(-users // _USERS_PER_PARTITION))
     return spark.range(0, users, 1, partitions).withColumnRenamed("id", "user_id")
 
 
 def platform_tables(world: World, ids: DataFrame) -> dict[str, DataFrame]:
-    """The tables that depend on no other table: users, funds, campaigns, exposures, truth."""
+    """The tables that do not depend on another table: users, funds, campaigns, exposures, truth."""
     spark = ids.sparkSession
     calendar = world.calendar
     starts = [(calendar.campaign_id(week), calendar.start_date(week)) for week in range(calendar.weeks + 1)]
@@ -113,14 +113,14 @@ def platform_tables(world: World, ids: DataFrame) -> dict[str, DataFrame]:
 
 
 def carried(world: World, ids: DataFrame, kernel: Kernel, schema: StructType) -> DataFrame:
-    """The rows that a kernel makes of the user ids, wherever and in whatever batches Spark has them."""
-    step = max(1, _PAIRS_A_BATCH // len(world.funds.fund_id))
+    """Applies a kernel to the user ids in Spark, in batches of limited size."""
+    batch_users = max(1, _PAIRS_PER_BATCH // len(world.funds.fund_id))
 
-    def rows(arriving: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in arriving:
+    def rows(id_batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in id_batches:
             user_id = batch.column("user_id").to_numpy(zero_copy_only=False).astype(np.int64)
-            for start in range(0, len(user_id), step):
-                yield from kernel(world, user_id[start : start + step])
+            for start in range(0, len(user_id), batch_users):
+                yield from kernel(world, user_id[start : start + batch_users])
 
     return ids.mapInArrow(rows, schema)
 
@@ -131,7 +131,7 @@ def fund_rows(world: World) -> list[tuple[object, ...]]:
     columns = [
         funds.fund_id,
         funds.risk_level.tolist(),
-        [TYPE_NAMES[kind] for kind in funds.type],
+        [TYPE_NAMES[fund_type] for fund_type in funds.type],
         *funds.returns.tolist(),
         *funds.volatility.tolist(),
         funds.drawdown.tolist(),
@@ -141,7 +141,7 @@ def fund_rows(world: World) -> list[tuple[object, ...]]:
 
 
 def converted_transactions(world: World, exposures: DataFrame) -> DataFrame:
-    """The conversions as purchases: within six days after their campaign's start, never before it."""
+    """The conversions as transactions, each within six days after its campaign's start."""
     calendar = world.calendar
     start = F.lit(None).cast("bigint")
     for week in range(calendar.weeks):
@@ -158,7 +158,7 @@ def converted_transactions(world: World, exposures: DataFrame) -> DataFrame:
 
 
 def demands(world: World, ids: DataFrame, exposures: DataFrame) -> DataFrame:
-    """Demands of every campaign and fund: what past ones delivered, and what the policy would show in the target."""
+    """Demands by campaign and fund: the past exposures, and those that the policy would make in the target campaign."""
     calendar, spark = world.calendar, ids.sparkSession
     target = carried(world, ids, batches.target_batches, StructType([FUND_ID]))
     target = target.withColumn("campaign_id", F.lit(calendar.campaign_id(calendar.weeks)))

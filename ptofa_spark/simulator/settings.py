@@ -1,4 +1,4 @@
-"""Settings of the synthetic platform, and the figures of the paper its two scenarios are calibrated to."""
+"""Settings of the synthetic platform, and the figures of the paper to which its two scenarios are calibrated."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ptofa_spark.config import Settings
 
 @dataclass(frozen=True)
 class Scenario:
-    """What a scenario is calibrated to; the truth's constants are solved for these (truth.py).
+    """Targets of the calibration in truth.py.
 
-    fund_types: names, dealt to the funds in turn; funds: how many when the settings do not say;
-    conversion_rate: conversions per exposure of the logging policy; revenue: mean money of a conversion;
-    oracle_auc: AUC of the true p_c over the logging policy's exposures.
+    fund_types: names, assigned to the funds in turn; funds: default number of funds; conversion_rate: conversions per
+    exposure of the logging policy; revenue: mean revenue of a conversion, money; oracle_auc: AUC of the true p_c over
+    the logging policy's exposures.
     """
 
     fund_types: tuple[str, ...]
@@ -27,9 +27,9 @@ class Scenario:
     oracle_auc: float
 
 
-# Promotion: CPME 2.05 - 4.29 and RPME / CPME of about 5,500 in Table 2, AUC .83 of the best model on LCT-A in Table 1.
-# Recommendation: four fund types and AUC .93 on LCT-B, whose MSE of .42 is that of ten times the conversions at equal
-# revenue.
+# Promotion: conversions per mille exposures (CPME) of 2.05 to 4.29 and RPME / CPME of about 5,500 (RPME: revenue per
+# mille) in Table 2; AUC .83 of the best model on LCT-A in Table 1. Recommendation: four fund types and AUC .93 on
+# LCT-B, whose MSE of .42 corresponds to ten times the conversions at equal revenue.
 SCENARIOS = {
     "promotion": Scenario(("money_market", "bond", "mixed", "index", "stock", "gold"), 8, 0.003, 5_500.0, 0.84),
     "recommendation": Scenario(("money_market", "bond", "mixed", "stock"), 4, 0.03, 5_500.0, 0.93),
@@ -37,10 +37,10 @@ SCENARIOS = {
 
 
 class GeneratePlatformSettings(Settings):
-    """What platform to make and where to write it."""
+    """Settings of the job `generate_platform`."""
 
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
-    seed: int = Field(7, ge=0, description="another seed, another platform")
+    seed: int = Field(7, ge=0, description="seed of all random numbers")
     users: int = Field(200_000, ge=1, le=10_000_000_000, description="number of users")
     funds: int | None = Field(None, ge=1, le=200, description="number of funds; 8 in promotion, 4 in recommendation")
     scenario: Literal["promotion", "recommendation"] = Field(
@@ -48,7 +48,7 @@ class GeneratePlatformSettings(Settings):
     )
     weeks: int = Field(4, ge=1, le=52, description="past weekly campaigns with exposures, before the target campaign")
     exposure_policy: Literal["popularity", "selected"] = Field(
-        "popularity", description="past campaigns showed funds by popularity, or selected: likely converters oftener"
+        "popularity", description="past campaigns showed funds by popularity, or selected: likely converters more often"
     )
     unrecorded_below: float = Field(
         0.0, ge=0, allow_inf_nan=False, description="conversions of less revenue are missing from the log"
@@ -57,5 +57,5 @@ class GeneratePlatformSettings(Settings):
 
     @property
     def fund_count(self) -> int:
-        """The number of funds, the scenario's own where the settings name none."""
+        """The number of funds; the scenario's default if the settings have none."""
         return SCENARIOS[self.scenario].funds if self.funds is None else self.funds

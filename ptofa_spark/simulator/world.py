@@ -1,4 +1,4 @@
-"""The world of one platform: what the driver decides once and every worker needs to make any row of any table."""
+"""The parts of a platform that the driver makes once and every worker needs to make rows of any table."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ptofa_spark.simulator.truth import Calibration, calibrate
 
 @dataclass(frozen=True)
 class Calendar:
-    """Weekly campaigns: `weeks` past ones, numbered from 0, and the target, whose number is `weeks`."""
+    """Weekly campaigns: past ones, numbered 0 to weeks - 1, and the target campaign, number `weeks`."""
 
     weeks: int
     target_date: date
 
     def campaign_id(self, week: int) -> str:
-        """Name of a campaign; names sort as the campaigns do."""
+        """Id of a campaign. Ids sort by date."""
         return f"week_{week + 1:02d}"
 
     def start_date(self, week: int) -> date:
@@ -34,8 +34,8 @@ class Calendar:
 class Logging:
     """How past campaigns were logged.
 
-    selects: funds were shown in proportion to their conversion rate with the user too, not to their popularity alone;
-    unrecorded_below: least revenue of a conversion that the log holds.
+    selects: whether funds were shown in proportion to popularity times the pair's conversion probability, not to
+    popularity alone; unrecorded_below: least revenue of a recorded conversion, money.
     """
 
     selects: bool
@@ -44,7 +44,7 @@ class Logging:
 
 @dataclass(frozen=True)
 class World:
-    """A platform before its users are made; small, and the same for any number of users."""
+    """A platform without its users; small, and independent of the number of users."""
 
     seed: int
     scenario: Scenario
@@ -55,7 +55,7 @@ class World:
 
 
 def make_world(settings: GeneratePlatformSettings) -> World:
-    """The world of the settings; takes less than a second."""
+    """Makes the world for the settings, in less than a second."""
     scenario = SCENARIOS[settings.scenario]
     funds = make_funds(settings.seed, settings.fund_count, scenario.fund_types)
     return World(

@@ -1,4 +1,4 @@
-"""The rows of one campaign, of a table that holds several."""
+"""Selects the rows of one campaign from a table that holds several."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CAMPAIGN = "campaign_id"
 
 
 def names_campaigns(columns: Sequence[str]) -> bool:
-    """Whether a table's rows are each of a campaign: a column is called so, however it is spelled.
+    """Whether a table has a column campaign_id, ignoring case and outer spaces.
 
     >>> names_campaigns(["user_id", "Campaign_ID "]), names_campaigns(["user_id"])
     (True, False)
@@ -23,15 +23,17 @@ def names_campaigns(columns: Sequence[str]) -> bool:
 
 
 def of_campaign(frame: DataFrame, table: str, campaign: str) -> tuple[DataFrame, int]:
-    """The campaign's rows, and how many rows are of other campaigns.
+    """The campaign's rows, and the number of rows of other campaigns.
+
+    Counts the campaigns, which reads only the column campaign_id.
 
     Args:
-        frame: with a column campaign_id; the names in it are counted, which reads no other column.
+        frame: rows with a column campaign_id.
         table: the table argument, for messages.
-        campaign: the campaign.
+        campaign: the campaign's id.
 
     Raises:
-        TableError: no row is of the campaign, or some rows are of a campaign that it nearly meets.
+        TableError: the table has no row of the campaign, or also has a campaign with a confusingly similar id.
     """
     rows = {row[CAMPAIGN]: row["count"] for row in frame.groupBy(CAMPAIGN).count().collect()}
     require_campaign(rows, table, campaign)
@@ -39,10 +41,10 @@ def of_campaign(frame: DataFrame, table: str, campaign: str) -> tuple[DataFrame,
 
 
 def require_campaign(known: Collection[str], table: str, campaign: str) -> None:
-    """Refuses a campaign that the table does not hold, or holds under two names.
+    """Requires that the table has the campaign, and no other campaign with a confusingly similar id.
 
     Raises:
-        TableError: the campaign is not among the known ones, or another one nearly meets it.
+        TableError: the campaign is not among the known ones, or a similar id is.
     """
     if campaign not in known:
         raise TableError(

@@ -1,4 +1,4 @@
-"""What a user may say of their CSV files, in every job that reads such files."""
+"""Settings for CSV files, shared by every job that reads them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _BY_NAME = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|
 
 
 class CsvSettings(Settings):
-    """Settings that jobs share which read CSV files."""
+    """Separator and decimal mark of CSV files."""
 
     csv_separator: str | None = Field(
-        None, description="separator of CSV cells: one character, or tab; found in the header line if empty"
+        None, description="separator of CSV cells: one character, or tab; detected in the header line if empty"
     )
     csv_decimal: Literal[".", ","] | None = Field(
         None,
-        description="decimal mark of CSV numbers; if empty a point, or what the cells show where no comma separates",
+        description="decimal mark of CSV numbers; if empty, a point, or detected if the separator is not a comma",
     )
 
     @field_validator("csv_separator")
@@ -34,5 +34,5 @@ class CsvSettings(Settings):
         return character
 
     def csv_form(self) -> CsvForm:
-        """The settings as the reader takes them."""
+        """The settings in the form that the CSV reader takes."""
         return CsvForm(self.csv_separator, self.csv_decimal)

@@ -1,4 +1,4 @@
-"""Lists of names as a user writes them on the command line, where a name may hold the separator in double quotes."""
+"""Parses lists of names from the command line. A name in double quotes may contain the separator."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 
 def readings(text: str, separator: str) -> Iterator[list[str]]:
-    """The ways to read the list, the plain one first: cut at each separator; with quotes; with blanks before quotes.
+    """Yields the possible readings of a list: split at each separator; with quotes; with blanks before quotes.
 
-    The caller takes the first whose names it knows: then every name can be written, whatever it holds.
+    The caller takes the first reading whose names it knows. So every name can be written, whatever characters it has.
 
     >>> list(readings('"a, b", c', ","))
     [['"a', ' b"', ' c'], ['a, b', ' c'], ['a, b', 'c']]
@@ -25,7 +25,7 @@ def readings(text: str, separator: str) -> Iterator[list[str]]:
 
 
 def in_quotes(name: str) -> str:
-    """The name as it stands in a list that is read with quotes.
+    """The name in double quotes, as a list with quotes contains it.
 
     >>> print(in_quotes('a "new" fund, b'))
     "a ""new"" fund, b"

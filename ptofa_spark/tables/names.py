@@ -1,4 +1,4 @@
-"""A table argument, a catalog name or a path, as Spark reads it: the only place that builds SQL identifiers."""
+"""Parses table arguments, which are catalog names or paths. Only this module builds SQL identifiers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TableName:
 
     @classmethod
     def parse(cls, text: str) -> TableName:
-        """Two or three dotted words that are no file, nor end as one, are a catalog name; everything else is a path.
+        """Parses an argument: two or three dotted words are a catalog name, unless they name a file; others are paths.
 
         Raises:
             TableError: the text is empty.
@@ -44,7 +44,7 @@ class TableName:
         return cls(text, dotted and not Path(text).exists())
 
     def sql(self) -> str:
-        """A catalog name as it stands in SQL, each part quoted: `a`.`b`. A path is opened by path, never by SQL."""
+        """The catalog name in SQL, each part quoted: `a`.`b`. Not for paths, which are never opened by SQL."""
         return ".".join(quoted(part) for part in self.text.split("."))
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ class TableName:
 
 
 def file_ending(text: str) -> str:
-    """The ending by which a path or URI names a file of a known kind, such as `csv`; empty where it names none.
+    """The file ending of a path or URI if it is a known one, such as `csv`; else empty.
 
     >>> file_ending("out/allocation.CSV"), file_ending("main.ptofa.allocation"), file_ending("csv")
     ('csv', '', '')
@@ -62,7 +62,7 @@ def file_ending(text: str) -> str:
 
 
 def in_warehouse(warehouse: str, table: str) -> str:
-    """The table argument of a table of the warehouse, which is a directory, a URI or a `catalog.schema`.
+    """The argument of a table in a warehouse, which is a directory, a URI or a `catalog.schema`.
 
     >>> in_warehouse("warehouse", "users"), in_warehouse("main.sales", "users")
     ('warehouse/users', 'main.sales.users')
@@ -73,15 +73,15 @@ def in_warehouse(warehouse: str, table: str) -> str:
 
 
 def quoted(identifier: str) -> str:
-    """An identifier between backticks, backticks inside doubled."""
+    """An identifier in backticks, with backticks inside it doubled."""
     return "`" + identifier.replace("`", "``") + "`"
 
 
 def sql_string(value: str) -> str:
     r"""A string literal for a SQL predicate, such as Delta's `replaceWhere`.
 
-    Whatever is not a letter, a digit or one of ` _-.:` stands as its code: so nothing ends the literal, and Spark does
-    not take `${...}` in it for a variable of its own.
+    Every character except letters, digits and ` _-.:` is written as its code. So nothing ends the literal early, and
+    Spark does not substitute `${...}` in it.
 
     >>> print(sql_string("it's"))
     'it\u0027s'

@@ -1,4 +1,4 @@
-"""Opens a table, Delta, Parquet or CSV by its content; no row of it is read yet."""
+"""Opens a table without reading its rows. Its content decides whether it is Delta, Parquet or CSV."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ptofa_spark.tables.names import TableName
 
 logger = logging.getLogger(__name__)
 
-_NOT_THERE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND")
-# Spark reads files of these formats leniently, and a catalog's table of them too.
-_OF_TEXT = ("csv", "text", "json", "xml")
+_NOT_FOUND = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND")
+# Spark parses these formats leniently, also in tables of the catalog.
+_TEXT_FORMATS = ("csv", "text", "json", "xml")
 
 
 @dataclass(frozen=True)
 class TypedTable:
-    """A table whose columns have types. as_text: columns whose text stands for a value, of partition folders."""
+    """A table whose columns have types. as_text: columns of partition folders, whose text stands for a value."""
 
     frame: DataFrame
     as_text: frozenset[str] = frozenset()
@@ -36,21 +36,21 @@ class TypedTable:
 def open_table(
     spark: SparkSession, name: TableName, wanted: Collection[str], version: int | None, csv: CsvForm
 ) -> TypedTable | CsvFiles:
-    """The table as it lies there; of CSV files, their headers.
+    """Opens the table. Of CSV files, only the headers are read.
 
     Args:
         spark: the session.
         name: the table.
-        wanted: names of columns; a CSV file's first row that has them is its header.
+        wanted: column names, by which the separator of CSV files is recognized.
         version: Delta version; the newest if None.
-        csv: what the user says of CSV files.
+        csv: the user's settings for CSV files.
 
     Raises:
-        TableError: no such table, no known content, or files of several formats.
+        TableError: no such table, unknown content, or files of several formats.
     """
     options = {} if version is None else {"versionAsOf": str(version)}
     if name.in_catalog:
-        return TypedTable(_of_the_catalog(spark, name, options))
+        return TypedTable(_open_in_catalog(spark, name, options))
     if DeltaTable.isDeltaTable(spark, name.text):
         try:
             return TypedTable(spark.read.options(**options).format("delta").load(name.text))
@@ -63,35 +63,35 @@ def open_table(
         logger.info("table=%s left_out=%s reason=hidden", name, _listed(place.hidden))
     if not place.files:
         raise TableError(f"table {name} is empty, it holds no file of data: give a Delta table, Parquet or CSV")
-    found = formats(spark, place)
-    for file, form in found.items():
+    by_file = formats(spark, place)
+    for file, form in by_file.items():
         if isinstance(form, Foreign):
             raise TableError(f"table {name}: {file.name} is {form.what}: {form.way_out}")
-    packed = {file: form for file, form in found.items() if not isinstance(form, Foreign)}
-    kinds = {"parquet" if form == "parquet" else "csv" for form in packed.values()}
-    if len(kinds) > 1:
+    packed = {file: form for file, form in by_file.items() if not isinstance(form, Foreign)}
+    table_formats = {"parquet" if form == "parquet" else "csv" for form in packed.values()}
+    if len(table_formats) > 1:
         one = next(file.name for file, form in packed.items() if form == "parquet")
         other = next(file.name for file, form in packed.items() if form != "parquet")
         raise TableError(f"table {name} holds Parquet ({one}) beside text ({other}): keep files of one format")
-    if kinds == {"csv"}:
+    if table_formats == {"csv"}:
         if place.empty:
             logger.info("table=%s left_out=%s reason=empty", name, _listed(place.empty))
         return open_csv(spark, place, packed, list(wanted), csv)
     return TypedTable(read_parquet(spark, place), frozenset(key for key, _ in place.files[0].partition))
 
 
-def _of_the_catalog(spark: SparkSession, name: TableName, options: dict[str, str]) -> DataFrame:
+def _open_in_catalog(spark: SparkSession, name: TableName, options: dict[str, str]) -> DataFrame:
     try:
         frame = spark.read.options(**options).table(name.sql())
         provider = _provider(spark, name)
     except AnalysisException as error:
-        if error.getCondition() not in _NOT_THERE:
+        if error.getCondition() not in _NOT_FOUND:
             raise TableError(f"table {name} cannot be read: {_first_line(error)}") from error
         raise TableError(
             f"there is no table {name} in the catalog, and no such file or folder in the working directory: "
             "correct the name, or give a path or URI"
         ) from error
-    if provider in _OF_TEXT:
+    if provider in _TEXT_FORMATS:
         raise TableError(
             f"table {name} of the catalog is {provider.upper()}, which Spark reads without a check of its rows: "
             "give the path of its files instead"
@@ -100,7 +100,7 @@ def _of_the_catalog(spark: SparkSession, name: TableName, options: dict[str, str
 
 
 def _provider(spark: SparkSession, name: TableName) -> str:
-    """The format of a table of the catalog, "" of a view."""
+    """The format of a table in the catalog; "" for a view."""
     rows = spark.sql(f"DESCRIBE TABLE EXTENDED {name.sql()}").where("lower(col_name) = 'provider'").collect()
     return str(rows[-1]["data_type"]).lower() if rows else ""
 
@@ -110,13 +110,13 @@ def _first_line(error: PySparkException) -> str:
 
 
 def _has_log(spark: SparkSession, path: str) -> bool:
-    """Whether a Delta log was begun there, which is what a first write leaves that was cut off."""
+    """Whether a Delta log was begun there, as an interrupted first write leaves it."""
     log, file_system = hadoop_path(spark, f"{path.rstrip('/')}/_delta_log")
     return bool(file_system.exists(log))
 
 
 def table_exists(spark: SparkSession, argument: str) -> bool:
-    """Whether a table or any file is at the argument."""
+    """Whether the argument names an existing table or file."""
     name = TableName.parse(argument)
     if name.in_catalog:
         return bool(spark.catalog.tableExists(name.sql()))

@@ -1,4 +1,4 @@
-"""Reads a table, Delta, Parquet or CSV by its content, and holds it to its contract."""
+"""Reads a table (Delta, Parquet or CSV) and checks it against its schema."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def read_table(
     allow_null: bool = False,
     csv: CsvForm = AS_FOUND,
 ) -> DataFrame:
-    """Reads the table and returns its contract's columns, in the contract's order and types.
+    """Reads the table and returns the schema's columns, in the schema's order and types.
 
     Args:
         spark: the session.
-        argument: catalog name or path/URI of a Delta table, a Parquet folder or file, or a CSV with a header.
-        schema: the contract; a column that is not nullable there must hold no null.
-        keep_extra: keep further columns, after the contract's, sorted by name.
+        argument: catalog name, or path or URI of a Delta table, a Parquet folder or file, or a CSV with a header.
+        schema: the table's schema; nulls are rejected in columns that are not nullable there.
+        keep_extra: keep further columns, after the schema's, sorted by name.
         version: Delta version to read; the newest if None.
-        allow_null: whether the caller deals with nulls where the contract has none.
-        csv: what the user says of CSV files.
+        allow_null: do not check for nulls; the caller handles them.
+        csv: the user's settings for CSV files.
 
     Raises:
-        TableError: no such table, no known content, or a row or value that is not what the contract says.
-        MissingColumnError: a column of the contract is missing.
-        ColumnTypeError: a column's type cannot be read as the contract's without loss.
+        TableError: no such table, unknown content, or a row or value that violates the schema.
+        MissingColumnError: a column of the schema is missing.
+        ColumnTypeError: a column cannot be converted to the schema's type without loss.
     """
     opened = open_table(spark, TableName.parse(argument), schema.names, version, csv)
     if isinstance(opened, CsvFiles):
@@ -60,20 +60,20 @@ def read_table(
 
 
 def read_columns(spark: SparkSession, argument: str, version: int | None = None, csv: CsvForm = AS_FOUND) -> list[str]:
-    """The names of a table's columns, to tell apart the forms that a table may have.
+    """The names of a table's columns, to distinguish the forms that a table may have.
 
-    A name that differs from one of a contract by case or outer spaces alone counts as that.
+    A name that differs only by case or outer spaces from one of a known schema is returned as that one.
 
     Args:
         spark: the session.
         argument: the table.
         version: Delta version; the newest if None.
-        csv: what the user says of CSV files.
+        csv: the user's settings for CSV files.
     """
     opened = open_table(spark, TableName.parse(argument), KNOWN_COLUMNS, version, csv)
     names = opened.groups[0].names if isinstance(opened, CsvFiles) else opened.frame.columns
     matched = _matched(argument, names, sorted(KNOWN_COLUMNS))
-    other = [name for place, name in enumerate(names) if place not in matched.position.values()]
+    other = [name for number, name in enumerate(names) if number not in matched.position.values()]
     return [*matched.position, *other]
 
 
@@ -88,13 +88,13 @@ def _matched(argument: str, names: Sequence[str], wanted: Sequence[str]) -> Matc
 
 
 def _require_columns(argument: str, names: Sequence[str], schema: StructType) -> Matched:
-    """Where the contract's columns stand; says so once where a name is not quite the contract's."""
+    """Matches the schema's columns by name. Logs names that differ by case or outer spaces."""
     matched = _matched(argument, names, schema.names)
     missing = [name for name in schema.names if name not in matched.position]
     if missing:
         raise MissingColumnError(argument, missing, names)
     if matched.renamed:
-        pairs = ",".join(f"{found!r}->{name}" for name, found in matched.renamed.items())
+        pairs = ",".join(f"{in_file!r}->{name}" for name, in_file in matched.renamed.items())
         logger.info("table=%s columns_by_case_or_blanks=%s", argument, pairs)
     return matched
 
@@ -104,15 +104,17 @@ def _from_csv(
 ) -> DataFrame:
     argument = files.place.argument
     others: list[str] = []
-    for place, group in enumerate(files.groups):
-        about = argument if len(files.groups) == 1 else next(iter(group.files)).name
-        matched = _require_columns(about, group.names, schema)
-        extra = sorted(name for at, name in enumerate(group.names) if at not in matched.position.values() and name)
+    for group_number, group in enumerate(files.groups):
+        source = argument if len(files.groups) == 1 else next(iter(group.files)).name
+        matched = _require_columns(source, group.names, schema)
+        extra = sorted(
+            name for number, name in enumerate(group.names) if number not in matched.position.values() and name
+        )
         if keep_extra and len(set(extra)) < len(extra):
-            raise TableError(f"table {about} has one of the columns {', '.join(extra)} twice: keep one of each")
-        if keep_extra and place and extra != others:
+            raise TableError(f"table {source} has one of the columns {', '.join(extra)} twice: keep one of each")
+        if keep_extra and group_number and extra != others:
             raise TableError(
-                f"table {about} has the further columns {', '.join(extra) or 'none'}, another file of {argument} has "
+                f"table {source} has the further columns {', '.join(extra) or 'none'}, another file of {argument} has "
                 f"{', '.join(others) or 'none'}: give each file the same columns"
             )
         others = extra
@@ -120,18 +122,18 @@ def _from_csv(
         if kind_of_type(field.dataType) is None:
             raise ColumnTypeError(argument, field.name, "string", field.dataType.simpleString())
     rows = read_csv(spark, files, schema, others if keep_extra else [], csv)
-    _say(argument, rows.report, sum(len(group.files) * len(group.header.above) for group in files.groups))
+    _log_report(argument, rows.report, sum(len(group.files) * len(group.header.above) for group in files.groups))
     if not allow_null:
         _require_no_null(argument, schema, rows.report.nulls)
     return rows.frame
 
 
-def _say(argument: str, report: Report, above: int) -> None:
-    """What a user should know of how the files were read, a line for each."""
+def _log_report(argument: str, report: Report, above: int) -> None:
+    """Logs how the files were interpreted, one line per fact."""
     left_out = {"blank_lines": report.blank, "repeated_headers": report.above - above}
-    said = "".join(f" {what}={count}" for what, count in left_out.items() if count > 0)
-    if said:
-        logger.info("table=%s rows=%d left_out%s", argument, report.rows, said)
+    counts = "".join(f" {what}={count}" for what, count in left_out.items() if count > 0)
+    if counts:
+        logger.info("table=%s rows=%d left_out%s", argument, report.rows, counts)
     for column, count in report.rewritten.items():
         logger.info("table=%s column=%s cells=%d read 7 where 007 or 7.0 stands", argument, column, count)
     for column, count in report.naive.items():
@@ -143,23 +145,23 @@ def _say(argument: str, report: Report, above: int) -> None:
 def _from_typed(opened: TypedTable, argument: str, schema: StructType, keep_extra: bool, allow_null: bool) -> DataFrame:
     names = opened.frame.columns
     matched = _require_columns(argument, names, schema)
-    # By position: Spark would not tell two columns apart whose names differ by case alone.
-    own = {name: names[place] for name, place in matched.position.items()}
-    extra = sorted(name for place, name in enumerate(names) if place not in matched.position.values())
-    found = {field.name: field for field in opened.frame.schema}
-    read: dict[str, Conversion] = {}
+    # By position, since Spark does not distinguish columns whose names differ only by case.
+    own = {name: names[number] for name, number in matched.position.items()}
+    extra = sorted(name for number, name in enumerate(names) if number not in matched.position.values())
+    actual = {field.name: field for field in opened.frame.schema}
+    conversions: dict[str, Conversion] = {}
     for field in schema:
         column = F.col(quoted(own[field.name]))
-        has = found[own[field.name]]
-        way = conversion(column, has, field.dataType, as_text=own[field.name] in opened.as_text)
-        if way is None:
+        has = actual[own[field.name]]
+        converted = conversion(column, has, field.dataType, as_text=own[field.name] in opened.as_text)
+        if converted is None:
             raise ColumnTypeError(argument, field.name, has.dataType.simpleString(), field.dataType.simpleString())
-        read[field.name] = way
-        if way.notice:
-            logger.info("table=%s column=%s %s", argument, field.name, way.notice)
-    _require_values(opened.frame, argument, schema, own, read, allow_null)
+        conversions[field.name] = converted
+        if converted.notice:
+            logger.info("table=%s column=%s %s", argument, field.name, converted.notice)
+    _require_values(opened.frame, argument, schema, own, conversions, allow_null)
     return opened.frame.select(
-        *[read[field.name].value.cast(field.dataType).alias(field.name) for field in schema],
+        *[conversions[field.name].value.cast(field.dataType).alias(field.name) for field in schema],
         *[F.col(quoted(column)) for column in (extra if keep_extra else [])],
     )
 
@@ -169,21 +171,21 @@ def _require_values(
     table: str,
     schema: StructType,
     own: dict[str, str],
-    read: dict[str, Conversion],
+    conversions: dict[str, Conversion],
     allow_null: bool,
 ) -> None:
-    """One pass that counts, per column, nulls that may not be there, and finds a value that does not fit the type."""
+    """In one pass, counts forbidden nulls per column and finds values that do not fit the type. Rejects both."""
     nullable = {field.name: field.nullable for field in frame.schema}
-    must_hold = [each for each in schema if not (allow_null or each.nullable) and nullable[own[each.name]]]
-    to_fit = [field for field in schema if read[field.name].fits is not None]
-    if not to_fit and not must_hold:
+    not_null = [each for each in schema if not (allow_null or each.nullable) and nullable[own[each.name]]]
+    to_fit = [field for field in schema if conversions[field.name].fits is not None]
+    if not to_fit and not not_null:
         return
     checks = [
-        F.count(F.when(F.col(quoted(own[field.name])).isNull(), 1)).alias(f"nulls_{field.name}") for field in must_hold
+        F.count(F.when(F.col(quoted(own[field.name])).isNull(), 1)).alias(f"nulls_{field.name}") for field in not_null
     ]
     for field in to_fit:
         column = F.col(quoted(own[field.name]))
-        bad = column.isNotNull() & ~F.coalesce(cast(Column, read[field.name].fits), F.lit(False))
+        bad = column.isNotNull() & ~F.coalesce(cast(Column, conversions[field.name].fits), F.lit(False))
         checks.append(F.min(F.when(bad, column.cast("string"))).alias(f"misfit_{field.name}"))
     row = frame.agg(*checks).collect()[0]
     for field in to_fit:
@@ -192,7 +194,7 @@ def _require_values(
                 f"table {table}: column {field.name} holds {row[f'misfit_{field.name}']!r}, "
                 f"which is no {field.dataType.simpleString()}: {way_out(field.name, 'correct the value')}"
             )
-    _require_no_null(table, schema, {field.name: row[f"nulls_{field.name}"] for field in must_hold})
+    _require_no_null(table, schema, {field.name: row[f"nulls_{field.name}"] for field in not_null})
 
 
 def _require_no_null(table: str, schema: StructType, nulls: dict[str, int]) -> None:

@@ -123,7 +123,7 @@ def test_a_partitions_text_is_a_column() -> None:
 
 
 def test_a_partitions_text_must_fit_its_type() -> None:
-    bad = replace(LAYOUT, fields=(replace(FIELDS[0], place=None, constant="x"), *FIELDS[1:]))
+    bad = replace(LAYOUT, fields=(replace(FIELDS[0], position=None, constant="x"), *FIELDS[1:]))
     assert check(lines(b"1,5,a,1"), bad).fault == Fault("", bad.fields[0], "x")
 
 

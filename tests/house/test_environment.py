@@ -14,13 +14,13 @@ import pytest
 from ptofa_spark.errors import MachineError
 from ptofa_spark.running import jvm
 from ptofa_spark.running.environment import (
-    hiding,
+    hiding_modules,
     is_locale,
-    of_the_jvm,
+    added_jvm_variables,
     require_local_dirs,
     require_startable,
     require_worker_python,
-    what_java_lacks,
+    java_problem,
 )
 from ptofa_spark.running.jvm import why_it_did_not_start
 
@@ -108,8 +108,8 @@ def test_a_python_that_cannot_run_the_workers_is_named(tmp_path: Path) -> None:
 
 
 def test_a_java_that_spark_cannot_use_is_named(tmp_path: Path) -> None:
-    assert what_java_lacks(os.environ) is None
-    lacking = what_java_lacks({"PATH": str(tmp_path)}) or ""
+    assert java_problem(os.environ) is None
+    lacking = java_problem({"PATH": str(tmp_path)}) or ""
     assert lacking == (
         "no Java was found: none on PATH, and JAVA_HOME is not set: install Java 17, or set JAVA_HOME to it"
     )
@@ -177,17 +177,17 @@ def test_a_module_that_hides_pythons_own_is_found(tmp_path: Path) -> None:
     for own in ("job.py", "funds.py", "random"):
         (tmp_path / own).touch()
     (tmp_path / "ptofa_spark").mkdir()
-    assert hiding([str(tmp_path / "none"), *sys.path]) == []
+    assert hiding_modules([str(tmp_path / "none"), *sys.path]) == []
     for name in ("calendar.py", "numpy.py"):
         (tmp_path / name).touch()
-    assert hiding([str(tmp_path)]) == [
+    assert hiding_modules([str(tmp_path)]) == [
         str(tmp_path / name) for name in ("calendar.py", "email/__init__.py", "numpy.py")
     ]
 
 
 ADDED = (
-    "import os; from ptofa_spark.running.environment import of_the_jvm; "
-    "print(of_the_jvm(os.environ, '/spark').get('LC_ALL'))"
+    "import os; from ptofa_spark.running.environment import added_jvm_variables; "
+    "print(added_jvm_variables(os.environ, '/spark').get('LC_ALL'))"
 )
 
 
@@ -208,7 +208,7 @@ def test_asking_for_a_locale_leaves_that_of_the_process() -> None:
 
 
 def test_spark_is_told_its_home() -> None:
-    added = of_the_jvm({"SPARK_LOCAL_IP": "10.0.0.1"}, "/spark")
+    added = added_jvm_variables({"SPARK_LOCAL_IP": "10.0.0.1"}, "/spark")
     assert added["SPARK_HOME"] == "/spark"
     assert "SPARK_LOCAL_IP" not in added
 

@@ -1,1 +1,1 @@
-"""CSV files: how a file is laid out, its header, its rows and what is wrong in them."""
+"""CSV files: header, layout, rows, and the error for a bad row."""

@@ -1,4 +1,4 @@
-"""The line that says what is wrong with a CSV: its file, the line's number, the row as it stands, the way out."""
+"""Error messages for bad CSV lines: file, line number, row or cell, and remedy."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ Files = Sequence[tuple[DataFile, Format, Layout]]
 
 
 def first_faulty_line(spark: SparkSession, table: str, files: Files) -> TableError:
-    """The error of the first bad line, files by name: it does not depend on how Spark has cut them.
+    """The error for the first bad line, in order of file names, so that it does not depend on Spark's partitions.
 
-    Reads file after file on the driver until it is found, which costs time and decides nothing but the message.
+    Reads file after file on the driver. That is slow, but happens only before a failing run ends.
     """
     for file, packed, layout in sorted(files, key=lambda each: each[0].name):
         number = 1
         for lines in lines_of(spark, file, packed):
-            found = first_fault(lines, layout)
-            if found is not None:
-                place, fault = found
-                return TableError(_in_words(table, file.name, number + place, lines[place], fault))
+            faulty = first_fault(lines, layout)
+            if faulty is not None:
+                index, fault = faulty
+                return TableError(_in_words(table, file.name, number + index, lines[index], fault))
             number += len(lines)
     return TableError(f"table {table}: a file has changed while it was read: run again when its writer is done")
 
 
 def first_comma(spark: SparkSession, table: str, files: Files, *, mixed: bool) -> TableError:
-    """The error of numbers with a comma that may be a decimal mark or not. mixed: whether others have a point."""
+    """The error for the first number with an ambiguous comma. mixed: whether other numbers have a point."""
     for file, packed, layout in sorted(files, key=lambda each: each[0].name):
         number = 1
         for lines in lines_of(spark, file, packed):
-            place = first_line(lines, layout, lambda report: report.commas + report.unsure > 0)
-            if place is not None:
-                where = f"table {table}: line {number + place} of {file.name}, {shown(lines[place])!r}"
+            index = first_line(lines, layout, lambda report: report.commas + report.unsure > 0)
+            if index is not None:
+                where = f"table {table}: line {number + index} of {file.name}, {shown(lines[index])!r}"
                 if mixed:
                     return TableError(
                         f"{where}: a number has a comma, others of the table have a point: write all of them alike, "
@@ -58,7 +58,7 @@ def _in_words(table: str, file: str, number: int, line: bytes, fault: Fault) -> 
     where = f"line {number} of {file}" if file != table else f"line {number}"
     if fault.column is None:
         return f"table {table}: {where}, {shown(line)!r}: {fault.why}"
-    kind = type_of_kind(fault.column.kind or "string").simpleString()
-    mend = fault.why or way_out(fault.column.name, "correct the value")
+    type_name = type_of_kind(fault.column.kind or "string").simpleString()
+    remedy = fault.why or way_out(fault.column.name, "correct the value")
     cell = fault.cell if len(fault.cell) <= 80 else fault.cell[:80] + "..."
-    return f"table {table}: {where}: column {fault.column.name} holds {cell!r}, which is no {kind}: {mend}"
+    return f"table {table}: {where}: column {fault.column.name} holds {cell!r}, which is no {type_name}: {remedy}"

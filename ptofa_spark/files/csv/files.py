@@ -1,4 +1,4 @@
-"""The files of a CSV table and their headers: each file is read by its own."""
+"""Opens the files of a CSV table and groups them by header, since each file is parsed by its own header."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ptofa_spark.files.places import DataFile, Place, text_head
 
 @dataclass(frozen=True)
 class HeaderGroup:
-    """Files of one header and one partition. files: each with the format that it is packed by, csv if it is not."""
+    """Files with the same header and partition. files: each with its compression; csv if not compressed."""
 
     header: Header
     partition: tuple[tuple[str, str | None], ...]
@@ -23,13 +23,13 @@ class HeaderGroup:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns: of the header, then of the partition."""
+        """The columns of the header, then those of the partition."""
         return (*self.header.names, *[key for key, _ in self.partition])
 
 
 @dataclass(frozen=True)
 class CsvFiles:
-    """The files of a table by their headers."""
+    """The files of a table, grouped by header and partition."""
 
     place: Place
     groups: tuple[HeaderGroup, ...]
@@ -42,22 +42,22 @@ def open_csv(
 
     Args:
         spark: the session.
-        place: where the files are.
-        packed: the format of each: csv, or by what it is compressed.
-        wanted: the columns of the contract, by which a separator is known.
-        form: what the user says of the files.
+        place: the files.
+        packed: the compression of each file; csv if not compressed.
+        wanted: the columns of the schema, by which the separator is recognized.
+        form: the user's settings for CSV files.
 
     Raises:
-        TableError: a header is not UTF-8, a file cannot be unpacked, or there is no header at all.
+        TableError: a header is not UTF-8, a file cannot be decompressed, or no file has a header.
     """
-    found: dict[tuple[Header, tuple[tuple[str, str | None], ...]], dict[DataFile, Format]] = {}
+    by_header: dict[tuple[Header, tuple[tuple[str, str | None], ...]], dict[DataFile, Format]] = {}
     for file in place.files:
         header = _header(spark, file, packed[file], wanted, form)
         if header is not None:
-            found.setdefault((header, file.partition), {})[file] = packed[file]
-    if not found:
+            by_header.setdefault((header, file.partition), {})[file] = packed[file]
+    if not by_header:
         raise TableError(f"table {place.argument} is empty: write a header and rows")
-    return CsvFiles(place, tuple(HeaderGroup(*key, files) for key, files in found.items()))
+    return CsvFiles(place, tuple(HeaderGroup(*key, files) for key, files in by_header.items()))
 
 
 def _header(spark: SparkSession, file: DataFile, packed: Format, wanted: Sequence[str], form: CsvForm) -> Header | None:

@@ -1,4 +1,4 @@
-"""The header of a CSV: its separator and its column names, from the header line and from nothing else."""
+"""Parses the header line of a CSV: its separator and its column names."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from ptofa_spark.files.column_names import folded
 
 SEPARATORS = (",", ";", "\t", "|")
-# What a spreadsheet writes above the header to name the separator.
+# A line above the header by which a spreadsheet names the separator.
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[^"])"?')
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
 class CsvForm:
-    """How CSV files are read: what a user says of them, None where it is to be found, and where.
+    """The user's settings for CSV files; None where they are detected.
 
-    separator: of cells, else found in the header line; decimal: the decimal mark, else a point, or what the cells show
-    where the separator is no comma; driver_bytes: Spark reads larger tables, the driver reads the others.
+    separator: of cells; if None, detected in the header line. decimal: the decimal mark; if None, a point, or detected
+    in the cells if the separator is not a comma. driver_bytes: Spark reads larger tables, the driver reads
+    the others.
     """
 
     separator: str | None = None
@@ -31,8 +32,9 @@ class CsvForm:
 
 @dataclass(frozen=True)
 class Header:
-    """separator: one character; names: of the columns, as they stand; above: lines that are no rows, the header last.
+    """A parsed header.
 
+    separator: one character; names: column names, unchanged; above: the lines before the first row, the header last;
     number: the header's line number, from 1.
     """
 
@@ -43,14 +45,14 @@ class Header:
 
 
 def read_header(head: bytes, wanted: Collection[str], separator: str | None = None) -> Header | None:
-    """The header in a file's first bytes; None where there is none: the file is empty.
+    """Parses the header in a file's first bytes; None if the file has none because it is empty.
 
-    The separator is the one that finds most of the wanted columns, then the one that stands there most often.
+    The separator is the one that yields most of the wanted columns; among equals, the one that yields most columns.
 
     Args:
         head: the file's first bytes, with the whole header line.
-        wanted: names of columns that a contract has.
-        separator: what the user says it is; None to find it in the header line.
+        wanted: column names of the schema.
+        separator: the user's; None to detect it in the header line.
 
     Raises:
         UnicodeDecodeError: the header is not UTF-8.
@@ -80,7 +82,7 @@ def _separator(line: str, wanted: Collection[str]) -> str:
         cells = _cells(line, separator)
         return len(known & {folded(cell) for cell in cells}), len(cells)
 
-    # Of equals the first stands: the comma.
+    # Among equals, max takes the first: the comma.
     return max(SEPARATORS, key=fits)
 
 

@@ -1,4 +1,4 @@
-"""How the rows of a CSV are laid out, and which of their cells are to be read."""
+"""The layout of CSV rows: which cells to read, and as what."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from ptofa_spark.files.cells import Kind
 
 @dataclass(frozen=True)
 class Field:
-    """A column to be read. place: its number in the file, or None of a partition folder's, whose text is `constant`.
+    """A column to read.
 
-    required: whether it may hold no empty cell; kind: None for an attribute whose kind the cells are to tell.
+    kind: None for an attribute whose kind is inferred from the cells; position: its number in the file, from 0, or None
+    for the column of a partition folder, whose text is `constant`; required: whether empty cells are rejected.
     """
 
     name: str
     kind: Kind | None
-    place: int | None
+    position: int | None
     required: bool = False
     constant: str | None = None
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the files of one header are read.
+    """How to read the files of one header.
 
-    separator, width: of a row, in cells; above: lines that are no rows; decimal: the decimal mark, None as long as it
-    is to be found; fields: the columns to read, in the order of the result.
+    separator: of cells; width: cells per row; above: the lines before the first row; decimal: the decimal mark, None
+    until it is detected; fields: the columns to read, in the order of the result.
     """
 
     separator: str

@@ -1,4 +1,4 @@
-"""The lines of CSV files, on the driver or in Spark, and the kernels of `rows` carried over them."""
+"""Applies the kernels of `rows` to the lines of CSV files, on the driver or in Spark."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ptofa_spark.files.csv.rows import check, read, texts
 from ptofa_spark.files.places import AS_A_NAME, all_bytes
 from ptofa_spark.files.plain_names import plainly_named
 
-# A packed file may hold ten times its size.
+# A compressed file counts as ten times its size.
 _PACKED = 10
 IDS = StructType([StructField("number", LongType()), StructField("text", StringType())])
 
@@ -28,32 +28,32 @@ class Lines(Protocol):
     """The lines of a table's files; `layouts` has one layout per group of files, in the groups' order."""
 
     def check(self, layouts: Sequence[Layout]) -> Report:
-        """Tries every cell; a fault is that of some bad line."""
+        """Checks every cell. If lines are bad, the report has the fault of one of them."""
 
     def frame(self, layouts: Sequence[Layout], schema: StructType) -> DataFrame:
-        """The rows, in the schema's types."""
+        """The rows, with the schema's columns and types."""
 
     def ids(self, layouts: Sequence[Layout], column: str) -> DataFrame:
-        """A column of whole numbers, each as number and as text: rows of IDS."""
+        """A column of whole numbers, each as a number and as text, with the schema IDS."""
 
 
 def open_lines(spark: SparkSession, groups: Sequence[HeaderGroup], driver_bytes: int) -> Lines:
-    """The lines of the files, on the driver if they have at most `driver_bytes` bytes.
+    """Opens the lines of the files, on the driver if they have at most `driver_bytes` bytes.
 
     Raises:
-        TableError: a file cannot be unpacked, or must be renamed first.
+        TableError: a file cannot be decompressed, or must be renamed first.
     """
     sizes = [file.size * (1 if packed == "csv" else _PACKED) for each in groups for file, packed in each.files.items()]
     return DriverLines(spark, groups) if sum(sizes) <= driver_bytes else SparkLines(spark, groups)
 
 
 class DriverLines:
-    """Few lines, held on the driver: a Spark job's fixed cost would be most of the time."""
+    """Lines of small files, held on the driver, which saves the fixed cost of a Spark job."""
 
     def __init__(self, spark: SparkSession, groups: Sequence[HeaderGroup]) -> None:
         self._spark = spark
         self._lines = [
-            [pa.array(_content(spark, group, place).splitlines(), pa.binary()) for place in range(len(group.files))]
+            [pa.array(_content(spark, group, number).splitlines(), pa.binary()) for number in range(len(group.files))]
             for group in groups
         ]
 
@@ -78,7 +78,7 @@ class DriverLines:
 
 
 class SparkLines:
-    """Many lines, wherever Spark's tasks read them."""
+    """Lines of large files, read by Spark's tasks."""
 
     def __init__(self, spark: SparkSession, groups: Sequence[HeaderGroup]) -> None:
         reader = spark.read.options(**AS_A_NAME)
@@ -125,7 +125,7 @@ def _carried(
 
 
 def _reported(chunks: Iterator[pa.Array], layout: Layout) -> Iterator[pa.RecordBatch]:
-    """One report per partition; none of what follows a fault, which ends the table's reading anyway."""
+    """Yields one report per partition. Lines after a fault are skipped, since the table is rejected anyway."""
     reports = []
     for lines in chunks:
         reports.append(check(lines, layout))
@@ -143,8 +143,8 @@ def _union(frames: list[DataFrame]) -> DataFrame:
     return reduce(DataFrame.unionAll, frames)
 
 
-def _content(spark: SparkSession, group: HeaderGroup, place: int) -> bytes:
-    file, packed = list(group.files.items())[place]
+def _content(spark: SparkSession, group: HeaderGroup, number: int) -> bytes:
+    file, packed = list(group.files.items())[number]
     try:
         return all_bytes(spark, file, packed)
     except (OSError, EOFError, zlib.error) as error:

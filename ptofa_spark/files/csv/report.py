@@ -1,4 +1,4 @@
-"""What some lines of a CSV hold: their rows, what was left out of them, and the first fault."""
+"""A report on CSV lines: number of rows, lines left out, and the first fault."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ptofa_spark.files.csv.layout import Field
 class Fault:
     """What is wrong with a line.
 
-    why: of the row as a whole, in words; or, of one cell, what it probably is, "" if nothing is known. column, cell: of
-    that cell, None where it is the row.
+    why: in words, what is wrong with the row, or what the bad cell probably is ("" if unknown); column, cell: the bad
+    cell; column is None if the row as a whole is bad.
     """
 
     why: str
@@ -25,11 +25,12 @@ class Fault:
 
 @dataclass(frozen=True)
 class Report:
-    """What a chunk holds.
+    """The report on a chunk of lines.
 
-    rows: of data; blank: lines of nothing but separators; above: lines that repeat what stands above the rows; nulls:
-    empty cells of required columns; rewritten, naive: by column, and points, commas, unsure in all: see `Typed`;
-    kinds: of the attributes; fault: of the first bad line, or None.
+    rows: number of data rows; blank: number of lines without any value; above: number of lines equal to one above the
+    rows, such as a repeated header; nulls: empty cells by required column; rewritten, naive: counts by column, and
+    points, commas, unsure: counts over all columns, see `Typed`; kinds: inferred kind by attribute; fault: the first
+    fault found, None if all lines are good.
     """
 
     rows: int = 0
@@ -45,36 +46,36 @@ class Report:
     fault: Fault | None = None
 
     def to_json(self) -> str:
-        """As a worker hands it to the driver."""
+        """The report as JSON, to send from a worker to the driver."""
         return json.dumps(asdict(self))
 
     @classmethod
     def of_json(cls, text: str) -> Report:
-        """What `to_json` wrote; of a fault, that there is one."""
-        found = json.loads(text)
-        return cls(**{**found, "fault": None if found["fault"] is None else Fault(found["fault"]["why"])})
+        """Reads what `to_json` wrote. Of a fault, only `why` is kept."""
+        values = json.loads(text)
+        return cls(**{**values, "fault": None if values["fault"] is None else Fault(values["fault"]["why"])})
 
 
 def merged(reports: list[Report]) -> Report:
-    """The report of several chunks together; the fault is one of theirs."""
+    """The report on several chunks together. Its fault is the first of theirs."""
     return reduce(_both, reports, Report())
 
 
-def with_column(found: Report, column: Field, values: Typed) -> Report:
-    """The report with what one more column of the same chunk holds."""
+def with_column(report: Report, column: Field, values: Typed) -> Report:
+    """Adds one more column of the same chunk to a report."""
 
     def more(counts: dict[str, int], count: int) -> dict[str, int]:
         return {**counts, column.name: count} if count else counts
 
     nulls = values.values.null_count if column.required else 0
     return replace(
-        found,
-        nulls=more(found.nulls, nulls),
-        rewritten=more(found.rewritten, values.rewritten),
-        naive=more(found.naive, values.naive),
-        points=found.points + values.points,
-        commas=found.commas + values.commas,
-        unsure=found.unsure + values.unsure,
+        report,
+        nulls=more(report.nulls, nulls),
+        rewritten=more(report.rewritten, values.rewritten),
+        naive=more(report.naive, values.naive),
+        points=report.points + values.points,
+        commas=report.commas + values.commas,
+        unsure=report.unsure + values.unsure,
     )
 
 

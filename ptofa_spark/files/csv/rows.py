@@ -1,7 +1,7 @@
-"""The rows of a CSV: each line one row, each row as many cells as the header, each cell a value of its column.
+"""Checks and parses the rows of a CSV. A line is a row, with one cell per column of the header.
 
-A chunk is some lines of one file, in any number. What is wrong with a line does not depend on the other lines of its
-chunk: so a file may be cut into chunks anywhere, and the first bad line is found by bisection.
+A chunk is any number of lines of one file. Whether a line is bad does not depend on the other lines of its chunk.
+So a file may be cut into chunks anywhere, and bisection finds the first bad line.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from ptofa_spark.files.csv.report import Fault, Report, with_column
 from ptofa_spark.files.formats import looks_like
 
 _SHOWN = 120  # characters of a bad row
-_END = "\x02"  # a cell of the line that ends each chunk: an unclosed quote before it swallows it
+_END = "\x02"  # fills a line added after each chunk: an unclosed quote before it would swallow it
 
 
 def check(lines: pa.Array, layout: Layout) -> Report:
-    """Counts a chunk's rows and tries every cell that is to be read.
+    """Counts a chunk's rows and checks every cell of the layout's fields.
 
     Args:
         lines: (lines,), text or bytes, without line ends.
-        layout: of the file.
+        layout: the file's layout.
     """
     split = _split(lines, layout)
     if split.fault is not None:
         return Report(fault=split.fault)
     cells = split.cells
-    found = Report(rows=split.rows, blank=split.blank, above=split.above)
+    report = Report(rows=split.rows, blank=split.blank, above=split.above)
     for column in layout.fields:
         text = cells[column.name]
         if column.kind is None:
-            found = replace(found, kinds={**found.kinds, column.name: kind_of(text)})
+            report = replace(report, kinds={**report.kinds, column.name: kind_of(text)})
             continue
         values = typed(text, column.kind, layout.decimal)
         if values.bad is not None:
             cell = text[values.bad].as_py()
-            return replace(found, fault=Fault(probably(cell, column.kind), column, cell))
-        found = with_column(found, column, values)
-    return found
+            return replace(report, fault=Fault(probably(cell, column.kind), column, cell))
+        report = with_column(report, column, values)
+    return report
 
 
 def read(lines: pa.Array, layout: Layout) -> pa.RecordBatch:
-    """The rows of a chunk that `check` found good: a column per field of the layout, of its kind.
+    """Parses a chunk that `check` found good: one column per field of the layout, of the field's kind.
 
     Raises:
-        ValueError: the chunk is not good.
+        ValueError: the chunk is bad.
     """
     split = _split(lines, layout)
     columns = {}
@@ -66,23 +66,23 @@ def read(lines: pa.Array, layout: Layout) -> pa.RecordBatch:
 
 
 def texts(lines: pa.Array, layout: Layout, column: str) -> pa.Array:
-    """The cells of one column of whole numbers of a good chunk, as they stand: (rows,), text."""
+    """The cells of one column of whole numbers of a good chunk, as the file writes them: (rows,), text."""
     return text_of_whole(_split(lines, layout).cells[column])
 
 
 def first_fault(lines: list[bytes], layout: Layout) -> tuple[int, Fault] | None:
-    """The first bad line, its place in the list and what is wrong with it; None if all lines are good."""
-    place = first_line(lines, layout, lambda report: report.fault is not None)
-    if place is None:
+    """Index and fault of the first bad line; None if all lines are good."""
+    index = first_line(lines, layout, lambda report: report.fault is not None)
+    if index is None:
         return None
-    fault = check(pa.array(lines[place : place + 1], pa.binary()), layout).fault
-    return (place, fault) if fault is not None else None
+    fault = check(pa.array(lines[index : index + 1], pa.binary()), layout).fault
+    return (index, fault) if fault is not None else None
 
 
 def first_line(lines: list[bytes], layout: Layout, holds: Callable[[Report], bool]) -> int | None:
-    """The place of the first line whose report it holds of, None if there is none.
+    """Index of the first line for whose report `holds` is true; None if there is none.
 
-    By bisection: it must hold of the report of many lines if and only if it holds of one of them.
+    Uses bisection: `holds` must be true for the report of several lines if and only if it is for one of them.
     """
     low, high = 0, len(lines) - 1
     if not holds(check(pa.array(lines, pa.binary()), layout)):
@@ -97,7 +97,7 @@ def first_line(lines: list[bytes], layout: Layout, holds: Callable[[Report], boo
 
 
 def shown(line: bytes) -> str:
-    """A line as a message shows it: shortened, in one line, whatever its bytes are."""
+    """A line for a message: at most 120 characters, printable, in one line."""
     text = line[: 4 * _SHOWN].decode("utf-8", errors="replace")
     text = "".join(each if each.isprintable() or each == "\t" else "?" for each in text).replace("\t", "\\t")
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
@@ -105,7 +105,7 @@ def shown(line: bytes) -> str:
 
 @dataclass(frozen=True)
 class _Split:
-    """cells: (rows,) of text by field; or a fault."""
+    """A chunk cut into cells. cells: (rows,) of text by field, none if there is a fault; the others: see `Report`."""
 
     cells: dict[str, pa.Array] = field(default_factory=dict)
     rows: int = 0
@@ -116,7 +116,7 @@ class _Split:
 
 def _split(lines: pa.Array, layout: Layout) -> _Split:
     lines = lines.cast(pa.binary())
-    given = len(lines)
+    line_count = len(lines)
     is_above = [pc.equal(lines, pa.scalar(line, pa.binary())) for line in layout.above]
     above = sum(int(pc.sum(each, min_count=0).as_py()) for each in is_above)
     if above:
@@ -124,7 +124,7 @@ def _split(lines: pa.Array, layout: Layout) -> _Split:
     blank = pc.match_substring_regex(lines, f'^[{_in_class(layout.separator)}\\s"]*$')
     if pc.any(blank, min_count=0).as_py():
         lines = lines.filter(pc.invert(blank))
-    fault = _of_the_text(lines)
+    fault = _text_fault(lines)
     if fault is not None:
         return _Split(fault=fault)
     end = layout.separator.join([_END] * layout.width).encode()
@@ -133,26 +133,26 @@ def _split(lines: pa.Array, layout: Layout) -> _Split:
     wrong: list[csv.InvalidRow] = []
     table = _parsed(body, layout, wrong)
     if wrong:
-        return _Split(fault=_of_the_width(wrong[0], layout))
+        return _Split(fault=_width_fault(wrong[0], layout))
     rows = table.num_rows - 1
-    # The closing line is a row of its own, in every column, unless a quote before it has swallowed it.
+    # The added line is the last row unless an unclosed quote before it has swallowed it.
     if rows != len(lines) or any(column[rows].as_py() != _END for column in table.columns):
         return _Split(fault=Fault(_UNCLOSED))
     table = table.slice(0, rows)
     cells = {each.name: _cells(table, each) for each in layout.fields}
-    return _Split(cells, rows, given - above - rows, above)
+    return _Split(cells, rows, line_count - above - rows, above)
 
 
 _UNCLOSED = "a quote is opened and not closed on this line: close it, or write the cell on one line"
 
 
 def _in_class(character: str) -> str:
-    """A character as it stands in a class of a regular expression."""
+    """A character, escaped for a character class of a regular expression."""
     return "\\" + character if character in "\\]^-|" else character
 
 
-def _of_the_text(lines: pa.Array) -> Fault | None:
-    """Lines that are no UTF-8, or have a quote too many."""
+def _text_fault(lines: pa.Array) -> Fault | None:
+    """The fault of lines that are not UTF-8 or have an odd number of quotes; None if there is none."""
     try:
         text = lines.cast(pa.string())
     except pa.ArrowInvalid:
@@ -174,15 +174,15 @@ def _is_utf_8(line: bytes) -> bool:
 
 
 def _parsed(body: pa.Buffer, layout: Layout, wrong: list[csv.InvalidRow]) -> pa.Table:
-    """The cells as text, an empty one null; rows of another width are put into `wrong` and left out."""
+    """Parses the cells as text, null if empty. Rows of a wrong width are left out and appended to `wrong`."""
 
-    def of_another_width(row: csv.InvalidRow) -> str:
+    def record_wrong_width(row: csv.InvalidRow) -> str:
         wrong.append(row)
         return "skip"
 
-    names = [str(place) for place in range(layout.width)]
-    read = sorted({each.place for each in layout.fields if each.place is not None}) or [0]
-    wanted = [names[place] for place in read]
+    names = [str(position) for position in range(layout.width)]
+    positions = sorted({each.position for each in layout.fields if each.position is not None}) or [0]
+    wanted = [names[position] for position in positions]
     return csv.read_csv(
         pa.BufferReader(body),
         read_options=csv.ReadOptions(column_names=names, use_threads=False, block_size=len(body) + 1),
@@ -190,7 +190,7 @@ def _parsed(body: pa.Buffer, layout: Layout, wrong: list[csv.InvalidRow]) -> pa.
             delimiter=layout.separator,
             double_quote=True,
             newlines_in_values=False,
-            invalid_row_handler=of_another_width,
+            invalid_row_handler=record_wrong_width,
         ),
         convert_options=csv.ConvertOptions(
             column_types={name: pa.string() for name in wanted},
@@ -202,9 +202,9 @@ def _parsed(body: pa.Buffer, layout: Layout, wrong: list[csv.InvalidRow]) -> pa.
     )
 
 
-def _of_the_width(row: csv.InvalidRow, layout: Layout) -> Fault:
-    found, wanted = row.actual_columns, row.expected_columns
-    if found < wanted:
+def _width_fault(row: csv.InvalidRow, layout: Layout) -> Fault:
+    width, wanted = row.actual_columns, row.expected_columns
+    if width < wanted:
         cause = "an export that was cut off, or a line break within a cell? write the row again"
     elif layout.separator == "," and _comma_in_number((row.text or "").split(","), layout):
         cause = (
@@ -212,30 +212,30 @@ def _of_the_width(row: csv.InvalidRow, layout: Layout) -> Fault:
         )
     else:
         cause = "a separator within a cell? quote the cell"
-    return Fault(f"has {found} cells, the header has {wanted}: {cause}")
+    return Fault(f"has {width} cells, the header has {wanted}: {cause}")
 
 
 def _comma_in_number(cells: list[str], layout: Layout) -> bool:
-    """Whether the row would be right if the comma behind one of its numbers were a part of the number."""
+    """Whether the row would be good if the comma after one of its numbers were part of the number."""
     for column in layout.fields:
-        if column.place is None or column.kind not in ("double", "long", "int"):
+        if column.position is None or column.kind not in ("double", "long", "int"):
             continue
-        left, right = cells[column.place : column.place + 1], cells[column.place + 1 : column.place + 2]
+        left, right = cells[column.position : column.position + 1], cells[column.position + 1 : column.position + 2]
         if all(part.strip().isdigit() for part in [*left, *right]) and right:
-            others = [*cells[: column.place], *cells[column.place + 1 :]]
+            others = [*cells[: column.position], *cells[column.position + 1 :]]
             if len(cells) > layout.width + 1 or _fits(others, layout):
                 return True
     return False
 
 
 def _fits(cells: list[str], layout: Layout) -> bool:
-    """Whether every cell that is to be a number is one."""
-    numbers = [each for each in layout.fields if each.place is not None and each.kind in ("double", "long", "int")]
-    return all(typed(pa.array([cells[each.place or 0]]), each.kind or "string", ".").bad is None for each in numbers)
+    """Whether every cell of a number column is a number."""
+    numbers = [each for each in layout.fields if each.position is not None and each.kind in ("double", "long", "int")]
+    return all(typed(pa.array([cells[each.position or 0]]), each.kind or "string", ".").bad is None for each in numbers)
 
 
 def _cells(table: pa.Table, column: Field) -> pa.Array:
-    if column.place is None:
+    if column.position is None:
         return pa.array([column.constant], pa.string()).take(pa.array([0] * table.num_rows, pa.int64()))
-    chunks = table.column(str(column.place)).chunks
+    chunks = table.column(str(column.position)).chunks
     return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks or [pa.array([], pa.string())])

@@ -1,4 +1,4 @@
-"""A table of CSV files: checked whole, by the files' own headers, before a row of it is used."""
+"""Reads a table of CSV files. All rows are checked before any row is used."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from ptofa_spark.files.kinds import kind_of_type, type_of_kind
 
 @dataclass(frozen=True)
 class CsvRows:
-    """The rows. frame: the contract's columns in its types, then the others; report: what the files hold."""
+    """A parsed table. frame: the schema's columns in its types, then the others; report: on all files."""
 
     frame: DataFrame
     report: Report
 
 
 def read_csv(spark: SparkSession, files: CsvFiles, schema: StructType, others: Sequence[str], form: CsvForm) -> CsvRows:
-    """Checks every row, and every cell that is to be read, then reads them.
+    """Checks every row and every cell of the columns to read, then reads them.
 
     Args:
         spark: the session.
-        files: the table's, each with all columns of the contract.
-        schema: the contract, of columns that text can hold.
-        others: names of further columns to read, which every file has; their cells tell their types.
-        form: what the user says of the files.
+        files: the table's files, each with all columns of the schema.
+        schema: columns to read, of types that a CSV cell can hold.
+        others: names of further columns, which every file has; their types are inferred from the cells.
+        form: the user's settings for CSV files.
 
     Raises:
-        TableError: a row or a cell is bad, with its file, line and text; or two texts would be one id.
+        TableError: a row or a cell is bad, with its file, line and text; or two texts stand for the same id.
     """
     lines = open_lines(spark, files.groups, form.driver_bytes)
     layouts = [_layout(group, schema, others, form) for group in files.groups]
@@ -63,10 +63,10 @@ def _layout(group: HeaderGroup, schema: StructType, others: Sequence[str], form:
     kinds = {field.name: kind_of_type(field.dataType) for field in schema}
 
     def field(name: str) -> Field:
-        place = position[name]
-        if place < width:
-            return Field(name, kinds.get(name), place, required.get(name, False))
-        return Field(name, kinds.get(name), None, required.get(name, False), group.partition[place - width][1])
+        number = position[name]
+        if number < width:
+            return Field(name, kinds.get(name), number, required.get(name, False))
+        return Field(name, kinds.get(name), None, required.get(name, False), group.partition[number - width][1])
 
     fields = tuple(field(name) for name in [*schema.names, *others])
     decimal = form.decimal or ("." if separator == "," else None)
@@ -74,7 +74,7 @@ def _layout(group: HeaderGroup, schema: StructType, others: Sequence[str], form:
 
 
 def _checked(spark: SparkSession, files: CsvFiles, lines: Lines, layouts: list[Layout]) -> tuple[Report, list[Layout]]:
-    """The report of all files, and the layouts with the decimal mark found."""
+    """The report on all files, and the layouts with the detected decimal mark."""
     table = files.place.argument
     report = _without_fault(spark, table, _each(files, layouts), lines.check(layouts))
     if report.commas or report.unsure:
@@ -104,12 +104,12 @@ def _with_kinds(layout: Layout, kinds: Mapping[str, Kind]) -> Layout:
 
 
 def _require_one_text_per_id(lines: Lines, layouts: Sequence[Layout], column: str, table: str) -> None:
-    """Refuses ids such as 007 and 7, which are two texts and one number."""
+    """Rejects ids such as 007 and 7, which are two texts but one number."""
     by_number = lines.ids(layouts, column).groupBy("number")
     two = by_number.agg(F.min("text").alias("one"), F.max("text").alias("other")).where("one <> other")
-    found = two.orderBy("number").first()
-    if found is not None:
+    pair = two.orderBy("number").first()
+    if pair is not None:
         raise TableError(
-            f"table {table}: column {column} holds {found['one']!r} and {found['other']!r}, which are the same number: "
+            f"table {table}: column {column} holds {pair['one']!r} and {pair['other']!r}, which are the same number: "
             f"write each id in one way, or number the users anew where they are two"
         )

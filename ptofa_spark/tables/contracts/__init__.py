@@ -1,1 +1,1 @@
-"""What each table must hold: schemas, types, domains."""
+"""What each table must contain: schemas, types and domains."""

@@ -1,7 +1,7 @@
-"""What a row of a table must satisfy, declared once: Delta's CHECK constraints, the quarantine and `ingest` read it.
+"""Conditions on the rows of each table, declared once for Delta's CHECK constraints, the quarantine and `ingest`.
 
-Each rule is a SQL condition over the columns of one row that are not null. NaN is greater than any number in Spark's
-SQL, so an upper bound refuses it.
+Each rule is a SQL condition on the non-null columns of one row. In Spark's SQL, NaN is greater than any number, so an
+upper bound rejects it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _LARGEST = "1e12D"
 
 @dataclass(frozen=True)
 class Domain:
-    """A rule. column: what it is about; holds: SQL condition of a good row; wanted: the condition in words."""
+    """A rule. column: the checked column; holds: SQL condition of a good row; wanted: the condition in words."""
 
     column: str
     holds: str
@@ -21,7 +21,7 @@ class Domain:
 
     @property
     def fault(self) -> str:
-        """The reason by which a bad row is set aside."""
+        """The reason recorded for a row that breaks the rule."""
         return f"{self.column}: expected {self.wanted}"
 
 
@@ -32,7 +32,7 @@ _PROPENSITY = Domain(
     "propensity", "propensity IS NULL OR (propensity > 0 AND propensity <= 1)", "above 0 and at most 1, or null"
 )
 
-# Money is summed exactly, in whole 1e-4 of 64 bits: hence its upper bound.
+# Money is summed exactly, in 64-bit multiples of 1e-4; hence its upper bound.
 DOMAINS: dict[str, tuple[Domain, ...]] = {
     "users": (_TOLERANCE,),
     "funds": (_LEVEL,),

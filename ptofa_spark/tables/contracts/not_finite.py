@@ -1,4 +1,4 @@
-"""Whether an array column holds what is no number to calculate with."""
+"""Whether an array column contains NaN or an infinity."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pyspark.sql import functions as F
 
 
 def holds_not_finite(numbers: str, *, null: bool) -> Column:
-    """Whether an array<double> holds NaN or an infinity; `null` is the answer for one that holds or is null instead.
+    """Whether an array<double> contains NaN or an infinity. null: the result if it is null or contains null instead.
 
-    By `array_contains`, whose answer is null where nothing was found but a null seen: Spark compiles it, a lambda over
-    the elements it interprets.
+    Uses `array_contains`, which Spark compiles, while it interprets a lambda over the elements. `array_contains`
+    returns null if the array has a null and not the value.
     """
-    found = [F.coalesce(F.array_contains(numbers, each), F.lit(null)) for each in (math.nan, math.inf, -math.inf)]
-    return reduce(or_, found)
+    contained = [F.coalesce(F.array_contains(numbers, each), F.lit(null)) for each in (math.nan, math.inf, -math.inf)]
+    return reduce(or_, contained)

@@ -1,7 +1,7 @@
-"""The schema of every table, declared once: writers end in it, readers check against it, tests import it.
+"""The schema of every table, declared once for writers, readers and tests.
 
-Amounts are in the platform's currency, times in UTC, revenue is per exposure. `users` and `funds` name the columns that
-every platform has; any further column there is an attribute and becomes a feature.
+Amounts are in the platform's currency, times in UTC, revenue is per exposure. `users` and `funds` declare the columns
+that every platform has. Any further column there is an attribute and becomes a feature.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RISK_LEVEL = _column("risk_level", IntegerType(), "risk of the fund, 1 (least) t
 SNAPSHOT = _column("snapshot_date", DateType(), "start of the campaign that the snapshot was built for, UTC")
 SPLIT = _column("split", StringType(), "train, validation or test")
 
-# Raw tables: what a platform has.
+# Raw tables.
 USERS = StructType([USER_ID, RISK_TOLERANCE])
 FUNDS = StructType([FUND_ID, RISK_LEVEL])
 CAMPAIGNS = StructType([CAMPAIGN_ID, _column("start_date", DateType(), "day of the campaign's exposures, UTC")])
@@ -60,7 +60,7 @@ EXPOSURES = StructType(
 )
 DEMANDS = StructType([CAMPAIGN_ID, FUND_ID, _column("demand", LongType(), "exposures the fund is to get, d_f")])
 
-# Written by the simulator, read by the evaluation and by nothing else.
+# The simulator writes it; only the evaluation reads it.
 TRUTH = StructType(
     [
         USER_ID,
@@ -127,9 +127,9 @@ RAW_TABLES = {
     "exposures": EXPOSURES,
     "demands": DEMANDS,
 }
-# Tables whose further columns are attributes and kept.
+# Tables whose further columns are attributes, which are kept.
 OPEN_TABLES = ("users", "funds")
-# A column of a file that has one of these names but for case or outer spaces is taken for it.
+# A file's column matches one of these names if it differs only by case or outer spaces.
 KNOWN_COLUMNS = frozenset(
     name
     for schema in (*RAW_TABLES.values(), TRUTH, COMPACT_SCORES, LONG_SCORES, ALLOCATION, USER_FEATURES, EXAMPLES)

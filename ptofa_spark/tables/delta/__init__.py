@@ -1,1 +1,1 @@
-"""Delta tables: versions, commits, what may be written to, and one transaction per write."""
+"""Delta tables: versions, commits, checks of the target, and writing in one transaction."""

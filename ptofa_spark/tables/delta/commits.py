@@ -1,7 +1,7 @@
-"""What a table's commits say of themselves: the tables they were built from, and the rows that they replaced.
+"""Metadata of commits: the tables they were built from, and the rows that they replaced.
 
-Two runs may write one table at once. Where they replace other rows, both land; where they replace the same rows, the
-one that commits first stands and the other says so: `Claim` is how it knows.
+Two runs may write one table at the same time. If they replace different rows, both succeed. If they replace the same
+rows, the first commit remains and the other run fails. `Claim` detects that.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ptofa_spark.tables.delta.targets import require_same_rows, require_target
 from ptofa_spark.tables.names import TableName
 
 _ABSENT = -1
-# Operations of Delta's upkeep: they move rows between files, or files away.
+# Delta's maintenance operations, which change files but no rows.
 _CHANGE_NO_ROW = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UPGRADE PROTOCOL")
 
 
 @dataclass(frozen=True)
 class TableVersion:
-    """A table as it was read: its name and, for Delta, the version."""
+    """The table and the version that was read; None if it is not a Delta table."""
 
     name: str
     version: int | None
@@ -37,7 +37,7 @@ class TableVersion:
 
 @dataclass(frozen=True)
 class Claim:
-    """The rows that a run is to replace. rows: SQL predicate; version: the table's when the run began, -1 if none."""
+    """The rows that a run will replace. rows: SQL predicate; version: of the table when the run began, -1 if none."""
 
     table: str
     rows: str
@@ -45,13 +45,13 @@ class Claim:
 
 
 def claim(spark: SparkSession, argument: str, rows: str, schema: StructType | None = None) -> Claim:
-    """Notes, when a run begins, which rows it will replace and the version that it saw.
+    """Records, when a run begins, the rows that it will replace and the table's version.
 
     Args:
         spark: the session.
         argument: catalog name or path/URI of the table.
         rows: SQL predicate of the rows to replace.
-        schema: the columns of the rows that the run will write, all of them, to refuse a table that cannot take them.
+        schema: all columns that the run will write, to reject a table that cannot take them; None: no check.
 
     Raises:
         TableError: as `require_target` and `require_same_rows`.
@@ -64,10 +64,10 @@ def claim(spark: SparkSession, argument: str, rows: str, schema: StructType | No
 
 
 def require_unwritten(spark: SparkSession, claimed: Claim) -> None:
-    """Fails if another run has replaced the claimed rows since they were claimed.
+    """Requires that no other run has replaced the claimed rows since the claim.
 
     Raises:
-        TableError: it has; its rows stand.
+        TableError: another run has; its rows remain.
     """
     if _is_delta(spark, claimed.table) and _others_since(spark, claimed):
         raise TableError(
@@ -77,13 +77,13 @@ def require_unwritten(spark: SparkSession, claimed: Claim) -> None:
 
 
 def require_alone(spark: SparkSession, claimed: Claim) -> None:
-    """Fails if another run's rows were replaced by this run's, which it did not see in time.
+    """Requires, after the write, that this run did not replace another run's rows.
 
-    Between looking (`require_unwritten`) and the first thing that Delta's own check holds a commit against lies a
-    moment in which another commit goes unnoticed; looked for afterwards, it does not go unsaid.
+    Between `require_unwritten` and the start of Delta's own conflict check, another commit can go unnoticed. This check
+    detects it afterwards.
 
     Raises:
-        TableError: the claimed rows were written by another run too since they were claimed.
+        TableError: another run also wrote the claimed rows since the claim.
     """
     others = _others_since(spark, claimed)
     if others:
@@ -94,34 +94,34 @@ def require_alone(spark: SparkSession, claimed: Claim) -> None:
 
 
 def commit_metadata(built_from: Iterable[TableVersion], replaced: str | None) -> str:
-    """What a commit keeps. replaced: SQL predicate of the rows that it replaced; None for the whole table."""
+    """A commit's metadata as JSON. replaced: SQL predicate of the replaced rows; None for the whole table."""
     sources = {source.name: source.version for source in built_from}
     return json.dumps({"built_from": sources, "replaced": replaced, "run": RUN_ID})
 
 
 def _others_since(spark: SparkSession, claimed: Claim) -> list[int]:
-    """Versions since the claim by which another run may have changed the claimed rows."""
+    """Versions since the claim in which another run may have changed the claimed rows."""
     history = _delta_table(spark, claimed.table).history()
     since = history.where((F.col("version") > claimed.version) & ~F.col("operation").isin(*_CHANGE_NO_ROW))
-    found = []
+    versions = []
     for row in since.select("version", "userMetadata").collect():
-        said = _said(row["userMetadata"])
-        if said.get("run") != RUN_ID and said.get("replaced") in (None, claimed.rows):
-            found.append(int(row["version"]))
-    return found
+        recorded = _parsed_metadata(row["userMetadata"])
+        if recorded.get("run") != RUN_ID and recorded.get("replaced") in (None, claimed.rows):
+            versions.append(int(row["version"]))
+    return versions
 
 
-def _said(metadata: str | None) -> dict[str, Any]:
-    """What a commit says of itself; nothing where another program wrote it in words of its own."""
+def _parsed_metadata(metadata: str | None) -> dict[str, Any]:
+    """The parsed metadata of a commit; empty if another program wrote it in another form."""
     try:
-        said = json.loads(metadata or "{}")
+        recorded = json.loads(metadata or "{}")
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return recorded if isinstance(recorded, dict) else {}
 
 
 def delta_version(spark: SparkSession, argument: str) -> TableVersion:
-    """The newest version of a Delta table, to pin it for a run; None as version where it is not Delta."""
+    """The newest version of a Delta table, to pin it for a run. The version is None if the table is not Delta."""
     if not _is_delta(spark, argument):
         return TableVersion(argument, None)
     return TableVersion(argument, _newest_version(spark, argument))
@@ -133,18 +133,18 @@ def _newest_version(spark: SparkSession, argument: str) -> int:
 
 
 def sources_of(spark: SparkSession, argument: str, version: int) -> dict[str, int | None]:
-    """The tables, and their versions, that a version of a table was built from, as its commit says.
+    """The tables and versions that a version of a table was built from, by its commit's metadata.
 
     Raises:
-        TableError: the table has no such version, or it says nothing of its sources.
+        TableError: the table has no such version, or its commit does not name the sources.
     """
     if not _is_delta(spark, argument):
         raise TableError(f"table {argument} is no Delta table: it has no versions to build again")
     history = _delta_table(spark, argument).history().where(F.col("version") == version)
-    said = [_said(row[0]) for row in history.select("userMetadata").collect()]
-    if not said or not said[0].get("built_from"):
+    recorded = [_parsed_metadata(row[0]) for row in history.select("userMetadata").collect()]
+    if not recorded or not recorded[0].get("built_from"):
         raise TableError(f"table {argument} says nothing of what its version {version} was built from: name another")
-    sources: dict[str, int | None] = said[0]["built_from"]
+    sources: dict[str, int | None] = recorded[0]["built_from"]
     return sources
 
 
@@ -154,7 +154,7 @@ def _is_delta(spark: SparkSession, argument: str) -> bool:
         return bool(DeltaTable.isDeltaTable(spark, argument))
     try:
         detail = spark.sql(f"DESCRIBE DETAIL {name.sql()}")
-    except AnalysisException:  # a view, or no table: what reads it says so
+    except AnalysisException:  # a view, or no table: the reader reports it
         return False
     return bool(detail.select("format").collect()[0][0] == "delta")
 

@@ -1,4 +1,4 @@
-"""Tables held at one version for a whole run, which Spark would look for anew in every query."""
+"""Pins tables to one version for a whole run. Spark alone would read the newest version in every query."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from ptofa_spark.tables.reading import AS_FOUND, read_columns, read_table
 
 
 class PinnedTables:
-    """Reads tables, each at the version that was the newest when it was first asked for."""
+    """Reads each table at the version that was the newest at its first use."""
 
     def __init__(self, spark: SparkSession, versions: Iterable[TableVersion] = (), csv: CsvForm = AS_FOUND) -> None:
-        """versions: of tables to be read as they were, instead of as they are; csv: how CSV files are read."""
+        """versions: tables to read at older versions; csv: the user's settings for CSV files."""
         self._spark, self._csv = spark, csv
         self._pinned = {each.name: each for each in versions}
 
     @property
     def versions(self) -> tuple[TableVersion, ...]:
-        """The tables given and asked for so far, in that order; what a commit or a report names as its sources."""
+        """The tables used so far, in order of first use: the sources that a commit or a report names."""
         return tuple(self._pinned.values())
 
     def pin(self, *arguments: str) -> PinnedTables:
-        """Asks for tables that are to be of one moment, before the first of them is read."""
+        """Pins several tables at once, before the first is read, so that they are of the same moment."""
         for argument in arguments:
             self.version(argument)
         return self
 
     def version(self, argument: str) -> int | None:
-        """The version that the table is read at; None of one that has none."""
+        """The version at which the table is read; None if the table has no versions."""
         if argument not in self._pinned:
             self._pinned[argument] = delta_version(self._spark, argument)
         return self._pinned[argument].version
@@ -40,7 +40,7 @@ class PinnedTables:
     def read(
         self, argument: str, schema: StructType, *, keep_extra: bool = False, allow_null: bool = False
     ) -> DataFrame:
-        """The table at its version.
+        """Reads the table at its pinned version.
 
         Raises:
             As `read_table`.
@@ -57,5 +57,5 @@ class PinnedTables:
         )
 
     def columns(self, argument: str) -> list[str]:
-        """The names of its columns at its version, to tell apart the forms that a table may have."""
+        """The column names of a table at its pinned version, to distinguish the forms that it may have."""
         return read_columns(self._spark, argument, self.version(argument), self._csv)

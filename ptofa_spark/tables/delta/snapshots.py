@@ -1,4 +1,4 @@
-"""Tables that hold one snapshot a date: the rows of one date are replaced, and the newest date is what is read."""
+"""Tables with one snapshot per date. A write replaces one date's rows; a read takes the newest date by default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SNAPSHOT_DATE = "snapshot_date"
 
 
 def of_snapshot(frame: DataFrame, table: str, snapshot_date: date | None) -> DataFrame:
-    """The rows of one snapshot, the newest if no date is asked for.
+    """The rows of one snapshot; of the newest if snapshot_date is None.
 
     Raises:
         TableError: the table has no such snapshot.
@@ -23,11 +23,13 @@ def of_snapshot(frame: DataFrame, table: str, snapshot_date: date | None) -> Dat
         return frame.where(F.col(SNAPSHOT_DATE) == F.lit(newest)) if newest else frame
     rows = frame.where(F.col(SNAPSHOT_DATE) == F.lit(snapshot_date))
     if rows.isEmpty():
-        held = ", ".join(str(row[0]) for row in frame.select(SNAPSHOT_DATE).distinct().orderBy(SNAPSHOT_DATE).collect())
-        raise TableError(f"table {table} has no snapshot of {snapshot_date}, it has {held or 'none'}: choose one")
+        dates = ", ".join(
+            str(row[0]) for row in frame.select(SNAPSHOT_DATE).distinct().orderBy(SNAPSHOT_DATE).collect()
+        )
+        raise TableError(f"table {table} has no snapshot of {snapshot_date}, it has {dates or 'none'}: choose one")
     return rows
 
 
 def snapshot_predicate(snapshot_date: date) -> str:
-    """Delta's predicate of one snapshot's rows."""
+    """The SQL predicate of one snapshot's rows."""
     return f"{SNAPSHOT_DATE} = DATE '{snapshot_date.isoformat()}'"

@@ -1,7 +1,7 @@
-"""What may be written to: a Delta table whose rows can be replaced, or a place where nothing is.
+"""Requires that the target of a write is a Delta table whose rows can be replaced, or does not exist.
 
-All else is refused before a job begins its work, and again when it writes: Spark would make a Delta table of a view or
-of a Parquet table, whose rows would be gone.
+Other targets are rejected before a job begins its work, and again when it writes. Spark would replace a view or a
+Parquet table by a Delta table, and its rows would be lost.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 def require_target(spark: SparkSession, argument: str) -> bool:
-    """Whether a Delta table is at the argument; False where nothing is.
+    """Requires a target that can be written. Returns whether a Delta table exists there.
 
     Raises:
-        TableError: something else is there, or a table that only takes further rows, or no table can be made there.
+        TableError: something else exists there, or an append-only table, or no table can be created there.
     """
     name = TableName.parse(argument)
     detail = _in_catalog(spark, name) if name.in_catalog else _at_path(spark, name)
@@ -45,7 +45,7 @@ def require_target(spark: SparkSession, argument: str) -> bool:
 
 
 def require_targets(spark: SparkSession, warehouse: str, tables: Iterable[str]) -> None:
-    """Fails if one of the warehouse's tables cannot be written: before a job begins what takes it long.
+    """Requires that each of the warehouse's tables can be written, before a job begins its work.
 
     Raises:
         TableError: see `require_target`.
@@ -55,7 +55,7 @@ def require_targets(spark: SparkSession, warehouse: str, tables: Iterable[str]) 
 
 
 def require_columns(spark: SparkSession, argument: str, schema: StructType) -> None:
-    """Holds a Delta table to columns that a job writes: each is there, with its type.
+    """Requires that a Delta table has the columns that a job writes, with the same types.
 
     Raises:
         TableError: a column is missing or has another type.
@@ -64,15 +64,15 @@ def require_columns(spark: SparkSession, argument: str, schema: StructType) -> N
 
 
 def require_same_rows(spark: SparkSession, argument: str, schema: StructType) -> None:
-    """Holds a Delta table to rows of just these columns; further columns are there only if they may be null.
+    """Requires that a Delta table can take rows with only these columns: its further columns must allow null.
 
     Raises:
-        TableError: see `require_columns`, and a further column that must not be null.
+        TableError: see `require_columns`; or a further column is NOT NULL.
     """
-    name, there = TableName.parse(argument), _schema(spark, argument)
-    _require_columns(name, there, schema)
+    name, existing = TableName.parse(argument), _schema(spark, argument)
+    _require_columns(name, existing, schema)
     known = {field.name.lower() for field in schema}
-    for field in there:
+    for field in existing:
         if field.name.lower() not in known and not field.nullable and _DEFAULT not in field.metadata:
             raise TableError(
                 f"table {name}: column {field.name} is NOT NULL, and the job has no value for it: let it be null, or "
@@ -81,21 +81,21 @@ def require_same_rows(spark: SparkSession, argument: str, schema: StructType) ->
 
 
 def other_types(spark: SparkSession, argument: str, schema: StructType) -> str | None:
-    """The columns whose types in the table are not the schema's, in words; None where there is none."""
-    found = _other_types(_schema(spark, argument), schema)
-    return "; ".join(found) if found else None
+    """The columns whose types in the table differ from the schema's, in words; None if there are none."""
+    differing = _other_types(_schema(spark, argument), schema)
+    return "; ".join(differing) if differing else None
 
 
-def _require_columns(name: TableName, there: StructType, schema: StructType) -> None:
-    present = {field.name.lower() for field in there}
+def _require_columns(name: TableName, existing: StructType, schema: StructType) -> None:
+    present = {field.name.lower() for field in existing}
     missing = [field.name for field in schema if field.name.lower() not in present]
     if missing:
         raise TableError(
             f"table {name} is no table of such rows: it lacks column(s) {', '.join(missing)} and has "
-            f"{', '.join(there.names) or 'none'}: write to another table"
+            f"{', '.join(existing.names) or 'none'}: write to another table"
         )
     padded = [
-        field for field in there if _is_char(field) and field.name.lower() in {each.lower() for each in schema.names}
+        field for field in existing if _is_char(field) and field.name.lower() in {each.lower() for each in schema.names}
     ]
     if padded:
         kind = padded[0].metadata[DECLARED_TYPE]
@@ -103,15 +103,15 @@ def _require_columns(name: TableName, there: StructType, schema: StructType) -> 
             f"table {name}: column {padded[0].name} is {kind}, which fills values up with blanks: make it a STRING, or "
             "write to another table"
         )
-    found = _other_types(there, schema)
-    if found:
+    differing = _other_types(existing, schema)
+    if differing:
         raise TableError(
-            f"table {name} cannot take the rows: {'; '.join(found)}: alter that table, or write to another"
+            f"table {name} cannot take the rows: {'; '.join(differing)}: alter that table, or write to another"
         )
 
 
-def _other_types(there: StructType, schema: StructType) -> list[str]:
-    types = {field.name.lower(): field.dataType.simpleString() for field in there}
+def _other_types(existing: StructType, schema: StructType) -> list[str]:
+    types = {field.name.lower(): field.dataType.simpleString() for field in existing}
     return [
         f"column {field.name} is {types[field.name.lower()]} there, and the job writes {field.dataType.simpleString()}"
         for field in schema
@@ -129,7 +129,7 @@ def _schema(spark: SparkSession, argument: str) -> StructType:
 
 
 def _in_catalog(spark: SparkSession, name: TableName) -> Row | None:
-    """Format and properties of a Delta table of the catalog; None where the name is free."""
+    """Format and properties of a Delta table in the catalog; None if the name is free."""
     try:
         detail: Row = spark.sql(f"DESCRIBE DETAIL {name.sql()}").select("format", "properties").collect()[0]
     except AnalysisException as error:
@@ -137,7 +137,7 @@ def _in_catalog(spark: SparkSession, name: TableName) -> Row | None:
         if condition.startswith("EXPECT_TABLE_NOT_VIEW"):
             raise TableError(f"{name} is a view, which would be lost: write to a Delta table, or a new name") from error
         if condition != "TABLE_OR_VIEW_NOT_FOUND":
-            # A catalog that is not there is told by another condition in every version of Spark.
+            # The condition for a missing catalog differs between versions of Spark.
             _require_schema(spark, name)
             raise TableError(f"table {name} cannot be written: {_first_line(error)}") from error
         _require_free(spark, name, _require_schema(spark, name))
@@ -151,27 +151,27 @@ def _in_catalog(spark: SparkSession, name: TableName) -> Row | None:
 
 
 def _require_schema(spark: SparkSession, name: TableName) -> str:
-    """The folder in which the tables of the name's schema lie, as far as the catalog says; empty where it does not."""
+    """The folder of the name's schema, by the catalog; empty if the catalog does not name one."""
     parts = name.text.split(".")[:-1]
     try:
-        said = spark.sql(f"DESCRIBE NAMESPACE {'.'.join(quoted(part) for part in parts)}").collect()
+        rows = spark.sql(f"DESCRIBE NAMESPACE {'.'.join(quoted(part) for part in parts)}").collect()
     except AnalysisException as error:
         raise TableError(
             f"table {name} cannot be made: this Spark knows no schema {'.'.join(parts)}: create it, connect the "
             "catalog (spark.sql.catalog.NAME, or a metastore), or give a path with a '/'"
         ) from error
-    return next((row[1] for row in said if row[0] == "Location"), "") or ""
+    return next((row[1] for row in rows if row[0] == "Location"), "") or ""
 
 
 def _require_free(spark: SparkSession, name: TableName, schema_folder: str) -> None:
-    """Fails if files lie where the session's own catalog would put the new table, which Delta would refuse later."""
+    """Rejects a name if the folder of its new table in the session's catalog has files. Delta would fail later."""
     parts = name.text.split(".")
     catalog = parts[0] if len(parts) > 2 else spark.catalog.currentCatalog()
     if not schema_folder or catalog != _SESSION_CATALOG:
         return
     folder = f"{schema_folder.rstrip('/')}/{parts[-1].lower()}"
-    place, file_system = hadoop_path(spark, folder)
-    if not file_system.exists(place) or not len(file_system.listStatus(place)):
+    path, file_system = hadoop_path(spark, folder)
+    if not file_system.exists(path) or not len(file_system.listStatus(path)):
         return
     known = f"CREATE TABLE {name.sql()} USING delta LOCATION {sql_string(folder).replace(_SLASH, '/')}"
     if DeltaTable.isDeltaTable(spark, folder):
@@ -190,7 +190,7 @@ _SLASH = "\\u002f"
 
 
 def _at_path(spark: SparkSession, name: TableName) -> Row | None:
-    """Properties of the Delta table at a path; None where nothing is, or what a first write left that was cut off."""
+    """Properties of the Delta table at a path; None if nothing or an interrupted first write is there."""
     if ":" in name.text.split("/")[0] and not _URI.match(name.text):
         raise TableError(f"table {name}: what is before ':' is read as a URI's scheme: write ./{name}")
     if DeltaTable.isDeltaTable(spark, name.text):
@@ -202,12 +202,12 @@ def _at_path(spark: SparkSession, name: TableName) -> Row | None:
             f"table {name} would be no {ending} file: what is written is a Delta table, which is a folder: name a "
             "folder, or a table of the catalog"
         )
-    place, file_system = hadoop_path(spark, name.text)
-    _require_folder(name, place, file_system)
+    path, file_system = hadoop_path(spark, name.text)
+    _require_folder(name, path, file_system)
     log, _ = hadoop_path(spark, f"{name.text.rstrip('/')}/_delta_log")
-    if not file_system.exists(place) or file_system.exists(log):
+    if not file_system.exists(path) or file_system.exists(log):
         return None
-    files = file_system.listFiles(place, True)
+    files = file_system.listFiles(path, True)
     while files.hasNext():
         file = files.next().getPath()
         if not file.getName().startswith(("_", ".")):
@@ -218,14 +218,15 @@ def _at_path(spark: SparkSession, name: TableName) -> Row | None:
     return None
 
 
-def _require_folder(name: TableName, place: Any, file_system: Any) -> None:
-    """Fails if the place, or a part of the way to it, is a file."""
-    way = place
-    while way is not None and not file_system.exists(way):
-        way = way.getParent()
-    if way is not None and file_system.isFile(way):
+def _require_folder(name: TableName, path: Any, file_system: Any) -> None:
+    """Rejects a path that is a file or is below a file."""
+    ancestor = path
+    while ancestor is not None and not file_system.exists(ancestor):
+        ancestor = ancestor.getParent()
+    if ancestor is not None and file_system.isFile(ancestor):
         raise TableError(
-            f"table {name}: {way.toUri().getPath()} is a file, and a Delta table is a folder: write to another place"
+            f"table {name}: {ancestor.toUri().getPath()} is a file, and a Delta table is a folder: "
+            "write to another place"
         )
 
 

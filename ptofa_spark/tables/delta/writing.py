@@ -1,4 +1,4 @@
-"""Writes Delta tables, each in one transaction, with the properties that their readers need and their constraints."""
+"""Writes Delta tables in one transaction, with CHECK constraints and the properties that readers need."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from ptofa_spark.tables.delta.commits import Claim, TableVersion, commit_metadat
 from ptofa_spark.tables.delta.targets import other_types, require_target
 from ptofa_spark.tables.names import TableName, quoted
 
-# Petastorm opens the table's Parquet files itself and knows nothing of Delta's log: a row deleted by a vector would
-# come back to life, and a column renamed by mapping would be missing. Both stay off on every table.
+# Petastorm reads the table's Parquet files without Delta's log. It would return rows deleted by a vector, and miss
+# columns renamed by mapping. So both are off on every table.
 TABLE_PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.columnMapping.mode": "none"}
-# Petastorm hands the trainer one row group at a time, decoded as a whole, and the first batch of an epoch waits for it:
-# some 100,000 rows, as this makes them of the examples, were read fastest (docs/measured/results.md, "Row groups").
-_GROUP_BYTES_A_COLUMN = 72 * 2**10
-# Parquet's writer counts the open page of every column into the size: with long pages a group of that size would hold
-# little else, and few rows.
+# Petastorm decodes one row group as a whole, and the first batch of an epoch waits for it. Groups of about 100,000
+# rows, which this size gives for the examples, were read fastest (docs/measured/results.md, "Row groups").
+_GROUP_BYTES_PER_COLUMN = 72 * 2**10
+# Parquet's writer counts the open page of every column in the size: with long pages, a group would have few rows.
 _PAGE_ROWS = 5_000
-# How Delta says that another run's commit came between reading the table and committing.
+# Delta's errors if another run commits between this run's read and commit.
 _CONFLICTS = (
     "DELTA_CONCURRENT",
     "DELTA_METADATA_CHANGED",
@@ -34,16 +33,17 @@ _CONFLICTS = (
     "DELTA_PATH_EXISTS",
     "DELTA_TABLE_ALREADY_EXISTS",
     "TABLE_OR_VIEW_ALREADY_EXISTS",
-    # Another run's first files: the catalog knows the table only when that run has committed.
+    # Another run's first files: the table is in the catalog only after that run's commit.
     "DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION",
     "io.delta.exceptions",
     *delta.exceptions.__all__,
 )
-# Seconds before each attempt; another run's first write of a table may take its time.
+# Seconds before each attempt; another run's first write may take a while.
 _PAUSES = (0, 0, 2, 8, 20)
-# What a row breaks that Delta does not take. Where rows are replaced this stands in the cause of another error.
+# Delta's errors for a row that breaks a rule. If rows are replaced, they are in the cause of another error.
 _BROKEN = ("[DELTA_VIOLATE_CONSTRAINT_WITH_VALUES]", "[DELTA_NOT_NULL_CONSTRAINT_VIOLATED]")
-# The commit that creates or replaces a table of the catalog takes no option `userMetadata`, only the session's.
+# A commit that creates or replaces a table in the catalog ignores the option `userMetadata`; only the session's
+# setting works.
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
@@ -57,21 +57,21 @@ def write_table(
     partition_by: Sequence[str] = (),
     fed: bool = False,
 ) -> None:
-    """Writes the frame as a Delta table in one transaction; a reader sees the old rows or the new ones, never both.
+    """Writes the frame as a Delta table in one transaction: a reader sees the old rows or the new ones, never both.
 
     Args:
         frame: the rows, with the table's schema.
         argument: catalog name or path/URI.
         kind: the table in `domains.DOMAINS` whose CHECK constraints a new table gets.
-        replace_where: SQL predicate of the rows to replace, which may bring new columns; without it the whole table is
-            replaced. A claim besides lets runs that replace other rows write at the same time.
-        built_from: versions of the tables the rows were made from, kept in the commit.
-        partition_by: columns that a new table's files are laid out by.
-        fed: whether Petastorm reads the table, whose row groups are small then.
+        replace_where: SQL predicate of the rows to replace; the new rows may have further columns. None replaces the
+            whole table. A claim also allows concurrent runs that replace other rows.
+        built_from: versions of the source tables, stored in the commit.
+        partition_by: partition columns of a new table.
+        fed: whether Petastorm reads the table, which then gets small row groups.
 
     Raises:
-        TableError: the place holds something that is no Delta table (`require_target`), or a table with another schema,
-            or a row breaks a constraint, or another run has written the same rows since they were claimed.
+        TableError: the target is not a Delta table (`require_target`) or has another schema, a row breaks a constraint,
+            or another run has written the same rows since the claim.
     """
     name = TableName.parse(argument)
     claimed = replace_where if isinstance(replace_where, Claim) else None
@@ -82,16 +82,16 @@ def write_table(
         session[_USER_METADATA] = metadata
     for pause in _PAUSES:
         sleep(pause)
-        there = require_target(frame.sparkSession, argument)
+        exists = require_target(frame.sparkSession, argument)
         if claimed is not None:
             require_unwritten(frame.sparkSession, claimed)
         writer = frame.write.format("delta").partitionBy(*partition_by).option("userMetadata", metadata)
-        if rows is not None and there:
+        if rows is not None and exists:
             writer = writer.mode("overwrite").option("replaceWhere", rows).option("mergeSchema", True)
         else:
-            # A claimed table that another run creates meanwhile must not be overwritten as a whole.
+            # Another run may create the table meanwhile: with a claim, it must not be overwritten as a whole.
             writer = writer.mode("overwrite" if claimed is None else "errorifexists")
-            writer = writer.options(**_of_a_new_table(kind))
+            writer = writer.options(**_new_table_options(kind))
             if claimed is None:
                 writer = writer.option("overwriteSchema", True)
         with in_session(frame.sparkSession, session):
@@ -106,16 +106,16 @@ def write_table(
 
 
 def small_row_groups(columns: int) -> dict[str, str]:
-    """Parquet's settings for a table of so many columns that Petastorm reads."""
-    size = _GROUP_BYTES_A_COLUMN * columns
+    """Parquet settings for a table that Petastorm reads. columns: its number of columns."""
+    size = _GROUP_BYTES_PER_COLUMN * columns
     return {"parquet.block.size": str(size), "parquet.page.row.count.limit": str(_PAGE_ROWS)}
 
 
 @contextmanager
 def in_session(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
-    """Settings of the session for what is written inside: Delta hands none of Parquet's from a write's options on.
+    """Sets session settings within the body, since Delta ignores Parquet settings in a write's options.
 
-    The whole session's: a table that another thread of it writes meanwhile is written alike.
+    They also affect tables that other threads of the session write meanwhile.
     """
     before: dict[str, str | None] = {key: spark.conf.get(key, None) for key in settings}
     try:
@@ -130,13 +130,13 @@ def in_session(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[Non
                 spark.conf.set(key, earlier)
 
 
-def _of_a_new_table(kind: str | None) -> dict[str, str]:
+def _new_table_options(kind: str | None) -> dict[str, str]:
     checks = constraints(kind) if kind else {}
     return TABLE_PROPERTIES | {f"delta.constraints.{key}": rule for key, rule in checks.items()}
 
 
 def _saved(writer: DataFrameWriter, name: TableName, frame: DataFrame) -> bool:
-    """Whether the rows are in the table; False if another run's commit came between."""
+    """Writes the rows. Returns False if another run's commit conflicted."""
     try:
         if name.in_catalog:
             writer.saveAsTable(name.sql())
@@ -155,7 +155,7 @@ def _saved(writer: DataFrameWriter, name: TableName, frame: DataFrame) -> bool:
 
 
 def _reason(text: str, name: TableName, frame: DataFrame) -> str:
-    """What Delta says, in one line that names the table and the types of its columns, which Delta leaves out."""
+    """Delta's error in one line, with the table's name and column types, which Delta omits."""
     if "[DELTA_FAILED_TO_MERGE_FIELDS]" in text:
         differing = other_types(frame.sparkSession, name.text, frame.schema)
         if differing is not None:
@@ -165,11 +165,11 @@ def _reason(text: str, name: TableName, frame: DataFrame) -> str:
 
 
 def _broken_rule(text: str) -> str | None:
-    """What Delta says of the row that breaks a rule of the table, as one line; None for any other error."""
+    """Delta's error for a row that breaks a rule of the table, in one line; None for any other error."""
     start = max(text.find(sign) for sign in _BROKEN)
-    # Delta holds the rows to `replaceWhere` as to a constraint that is named EXPRESSION(...).
+    # Delta checks `replaceWhere` as a constraint named EXPRESSION(...).
     if start < 0 or text[start:].split("]", 1)[1].lstrip().startswith("CHECK constraint EXPRESSION("):
         return None
     lines = [line.strip() for line in text[start:].splitlines()]
-    ends = [place for place, line in enumerate(lines) if line.startswith(("at ", "... ")) or "Exception: [" in line]
+    ends = [number for number, line in enumerate(lines) if line.startswith(("at ", "... ")) or "Exception: [" in line]
     return " ".join(lines[: ends[0] if ends else len(lines)])
