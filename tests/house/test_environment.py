@@ -14,13 +14,13 @@ import pytest
 from ptofa_spark.errors import MachineError
 from ptofa_spark.running import jvm
 from ptofa_spark.running.environment import (
+    added_jvm_variables,
     hiding_modules,
     is_locale,
-    added_jvm_variables,
+    java_problem,
     require_local_dirs,
     require_startable,
     require_worker_python,
-    java_problem,
 )
 from ptofa_spark.running.jvm import why_it_did_not_start
 
