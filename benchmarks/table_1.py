@@ -27,13 +27,15 @@ from benchmarks.pipeline import WEEKS
 from ptofa_spark.evaluation.predictions.metrics import Metrics
 from ptofa_spark.evaluation.table_1.run import TABLE_1_JSON, Run
 from ptofa_spark.evaluation.table_1.text import table_1_page
+from ptofa_spark.models.registry import MODELS
 from ptofa_spark.running.whole_file import write_whole
 from ptofa_spark.simulator.settings import SCENARIOS
 
 # What was measured of one training, of the oracle or of a constant, with its scenario, its size and its command.
 Line = dict[str, Any]
 # The two words take about the same time to train: mmoe takes three times as long as ptofa, esmm twice.
-MODELS = ("ptofa,mmoe,dnn_c,dnn_r", "ziln,esmm,shared_bottom,mtl_mse")
+# Two processes, each with every other model: about the same work.
+PROCESSES = tuple(",".join(list(MODELS)[first::2]) for first in (0, 1))
 REAL = ("hillstrom", "completejourney")
 # A process trains on one thread, so a second core would be idle.
 TRAIN = {"master": "local[1]", "driver_memory": "4g", "shuffle_partitions": 8}
@@ -47,7 +49,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=1_000_000, help="users of the platform")
     parser.add_argument("--platform", default="", help="more options of generate_platform, as one word")
     parser.add_argument("--train", default="", help="settings of training, as one word: 'dropout=.3 averaging=0'")
-    parser.add_argument("--models", nargs="+", default=MODELS, help="one word per process: models with commas")
+    parser.add_argument("--models", nargs="+", default=PROCESSES, help="one word per process: models with commas")
     parser.add_argument("--seeds", type=int, default=3, help="trainings per model")
     parser.add_argument("--seed", type=int, default=7, help="the first seed")
     parser.add_argument("--grid", action="store_true", help="the first seed's training chooses by the paper's grid")

@@ -9,8 +9,8 @@ take:
 Serving a user can only lower a slack. Once slack(A) = 0, the set A is tight for good: every later user must take g_c(A)
 funds from A. An exhausted fund is the case where A is all other funds. The tight sets form a lattice. A chain through
 it cuts the funds into blocks. Each user fills the first block as far as they can, then the second, and so on. The
-blocks are the strongly connected components of the residual graph of the class flow. docs/allocation.md proves it for
-bounds of any kind.
+blocks are the strongly connected components of the residual graph of the class flow. docs/guard.md proves it for bounds
+of any kind.
 """
 
 from __future__ import annotations
