@@ -64,7 +64,7 @@ def _read(spark: SparkSession, warehouse: str, count: int) -> tuple[pd.DataFrame
     target = F.col("campaign_id") == of_users.select("campaign_id").first()["campaign_id"]
     funds = table("fund_features").where(target).orderBy("fund_id").collect()
     features = [F.col(name) for name in of_users.columns if name.startswith("u_")]
-    users = of_users.select("user_id", *features, *CampaignPairs.of(funds).columns()).toPandas()
+    users = of_users.select("user_id", "risk_tolerance", *features, *CampaignPairs.of(funds).columns()).toPandas()
     pairs = table("truth").where(F.col("user_id") < count).orderBy("user_id", "fund_id").toPandas()
     truth = {name: pairs[name].to_numpy().reshape(len(users), -1) for name in ("p_c", "mu", "sigma")}
     return users, funds, truth | {"expected_revenue": truth["p_c"] * np.exp(truth["mu"] + truth["sigma"] ** 2 / 2)}
@@ -74,7 +74,7 @@ def _parts(model: LoadedModel, funds: list[Any], users: pd.DataFrame) -> Parts:
     """The model's predictions for every user-fund pair."""
     encoding, count = model.encoding, len(funds)
     of_funds = pd.DataFrame([row.asDict() for row in funds])[list(encoding.fund.columns)]
-    of_pairs = CampaignPairs.of(funds).features(users, encoding.pair.columns)
+    of_pairs = CampaignPairs.of(funds, encoding.pair.columns).features(users)
     row = np.arange(len(users) * count)
     of_users = users[list(encoding.user.columns)].iloc[row // count].reset_index(drop=True)
     of_funds = of_funds.iloc[row % count].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""`build_features`: raw tables to the tables that training and scoring read."""
+"""`build_features`: makes the tables that training and scoring read from the raw tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.features.examples import examples
-from ptofa_spark.features.facts.history import History
 from ptofa_spark.features.facts.quarantine import (
     RowCounts,
     count_key_faults,
@@ -21,9 +20,10 @@ from ptofa_spark.features.facts.quarantine import (
 )
 from ptofa_spark.features.facts.raw import Raw, read_raw
 from ptofa_spark.features.facts.records import user_records
-from ptofa_spark.features.fund import fund_features, fund_types
+from ptofa_spark.features.fund_table import fund_features, fund_types
+from ptofa_spark.features.history import History
 from ptofa_spark.features.settings import BuildFeaturesSettings
-from ptofa_spark.features.user import user_features
+from ptofa_spark.features.user_table import user_features
 from ptofa_spark.reproducible.splits import TEST, user_split
 from ptofa_spark.running.progress import stage
 from ptofa_spark.tables.contracts.schemas import EXAMPLES, FUND_FEATURES, RAW_TABLES, USER_FEATURES
@@ -40,12 +40,12 @@ _WRITTEN = {"user_features": USER_FEATURES, "fund_features": FUND_FEATURES, "exa
 def build_features(spark: SparkSession, settings: BuildFeaturesSettings) -> None:
     """Writes user_features, fund_features and examples of one snapshot date, each in one transaction.
 
-    The target campaign is the last that starts on the snapshot date; its users and funds are what scoring reads. Rows
-    of other snapshots stay. Bad rows of the raw tables go to `<table>_quarantine`.
+    The target campaign is the last that starts on the snapshot date. Scoring reads its users and funds. Rows of other
+    snapshots stay. Bad rows of the raw tables go to `<table>_quarantine`.
 
     Raises:
-        TableError: a raw table is missing, has other columns or too many bad rows, or there is no exposure to learn
-            from, or only one campaign's where campaigns are the split.
+        TableError: a raw table is missing, has other columns or has too many bad rows. No campaign has exposures, or
+            only one has them and the split is by campaign.
     """
     with stage("build_features", split_by=settings.split_by) as report:
         _require_targets(spark, settings.warehouse)
@@ -85,7 +85,7 @@ def _read(spark: SparkSession, settings: BuildFeaturesSettings) -> Raw:
 
 
 def _set_aside(raw: Raw, records: DataFrame, counts: RowCounts, settings: BuildFeaturesSettings) -> None:
-    """Keeps the bad rows where they can be seen, whether the share of them is allowed or not."""
+    """Writes the bad rows to their own tables, then checks that there are not too many."""
     for line in counts.shown():
         logger.warning(line)
     with stage("write-quarantine", rows=sum(faults.total() for faults in counts.faults.values())):
@@ -94,7 +94,7 @@ def _set_aside(raw: Raw, records: DataFrame, counts: RowCounts, settings: BuildF
 
 
 def _tested(raw: Raw, settings: BuildFeaturesSettings) -> str | None:
-    """The campaign that tests, where the split is by campaign: the last with exposures."""
+    """The last campaign with exposures, which is the test split; None where the split is by user."""
     known = [campaign for campaign, _ in raw.campaigns]
     shown = raw.good("exposures").where(F.col("campaign_id").isin(known)).select("campaign_id").distinct()
     exposed = {row[0] for row in shown.collect()}

@@ -1,6 +1,6 @@
-"""Which columns of a table are features: those named u_*, f_* and p_*, of the user, the fund and their pair.
+"""The feature columns of a table: u_* of the user, f_* of the fund, p_* of their pair.
 
-Strings are categorical and may be null; everything else is a double, null where unknown.
+Strings are categorical and may be null. All other features are doubles, null where unknown.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from ptofa_spark.tables.names import quoted
 logger = logging.getLogger(__name__)
 
 USER, FUND, PAIR = "u_", "f_", "p_"
-# Larger numbers are no measurements, and their squares would leave double's range.
-_LARGEST = 1e100
 PREFIXES = (USER, FUND, PAIR)
+# A larger number is not a measurement, and its square may exceed the range of a double.
+_LARGEST = 1e100
 
 
 def feature_names(schema: StructType, prefix: str = "") -> list[str]:
@@ -27,15 +27,15 @@ def feature_names(schema: StructType, prefix: str = "") -> list[str]:
 
 
 def is_categorical(schema: StructType, name: str) -> bool:
-    """Whether a feature is a word, to be looked up in a vocabulary, and not a number."""
+    """Whether a feature is a word, which a vocabulary encodes, and not a number."""
     return isinstance(schema[name].dataType, StringType)
 
 
 def attributes(schema: StructType, keys: tuple[str, ...], prefix: str, within: str = "") -> dict[str, Column]:
-    """A table's further columns as features, by their names: words stay, numbers and booleans become doubles.
+    """The columns of a table beside its keys as features, by name. Words stay; numbers and booleans become doubles.
 
-    NaN, the infinities and what lies beyond 1e100 become null: unknown. Columns of other types are left out, and the
-    log says so. within: the path of the struct that holds the columns.
+    NaN, the infinities and numbers beyond 1e100 become null: unknown. Columns of other types are left out, and the log
+    names them. within: the path of the struct that holds the columns.
     """
     columns: dict[str, Column] = {}
     for field in schema:
@@ -46,7 +46,7 @@ def attributes(schema: StructType, keys: tuple[str, ...], prefix: str, within: s
             columns[prefix + field.name] = column
         elif isinstance(field.dataType, NumericType | BooleanType):
             number = column.cast("double")
-            # Spark puts NaN above every number.
+            # Spark sorts NaN above every number.
             columns[prefix + field.name] = F.when(F.abs(number) <= _LARGEST, number)
         else:
             logger.info("left_out=%s type=%s", field.name, field.dataType.simpleString())

@@ -1,6 +1,6 @@
-"""Features to numbers, the same code in training and scoring. Fitted on the training split, kept as readable JSON.
+"""Encodes features as numbers, by the same code in training and scoring. The encoders are kept as readable JSON.
 
-Knows no Spark: `fitting.py` fits, the feed and the scorer encode.
+Knows no Spark: `fitting.py` fits the encoders on the training split, the feed and the scorer encode.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-UNKNOWN, NULL = 0, 1  # codes before the words': a word not seen in training, and no word at all
-# Standardised numbers are kept within so many deviations, so that one odd row cannot swamp a layer.
+UNKNOWN, NULL = 0, 1  # the first codes: a word that training did not see, and no word
+# Standardised numbers are clipped at this many deviations, so that one extreme row does not dominate a layer.
 _LIMIT = 5.0
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Standardisation of one numeric column: (x - mean) / deviation; null becomes 0, and 1 in its indicator if any."""
+    """Standardisation of one numeric column: (x - mean) / deviation; null becomes 0, and 1 in an indicator if any."""
 
     mean: float
     deviation: float
@@ -30,8 +30,8 @@ class Scale:
 class Encoders:
     """Vocabularies of the categorical columns and scales of the numeric ones, by column, sorted.
 
-    A code is 0 for an unknown word, 1 for null, then the words in order. The numbers are the scaled columns, then one
-    indicator a column that was null in training.
+    Code 0 is an unknown word, code 1 is null, and the words follow in order. The numbers are the scaled columns, then
+    one indicator per column that was null somewhere in training.
     """
 
     vocabularies: dict[str, tuple[str, ...]]
@@ -89,7 +89,7 @@ class Encoders:
         return codes, numbers
 
     def to_json(self) -> str:
-        """Readable JSON that keeps every bit of the numbers."""
+        """Readable JSON, with every number in full."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=1)
 
     @classmethod

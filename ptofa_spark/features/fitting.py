@@ -1,4 +1,4 @@
-"""Fits the encoders to the training split: two aggregations for the numbers, one for the words."""
+"""Fits the encoders on the training split: two aggregations for the numbers, one for the words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_WORDS = 10_000
 def fit_encoders(examples: DataFrame, max_words: int = MAX_WORDS) -> Encoders:
     """Encoders of all u_*, f_* and p_* columns, from the rows whose split is `train`.
 
-    A vocabulary keeps the most frequent words, ties by word, at most `max_words`; they stand sorted by word.
+    A vocabulary keeps at most `max_words` words, the most frequent ones, ties by word. They are sorted by word.
     """
     rows = examples.where(F.col("split") == TRAIN)
     names = feature_names(examples.schema)
@@ -41,7 +41,7 @@ def _vocabularies(rows: DataFrame, names: list[str], max_words: int) -> dict[str
 
 
 def _scales(rows: DataFrame, names: list[str]) -> dict[str, Scale]:
-    """Means and deviations from sums that are exact in any order: first how large the numbers get, then the sums."""
+    """Means and deviations, from sums that no order of the rows changes: first the largest values, then the sums."""
     if not names:
         return {}
     values = [F.col(quoted(name)).cast("double") for name in names]
@@ -60,7 +60,7 @@ def _scales(rows: DataFrame, names: list[str]) -> dict[str, Scale]:
         count, total_of, square_of = float(known[place]), float(total[place]), float(square[place])
         mean = total_of / count if count else 0.0
         variance = square_of / count - mean * mean if count else 0.0
-        # A constant column has nothing to scale; rounding may leave a variance a little off 0.
+        # A constant column needs no scale; rounding may leave its variance slightly above 0.
         deviation = variance**0.5 if variance > 1e-9 * (1.0 + mean * mean) else 1.0
         scales[name] = Scale(mean, deviation, count < first["rows"])
     return scales

@@ -1,9 +1,9 @@
-"""Features of a user and a fund together: one definition, carried to logged pairs by Spark, to all pairs by NumPy."""
+"""Features of a user and a fund together, each declared once: for logged pairs in Spark, for all pairs in NumPy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -12,120 +12,126 @@ from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
 from ptofa_spark.arrays import Floats
+from ptofa_spark.features.facts.pairs import Fact, Funds, InAll, OfFund, OfUser, PastFact, Tally, Times
+from ptofa_spark.tables.names import quoted
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Pair(Generic[T]):
-    """What is known of one user and one fund, as columns or as arrays.
-
-    bought_fund, bought_type, bought: purchases of this fund, of its type and of any fund before the campaign.
-    """
-
-    risk_tolerance: T
-    risk_level: T
-    bought_fund: T
-    bought_type: T
-    bought: T
-
-
-@dataclass(frozen=True)
 class Arithmetic(Generic[T]):
-    """What the features need beside + - * /."""
+    """What features need beside + - * /, in Spark and in NumPy. An unknown number (null, NaN) stays unknown.
+
+    Spark stops at a division by 0: divide by `at_least_one`.
+    """
 
     log1p: Callable[[T], T]
     at_least_one: Callable[[T], T]
 
 
-PAIR_FEATURES: dict[str, Callable[[Pair[Any], Arithmetic[Any]], Any]] = {
-    "p_bought_fund": lambda pair, of: of.log1p(pair.bought_fund),
-    "p_bought_type": lambda pair, of: of.log1p(pair.bought_type),
-    "p_risk_gap": lambda pair, of: pair.risk_tolerance - pair.risk_level,
-    "p_type_share": lambda pair, of: pair.bought_type / of.at_least_one(pair.bought),
+@dataclass(frozen=True)
+class PairFeature:
+    """A pair feature. facts: what it is made of; value: its value from an Arithmetic and the facts, in their order."""
+
+    facts: tuple[Fact, ...]
+    value: Callable[..., Any]
+
+
+RISK_TOLERANCE, RISK_LEVEL = OfUser("risk_tolerance"), OfFund("risk_level")
+# Events of a user, by fund and by type.
+PURCHASES_BY_FUND = Tally("purchases_by_fund", "fund", lambda past: past.purchases)
+PURCHASES_BY_TYPE = Tally("purchases_by_type", "type", lambda past: past.purchases)
+
+DECLARED_PAIR_FEATURES: dict[str, PairFeature] = {
+    "p_bought_fund": PairFeature((Times(PURCHASES_BY_FUND),), lambda of, times: of.log1p(times)),
+    "p_bought_type": PairFeature((Times(PURCHASES_BY_TYPE),), lambda of, times: of.log1p(times)),
+    "p_risk_gap": PairFeature((RISK_TOLERANCE, RISK_LEVEL), lambda of, tolerance, level: tolerance - level),
+    "p_type_share": PairFeature(
+        (Times(PURCHASES_BY_TYPE), InAll(PURCHASES_BY_FUND)), lambda of, times, in_all: times / of.at_least_one(in_all)
+    ),
 }
-_SPARK: Arithmetic[Column] = Arithmetic(F.log1p, lambda column: F.greatest(column, F.lit(1.0)))
+
+
+def _facts(names: Sequence[str]) -> dict[str, Fact]:
+    """The facts of the named features, by their columns in logged pairs."""
+    return {fact.logged: fact for name in names for fact in DECLARED_PAIR_FEATURES[name].facts}
+
+
+PAST_FACTS = {name: fact for name, fact in _facts(list(DECLARED_PAIR_FEATURES)).items() if isinstance(fact, PastFact)}
+TALLIES = {fact.tally.column: fact.tally for fact in PAST_FACTS.values()}
+
+_SPARK: Arithmetic[Column] = Arithmetic(
+    F.log1p, lambda column: F.when(column.isNotNull(), F.greatest(column, F.lit(1.0)))
+)
 _NUMPY: Arithmetic[Floats] = Arithmetic(np.log1p, lambda values: np.maximum(values, 1.0))
-_TOLERANCE, _BOUGHT = "risk_tolerance", "bought"
 
 
-def pair_columns() -> list[Column]:
-    """The p_* columns of rows that hold one user and one fund: a column of each name of `Pair`."""
-    pair = Pair(*[F.col(field.name).cast("double") for field in fields(Pair)])
-    return [feature(pair, _SPARK).alias(name) for name, feature in PAIR_FEATURES.items()]
+def pair_columns(names: Sequence[str] = tuple(DECLARED_PAIR_FEATURES)) -> list[Column]:
+    """The named p_* columns of logged pairs: rows of one user and one fund, with a column per fact."""
+    columns = []
+    for name in names:
+        feature = DECLARED_PAIR_FEATURES[name]
+        facts = [F.col(quoted(fact.logged)).cast("double") for fact in feature.facts]
+        columns.append(feature.value(_SPARK, *facts).alias(name))
+    return columns
+
+
+def columns_read(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Columns of user_features and of fund_features that the named features are made of. f_fund_type may be missing."""
+    of_user, of_fund = [], []
+    for fact in _facts(names).values():
+        if isinstance(fact, OfFund):
+            of_fund.append(fact.column)
+        else:
+            of_user.append(fact.column if isinstance(fact, OfUser) else fact.tally.column)
+    return list(dict.fromkeys(of_user)), of_fund
 
 
 @dataclass(frozen=True)
 class CampaignPairs:
-    """A campaign's funds, for the pairs of each with any user.
+    """All pairs of a campaign's funds with any users. names: the features wanted, of DECLARED_PAIR_FEATURES."""
 
-    fund_ids, risk_levels, types: of each fund, in one order; a type is None where the fund has none.
-    """
-
-    fund_ids: tuple[str, ...]
-    risk_levels: tuple[int, ...]
-    types: tuple[str | None, ...]
+    funds: Funds
+    names: tuple[str, ...]
 
     @classmethod
-    def of(cls, funds: Sequence[Row]) -> CampaignPairs:
-        """Of rows of `fund_features`; f_fund_type may be missing."""
-        types = [fund.asDict().get("f_fund_type") for fund in funds]
-        return cls(
-            tuple(fund["fund_id"] for fund in funds),
-            tuple(int(fund["risk_level"]) for fund in funds),
-            tuple(None if kind is None else str(kind) for kind in types),
-        )
-
-    def columns(self) -> list[Column]:
-        """What `features` needs of a user, from risk_tolerance, purchases_by_fund and purchases_by_type.
-
-        A plain number per fund and a type: arrays and maps would reach pandas as one Python object a user.
-        """
-        total = F.aggregate(F.map_values("purchases_by_fund"), F.lit(0.0), lambda total, times: total + times)
-        return [
-            F.col(_TOLERANCE).cast("double").alias(_TOLERANCE),
-            F.coalesce(total, F.lit(0.0)).alias(_BOUGHT),
-            *[_times("purchases_by_fund", fund, _of_fund(place)) for place, fund in enumerate(self.fund_ids)],
-            *[_times("purchases_by_type", kind, _of_type(place)) for place, kind in enumerate(self._kinds)],
-        ]
-
-    def features(self, users: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
-        """The named p_* features, each (users * funds,), a user's funds together.
+    def of(cls, rows: Sequence[Row], names: Sequence[str] = tuple(DECLARED_PAIR_FEATURES)) -> CampaignPairs:
+        """Of the funds' rows of `fund_features`; f_fund_type may be missing.
 
         Args:
-            users: the columns of `columns`, a row per user.
-            names: keys of PAIR_FEATURES.
+            rows: one per fund.
+            names: the features wanted.
         """
-        shape = len(users), len(self.fund_ids)
-        of_type = np.zeros((len(users), len(self._kinds) + 1))  # the last column is that of a fund without a type
-        for place in range(len(self._kinds)):
-            of_type[:, place] = users[_of_type(place)]
-        of_fund = np.empty(shape)
-        for place in range(shape[1]):
-            of_fund[:, place] = users[_of_fund(place)]
-        places = [len(self._kinds) if kind is None else self._kinds.index(kind) for kind in self.types]
-        pair = Pair(
-            users[_TOLERANCE].to_numpy()[:, None],
-            np.array(self.risk_levels, dtype=np.float64),
-            of_fund,
-            of_type[:, places],
-            users[_BOUGHT].to_numpy()[:, None],
+        types = [row.asDict().get("f_fund_type") for row in rows]
+        numbers = {
+            name: tuple(float("nan") if row[name] is None else float(row[name]) for row in rows)
+            for name in columns_read(names)[1]
+        }
+        funds = Funds(
+            tuple(row["fund_id"] for row in rows),
+            tuple(None if name is None else str(name) for name in types),
+            numbers,
         )
-        found = {name: PAIR_FEATURES[name](pair, _NUMPY) for name in names}
-        return {name: np.broadcast_to(values, shape).ravel() for name, values in found.items()}
+        return cls(funds, tuple(names))
 
-    @property
-    def _kinds(self) -> list[str]:
-        return sorted({kind for kind in self.types if kind is not None})
+    def columns(self) -> list[Column]:
+        """What `features` needs of a user, from the columns of `columns_read`."""
+        columns: dict[str, Column] = {}
+        for fact in _facts(self.names).values():
+            columns |= fact.user_columns(self.funds)
+        return [column.alias(name) for name, column in columns.items()]
 
+    def features(self, users: pd.DataFrame) -> dict[str, Floats]:
+        """The features, each (users * funds,), a user's funds together.
 
-def _times(tally: str, key: str, name: str) -> Column:
-    return F.coalesce(F.try_element_at(tally, F.lit(key)), F.lit(0.0)).alias(name)
-
-
-def _of_fund(place: int) -> str:
-    return f"bought_fund_{place}"
-
-
-def _of_type(place: int) -> str:
-    return f"bought_type_{place}"
+        Args:
+            users: the columns of `columns`, one row per user.
+        """
+        shape = len(users), len(self.funds.fund_ids)
+        facts = {name: fact.of_all(users, self.funds) for name, fact in _facts(self.names).items()}
+        features: dict[str, Floats] = {}
+        for name in self.names:
+            feature = DECLARED_PAIR_FEATURES[name]
+            values = feature.value(_NUMPY, *[facts[fact.logged] for fact in feature.facts])
+            features[name] = np.broadcast_to(values, shape).ravel()
+        return features

@@ -25,8 +25,10 @@ class BuildFeaturesSettings(CsvSettings):
         description="campaign: the last campaign with exposures tests; user: the users are split by a hash of their id",
     )
     max_quarantined_share: float = Field(
-        0.01, ge=0, le=1, description="share of a raw table's rows that may be bad before the job refuses it"
+        0.01, ge=0, le=1, description="largest share of a raw table's rows that may be bad"
     )
     rebuild_version: int | None = Field(
-        None, ge=0, description="version of table examples whose raw tables are read again, at their versions then"
+        None,
+        ge=0,
+        description="version of table examples to build again, from the raw tables in the versions it was built from",
     )

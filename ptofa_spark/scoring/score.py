@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import MissingColumnError, TableError
-from ptofa_spark.features.pair import PAIR_FEATURES, CampaignPairs
+from ptofa_spark.features.pair import DECLARED_PAIR_FEATURES, CampaignPairs, columns_read
 from ptofa_spark.reproducible.splits import TEST
 from ptofa_spark.running.progress import stage
 from ptofa_spark.scoring.compact import compact
@@ -71,22 +71,28 @@ def scored_users(users: DataFrame, funds: DataFrame, artifact: Artifact) -> Data
     rows = funds.orderBy("fund_id").collect()
     if not rows:
         raise TableError("table fund_features has no fund of the campaign: run build_features again")
-    for table, frame, block in (("user_features", users, encoding.user), ("fund_features", funds, encoding.fund)):
-        missing = [column for column in block.columns if column not in frame.columns]
-        if missing:
-            raise MissingColumnError(table, missing, frame.columns)
-    unknown = [column for column in encoding.pair.columns if column not in PAIR_FEATURES]
+    wanted = encoding.pair.columns
+    unknown = [name for name in wanted if name not in DECLARED_PAIR_FEATURES]
     if unknown:
-        raise MissingColumnError("the model's pairs", unknown, list(PAIR_FEATURES))
+        raise MissingColumnError("the model's pairs", unknown, list(DECLARED_PAIR_FEATURES))
+    of_user, of_fund = columns_read(wanted)
+    _require(users, "user_features", [*encoding.user.columns, *of_user])
+    _require(funds, "fund_features", [*encoding.fund.columns, *of_fund])
     campaign = CampaignFunds(
-        CampaignPairs.of(rows),
+        CampaignPairs.of(rows, wanted),
         pd.DataFrame([row.asDict() for row in rows])[list(encoding.fund.columns)],
     )
     context = spark.sparkContext
     expected_revenue = expected_revenue_udf(context.broadcast(artifact), context.broadcast(campaign))
     features = F.struct(*[quoted(name) for name in encoding.user.columns], *campaign.pairs.columns())
     needed = users.select("campaign_id", "user_id", "risk_tolerance", features.alias("features"))
-    return compact(needed, expected_revenue(F.col("features")), campaign.pairs.fund_ids)
+    return compact(needed, expected_revenue(F.col("features")), campaign.pairs.funds.fund_ids)
+
+
+def _require(frame: DataFrame, table: str, columns: list[str]) -> None:
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise MissingColumnError(table, missing, frame.columns)
 
 
 def _campaign(users: DataFrame, table: str, audience: str) -> str:

@@ -52,7 +52,7 @@ def score_users(model: LoadedModel, funds: CampaignFunds, users: pd.DataFrame) -
     encoding, count = model.encoding, len(funds.columns)
     fund = _with_axis(encoding.fund.block(funds.columns), 0)
     user = _with_axis(encoding.user.block(users), 1)
-    pairs = funds.pairs.features(users, encoding.pair.columns)
+    pairs = funds.pairs.features(users)
     pair = _reshaped(encoding.pair.block(pd.DataFrame(pairs, index=pd.RangeIndex(len(users) * count))), count)
     scores = np.empty((len(users), count))
     for rows, real in padded_pieces(len(users), max(1, _PAIRS_PER_PASS // count)):

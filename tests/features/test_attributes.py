@@ -64,13 +64,13 @@ def test_rows_that_differ_in_where_they_are_null_contradict_each_other(
 
 def test_numbered_types_are_names_and_their_purchases_count(platform: tuple[str, dict[str, DataFrame]]) -> None:
     funds = platform[1]["fund_features"].where("campaign_id = 'c3'").orderBy("fund_id").collect()
-    pairs = CampaignPairs.of(funds)
-    assert pairs.types == ("1.0", "2.0", "2.0", None)
+    pairs = CampaignPairs.of(funds, ["p_bought_type"])
+    assert pairs.funds.types == ("1.0", "2.0", "2.0", None)
     users = platform[1]["user_features"]
     tallied = users.select("user_id", F.map_keys("purchases_by_type").alias("kinds")).collect()
     assert {kind for row in tallied for kind in row["kinds"]} == {"1.0", "2.0"}
     frame = users.orderBy("user_id").select(*pairs.columns()).toPandas()
-    assert pairs.features(frame, ["p_bought_type"])["p_bought_type"].max() > 0.0
+    assert pairs.features(frame)["p_bought_type"].max() > 0.0
     assert platform[1]["examples"].agg(F.max("p_bought_type")).collect()[0][0] > 0.0
 
 
@@ -90,5 +90,5 @@ def test_what_an_earlier_build_read_is_found_under_its_own_name_alone(
     spark: SparkSession, platform: tuple[str, dict[str, DataFrame]]
 ) -> None:
     """Another spelling of the warehouse must not quietly read the newest tables."""
-    with pytest.raises(TableError, match="name the warehouse as it did"):
+    with pytest.raises(TableError, match="pass --warehouse as it was passed then"):
         built(spark, f"{platform[0]}/../warehouse", rebuild_version=0)

@@ -18,14 +18,15 @@ from ptofa_spark.errors import TableError
 from ptofa_spark.features import build
 from ptofa_spark.features.encoders import NULL, UNKNOWN, Encoders
 from ptofa_spark.features.examples import examples
-from ptofa_spark.features.facts.history import History
 from ptofa_spark.features.facts.raw import read_raw
 from ptofa_spark.features.facts.records import user_records
 from ptofa_spark.features.fitting import fit_encoders
-from ptofa_spark.features.pair import PAIR_FEATURES, CampaignPairs, pair_columns
-from ptofa_spark.features.user import user_features
+from ptofa_spark.features.history import History
+from ptofa_spark.features.pair import DECLARED_PAIR_FEATURES, CampaignPairs, pair_columns
+from ptofa_spark.features.user_table import user_features
 from ptofa_spark.tables.contracts.schemas import TRANSACTIONS
 from ptofa_spark.tables.delta.writing import write_table
+from tests.features.logged_pairs import with_past_facts
 from tests.features.platform import FUNDS, STARTS, USERS, built, features, raw_tables, written
 from tests.same_table import assert_same_table
 
@@ -142,17 +143,11 @@ def test_pair_features_are_the_same_for_one_pair_and_for_all(platform: tuple[str
     funds = tables["fund_features"].where("campaign_id = 'c3'").orderBy("fund_id").collect()
     users = tables["user_features"].orderBy("user_id")
     funds_of = tables["fund_features"].where("campaign_id = 'c3'").drop("snapshot_date", "campaign_id")
-    long = users.crossJoin(funds_of).withColumns(
-        {
-            "bought_fund": F.coalesce(F.try_element_at("purchases_by_fund", "fund_id"), F.lit(0.0)),
-            "bought_type": F.coalesce(F.try_element_at("purchases_by_type", "f_fund_type"), F.lit(0.0)),
-            "bought": F.aggregate(F.map_values("purchases_by_fund"), F.lit(0.0), lambda total, times: total + times),
-        }
-    )
+    long = with_past_facts(users.crossJoin(funds_of))
     single = long.select("user_id", "fund_id", *pair_columns()).orderBy("user_id", "fund_id").toPandas()
     pairs = CampaignPairs.of(funds)
-    arrays = pairs.features(users.select(*pairs.columns()).toPandas(), list(PAIR_FEATURES))
-    for name in PAIR_FEATURES:
+    arrays = pairs.features(users.select(*pairs.columns()).toPandas())
+    for name in DECLARED_PAIR_FEATURES:
         np.testing.assert_allclose(arrays[name], single[name], rtol=1e-14)
     assert single["p_risk_gap"].nunique() > 3
     assert single["p_bought_fund"].max() > 0

@@ -11,7 +11,7 @@ from ptofa_spark.features.facts import records
 
 @pytest.mark.parametrize("rows_a_batch", [1, 7, 50, 1_000])
 def test_chunks_hold_whole_users_and_every_row_once(monkeypatch: pytest.MonkeyPatch, rows_a_batch: int) -> None:
-    monkeypatch.setattr(records, "_ROWS_A_CHUNK", 40)
+    monkeypatch.setattr(records, "_ROWS_PER_CHUNK", 40)
     rng = np.random.default_rng(rows_a_batch)
     # The fifth user alone is more than a chunk holds.
     counts = np.concatenate([rng.integers(1, 9, 4), [95], rng.integers(1, 9, 40)])

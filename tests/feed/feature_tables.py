@@ -10,11 +10,12 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from ptofa_spark.features.pair import pair_columns
+from ptofa_spark.features.pair import DECLARED_PAIR_FEATURES, pair_columns
 from ptofa_spark.reproducible.splits import user_split
 from ptofa_spark.tables.contracts.schemas import EXAMPLES
 from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.tables.names import in_warehouse
+from tests.features.logged_pairs import with_past_facts
 
 SNAPSHOT_DATE = date(2025, 3, 3)
 FUNDS = pd.DataFrame(
@@ -103,11 +104,14 @@ def _examples(spark: SparkSession, shows: pd.DataFrame, users: DataFrame, funds:
         .withColumn("snapshot_date", F.lit(SNAPSHOT_DATE))
         .join(users.drop("campaign_id"), "user_id", how="inner")
         .join(funds.drop("campaign_id"), "fund_id", how="inner")
-        .withColumn("bought", F.coalesce(F.try_element_at("purchases_by_fund", F.lit("cash")), F.lit(0.0)))
         .repartition(3, "user_id")
     )
     features = [name for name in joined.columns if name.startswith(("u_", "f_"))]
-    of_type = F.when(F.col("f_fund_type") == "fixed", F.col("bought")).otherwise(0.0)
-    of_fund = F.when(F.col("fund_id") == "cash", F.col("bought")).otherwise(0.0)
-    rows = joined.withColumns({"bought_type": F.coalesce(of_type, F.lit(0.0)), "bought_fund": of_fund})
-    return rows.select(*EXAMPLES.names, *features, *pair_columns())
+    rows = with_past_facts(joined)
+    # Pair features may be made of user and fund features that these tables do not have.
+    made = [
+        name
+        for name, feature in DECLARED_PAIR_FEATURES.items()
+        if all(fact.logged in rows.columns for fact in feature.facts)
+    ]
+    return rows.select(*EXAMPLES.names, *features, *pair_columns(made))

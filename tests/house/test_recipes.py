@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.feed.feature_tables import FUNDS, write_feature_tables
-
-ROOT = Path(__file__).parents[2]
-ONE_CORE = "--spark.master=local[1]"
+from tests.house.toys import ONE_CORE, copy_package, insert, run
 
 FIRST_COME = '''
 """`--method firstcome`: users by id, each the eligible funds that have exposures left. A toy."""
@@ -30,7 +24,7 @@ from ptofa_spark.allocation.scores.sample import sampled_users
 
 
 def _allocate(asked: Asked) -> Solved:
-    users, left = sampled_users(asked.score_table, 1.0, seed=0), asked.problem.funds.demand.copy()
+    users, left = sampled_users(asked.score_table, 1.0, seed=0), asked.problem.bounds.demand_high.copy()
     columns = np.full((len(users.user_id), asked.problem.k), NOTHING, dtype=np.int64)
     for row, revenue in enumerate(users.expected_revenue):
         funds = np.flatnonzero(~np.isnan(revenue) & (left > 0))[: asked.problem.k]
@@ -117,24 +111,7 @@ DATASET = Dataset(_load, split_by="user", needs_source="a CSV of user_id, fund_i
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
     """A copy of what a checkout runs from."""
-    for folder in ("ptofa_spark", "jobs", "conf"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
-
-
-def run(copied: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python on the words, with the copied package before any other."""
-    environment = os.environ | {"PYTHONPATH": str(copied)}
-    return subprocess.run(
-        [sys.executable, *words], cwd=copied, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def insert(path: Path, after: str, line: str) -> None:
-    """Adds a line behind the one that ends with `after`, which must be there once."""
-    text = path.read_text(encoding="utf-8")
-    assert text.count(after) == 1
-    path.write_text(text.replace(after, f"{after}\n{line}"), encoding="utf-8")
+    return copy_package(tmp_path)
 
 
 def test_an_allocation_method_is_one_file_and_one_line(spark: SparkSession, copied: Path) -> None:

@@ -1,1 +1,1 @@
-"""The facts that features are made of: raw tables, bad rows, and each user's records in order of time."""
+"""The facts that features are made of: raw tables, bad rows, records of users, their past, facts of pairs."""

@@ -41,10 +41,10 @@ class RowCounts:
         return sum(self.rows[name] for name in _TABLES.values())
 
     def require_few(self, share: float) -> None:
-        """Refuses raw tables of which too much is bad.
+        """Rejects raw tables with too many bad rows.
 
         Raises:
-            TableError: of some table a larger share than this is bad.
+            TableError: a larger share of a table's rows is bad.
         """
         for name, faults in self.faults.items():
             bad = faults.total()
@@ -63,7 +63,7 @@ class RowCounts:
 
 
 def count_own_faults(raw: Raw) -> RowCounts:
-    """Counts the rows, and those that are bad by themselves: one scan a table."""
+    """Counts the rows, and those that are bad by themselves: one scan per table."""
     counts = RowCounts()
     for name, frame in raw.frames.items():
         found = {row[FAULT]: row["count"] for row in frame.groupBy(FAULT).count().collect()}
@@ -73,7 +73,7 @@ def count_own_faults(raw: Raw) -> RowCounts:
 
 
 def count_key_faults(records: DataFrame, counts: RowCounts) -> None:
-    """Adds the rows that are bad beside others: repeated, contradicted, or of a user that is not there."""
+    """Adds the rows that are bad because of others: repeated, contradicted, or of a user without a row."""
     found = map_users(records, _KEY_COLUMNS, _fault_counts, _COUNTS)
     for row in found.groupBy("kind", "reason").agg(F.sum("rows").alias("rows")).collect():
         counts.faults[_TABLES[row["kind"]]][row["reason"]] += row["rows"]
@@ -85,9 +85,9 @@ def quarantine_table(name: str) -> str:
 
 
 def write_quarantine(raw: Raw, records: DataFrame, counts: RowCounts, warehouse: str) -> None:
-    """Writes the bad rows of each table, as they were, in place of those of an earlier build of the same snapshot.
+    """Writes the bad rows of each table unchanged. They replace those of an earlier build of the same snapshot.
 
-    Columns: snapshot_date, run_id, reason, and the raw table's, but for maps and variants (see `raw`).
+    Columns: snapshot_date, run_id, reason, and those of the raw table except maps and variants (see `raw`).
     """
     for name, faults in counts.faults.items():
         place = in_warehouse(warehouse, quarantine_table(name))

@@ -1,4 +1,4 @@
-"""The raw tables at one version each, and which of their rows are bad whatever the other rows say."""
+"""The raw tables at one version each, and their rows that are bad by themselves, whatever the other rows hold."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ DOUBLED, CONFLICTING = "the same row again", "another row of the same key says o
 
 @dataclass(frozen=True)
 class Raw:
-    """The raw tables of one snapshot, of the versions that were the newest when the job began.
+    """The raw tables of one snapshot, at the versions that were the newest when the job began.
 
-    frames: by name, with one more column, `reason`: why the row is bad, null if it is good by itself. users and
-    exposures are still to be held to one row per key, and to each other, which takes all rows of a user: see `records`.
+    frames: by name, with one more column, `reason`: why the row is bad, null if it is good by itself. `records` checks
+    what needs all rows of a user: one row per key, and no event of an unknown user.
     funds: ids of the good rows, sorted; campaigns: id and start of the good rows up to the snapshot, by start and id.
     """
 
@@ -71,13 +71,13 @@ def read_raw(
         spark: the session.
         warehouse: directory, URI or catalog.schema.
         snapshot_date: the start of the campaign to build for; the last campaign's if None.
-        now: an event after this lies in the future.
-        versions: by table argument, to read again what an earlier build read; the newest if None.
+        now: a later event is bad, since it lies in the future.
+        versions: of each table, to read what an earlier build read; the newest if None.
         csv: how CSV files are read.
 
     Raises:
-        TableError: a table is missing or has other columns, or is none that the earlier build read, or no campaign
-            starts on the snapshot date.
+        TableError: a table is missing, has other columns, or was not read by the earlier build. No campaign starts on
+            the snapshot date.
     """
     places = {name: in_warehouse(warehouse, name) for name in RAW_TABLES}
     earlier = [] if versions is None else _as_they_were(places.values(), versions)
@@ -108,25 +108,26 @@ def _as_they_were(places: Collection[str], versions: Mapping[str, int | None]) -
     unknown = [place for place in places if place not in versions]
     if unknown:
         raise TableError(
-            f"that build read {', '.join(sorted(versions))}, not {unknown[0]}: name the warehouse as it did"
+            f"the build to repeat did not read {unknown[0]}. It read {', '.join(sorted(versions))}: "
+            "pass --warehouse as it was passed then"
         )
     return [TableVersion(place, versions[place]) for place in places]
 
 
 def _comparable(frame: DataFrame, name: str) -> DataFrame:
-    """The table without columns whose values Spark cannot compare, maps and variants: they are no features either."""
+    """The table without maps and variants: Spark cannot compare their values, and they are not features."""
     left_out = [field.name for field in frame.schema if not _can_be_compared(field.dataType)]
     if left_out:
         logger.info("table=%s left_out=%s", name, ",".join(left_out))
     return frame.drop(*left_out)
 
 
-def _can_be_compared(kind: DataType) -> bool:
-    if isinstance(kind, ArrayType):
-        return _can_be_compared(kind.elementType)
-    if isinstance(kind, StructType):
-        return all(_can_be_compared(field.dataType) for field in kind)
-    return not isinstance(kind, MapType | VariantType)
+def _can_be_compared(data_type: DataType) -> bool:
+    if isinstance(data_type, ArrayType):
+        return _can_be_compared(data_type.elementType)
+    if isinstance(data_type, StructType):
+        return all(_can_be_compared(field.dataType) for field in data_type)
+    return not isinstance(data_type, MapType | VariantType)
 
 
 def _good(frame: DataFrame) -> DataFrame:
@@ -144,7 +145,7 @@ def _until(known: list[tuple[str, date]], snapshot_date: date | None, table: str
 
 
 def _own_faults(name: str) -> list[tuple[Column, str]]:
-    """Conditions of a bad row of the table, by what stands in the row alone, with their reasons."""
+    """Conditions that make a row of the table bad by itself, with their reasons."""
     nulls = [
         (F.col(quoted(field.name)).isNull(), f"{field.name} is null")
         for field in RAW_TABLES[name]
@@ -170,7 +171,7 @@ def _first_of(faults: list[tuple[Column, str]]) -> Column:
 
 
 def _marked_small(frame: DataFrame, name: str, faults: list[tuple[Column, str]]) -> DataFrame:
-    """A table of some thousand rows, held to one row per key: of equal rows one is kept, of conflicting ones none."""
+    """A small table with one good row per key: one of equal rows is good, none of conflicting rows."""
     own = frame.withColumn(FAULT, _first_of(faults))
     key = [quoted(column) for column in _KEYS[name]]
     columns = [quoted(column) for column in frame.columns]

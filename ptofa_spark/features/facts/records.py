@@ -1,7 +1,7 @@
-"""All that the platform knows of a user, one row after the other: the one shuffle of the feature tables.
+"""All records of each user, in order of time: the only shuffle of the feature tables.
 
-Users, exposures and purchases become rows of one shape, are shuffled by user_id once, and kept on the executors' disks.
-What needs all rows of a user (windows, duplicates, events of unknown users) is then a map over them.
+Users, exposures and purchases become rows of one shape. They are shuffled by user_id once and kept on the executors'
+disks. Windows, duplicates and events of unknown users need all rows of a user: each is then a map over users.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from ptofa_spark.arrays import Bools, Ints
 from ptofa_spark.features.facts.raw import CONFLICTING, DOUBLED, Raw
 from ptofa_spark.tables.names import quoted
 
-# Kinds of records, in the order in which a user's stand.
+# Kinds of records, in the order in which a user's records are sorted.
 USER, EXPOSURE, PURCHASE = 0, 1, 2
 UNKNOWN_USER = "user_id is not in users"
 
-_RECORDS_A_PARTITION = 2_000_000
+_RECORDS_PER_PARTITION = 2_000_000
 _MIN_PARTITIONS = 4
-_ROWS_A_CHUNK = 100_000
+_ROWS_PER_CHUNK = 100_000
 
 Words = NDArray[np.str_]
 Kernel = Callable[["Chunk"], pa.RecordBatch]
 
 
 def user_records(raw: Raw, rows: int) -> DataFrame:
-    """The rows, shuffled and sorted by user: the same partitions in the same order for any layout of the raw tables.
+    """All records, shuffled and sorted by user. Any layout of the raw tables gives the same partitions and order.
 
     Columns: user_id; kind; at (timestamp of a purchase); campaign and fund (places in raw.campaigns and raw.funds);
     amount (money of a purchase, revenue of an exposure); propensity, click, conversion; user (the raw row, of kind
-    USER); row_hash (of the whole raw row, to tell a repetition from a contradiction).
+    USER); row_hash (of the whole raw row: it tells equal rows of one key from conflicting ones).
 
     Args:
         raw: the raw tables.
-        rows: how many rows they have; by this number alone the rows are spread over partitions, so that the files of
-            the feature tables do not depend on the machine.
+        rows: how many rows they have. The number of partitions depends on it alone, so that the files of the feature
+            tables do not depend on the machine.
     """
     users, exposures, purchases = (raw.good(name) for name in ("users", "exposures", "transactions"))
     about = F.struct(*[F.col(quoted(name)) for name in users.columns if name != "user_id"])
@@ -72,7 +72,7 @@ def user_records(raw: Raw, rows: int) -> DataFrame:
         purchases, PURCHASE, no_user | {"at": F.col("transacted_at"), "fund": fund, "amount": F.col("amount")}
     )
     records = who.unionByName(shown).unionByName(bought)
-    partitions = max(_MIN_PARTITIONS, -(-rows // _RECORDS_A_PARTITION))
+    partitions = max(_MIN_PARTITIONS, -(-rows // _RECORDS_PER_PARTITION))
     return records.repartition(partitions, "user_id").sortWithinPartitions(
         "user_id", "kind", "at", "campaign", "fund", "row_hash", "amount"
     )
@@ -103,7 +103,7 @@ class Chunk:
         return flags
 
     def faults(self) -> Words:
-        """(rows,) words: why a row is bad, "" if it is good."""
+        """Why each row is bad, (rows,); "" if it is good."""
         again, conflicting = self._repeated()
         known = np.zeros(int(self.user[-1]) + 1, dtype=bool)
         known[self.user[(self.kind == USER) & ~again & ~conflicting]] = True
@@ -112,7 +112,7 @@ class Chunk:
         return reason
 
     def _repeated(self) -> tuple[Bools, Bools]:
-        """Rows that repeat an earlier one of their key, and those of keys whose rows differ; purchases have no key."""
+        """Masks (rows,): repeats an earlier row of its key; the rows of its key differ. Purchases have no key."""
         keyed = self.kind != PURCHASE
         campaign, fund, row_hash = self.column("campaign"), self.column("fund"), self.column("row_hash")
         parts = (self.user, self.kind, campaign, fund)
@@ -126,7 +126,7 @@ class Chunk:
 
 
 def map_users(records: DataFrame, columns: Sequence[str], kernel: Kernel, schema: pa.Schema) -> DataFrame:
-    """One map over all users: the kernel sees chunks of whole users, with the named columns beside user_id and kind."""
+    """One map over all users. The kernel gets chunks of whole users, with user_id, kind and the named columns."""
     needed = list(dict.fromkeys(["user_id", "kind", *columns]))
 
     def carry(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -147,7 +147,7 @@ def record_batch(columns: dict[str, pa.Array | pa.ChunkedArray], schema: pa.Sche
 
 
 def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
-    """The rows in chunks that end with a user's last row."""
+    """The rows in chunks; each ends with the last row of a user."""
     held: list[pa.RecordBatch] = []
     rows = 0
     for batch in batches:
@@ -155,7 +155,7 @@ def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
             continue
         held.append(batch)
         rows += batch.num_rows
-        if rows < _ROWS_A_CHUNK:
+        if rows < _ROWS_PER_CHUNK:
             continue
         table = pa.Table.from_batches(held)
         user_id = table.column("user_id").to_numpy()
@@ -175,7 +175,7 @@ def _chunk(table: pa.Table) -> Chunk:
 
 
 def _record(rows: DataFrame, kind: int, columns: dict[str, Column]) -> DataFrame:
-    """Rows of a raw table in the one shape; row_hash tells rows apart, nulls too, which Spark's hash skips."""
+    """Rows of a raw table in the shape of records. row_hash covers nulls too, which Spark's hash skips."""
     values = [_whole(F.col(quoted(field.name)), field.dataType) for field in rows.schema]
     row_hash = F.xxhash64(*values, F.array(*[value.isNull() for value in values]))
     return rows.select(
@@ -186,14 +186,14 @@ def _record(rows: DataFrame, kind: int, columns: dict[str, Column]) -> DataFrame
     )
 
 
-def _whole(value: Column, kind: DataType) -> Column:
-    """The value with the nulls inside it, which Spark's hash would skip."""
-    nested = isinstance(kind, ArrayType | StructType)
+def _whole(value: Column, data_type: DataType) -> Column:
+    """The value, with the nulls inside a nested one written out: Spark's hash would skip them."""
+    nested = isinstance(data_type, ArrayType | StructType)
     return F.to_json(F.struct(value.alias("value")), {"ignoreNullFields": "false"}) if nested else value
 
 
 def _place(column: str, ids: Sequence[str]) -> Column:
-    """The place of a column's value among the ids, as int."""
+    """The place of a column's value in the list of ids, as int."""
     entries = [part for place, name in enumerate(ids) for part in (F.lit(name), F.lit(place))]
     return F.try_element_at(F.create_map(*entries), F.col(column))
 

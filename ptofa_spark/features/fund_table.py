@@ -1,0 +1,79 @@
+"""The table fund_features: funds before each campaign, their attributes and what was declared of them."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import NumericType
+
+from ptofa_spark.features.columns import FUND, attributes
+from ptofa_spark.features.facts.raw import Raw
+from ptofa_spark.features.facts.records import map_users
+from ptofa_spark.features.fund import COUNTED_EVENTS, DECLARED_FUND_FEATURES, RECENT_COUNTS
+from ptofa_spark.features.history import EVENT_COLUMNS, FUND_DAYS, History
+from ptofa_spark.tables.contracts.schemas import FUND_FEATURES
+
+_KEYS = ("fund_id", "risk_level")
+_TYPE = "fund_type"
+
+
+def fund_types(funds: DataFrame) -> list[str | None]:
+    """The type of each fund, by fund_id; None where the platform has no types."""
+    return [row[0] for row in funds.orderBy("fund_id").select(_type_name(funds)).collect()]
+
+
+def _type_name(funds: DataFrame) -> Column:
+    """The type as a word, also where the platform numbers its types: purchases of a type are looked up by it."""
+    if _TYPE not in funds.columns:
+        return F.lit(None).cast("string")
+    fund_type = F.col(_TYPE)
+    if isinstance(funds.schema[_TYPE].dataType, NumericType):
+        fund_type = F.when(F.abs(fund_type) < float("inf"), fund_type)  # Spark sorts NaN above all numbers
+    return fund_type.cast("string")
+
+
+def fund_features(records: DataFrame, history: History, raw: Raw) -> DataFrame:
+    """One row per (campaign_id, fund_id): FUND_FEATURES columns, then f_*, from events before the campaign's start.
+
+    Args:
+        records: from `records.user_records`.
+        history: of the same raw tables.
+        raw: the raw tables.
+    """
+    spark, funds = records.sparkSession, raw.good("funds")
+    days = map_users(records, EVENT_COLUMNS, history.fund_days, FUND_DAYS).groupBy("fund", "day")
+    # A fund, a day and the counts: some thousand rows whatever the number of users.
+    counted = days.agg(*[F.sum(name).alias(name) for name in COUNTED_EVENTS])
+    ids = spark.createDataFrame(list(enumerate(raw.funds)), "fund bigint, fund_id string")
+    starts = spark.createDataFrame(
+        [
+            (campaign, start, int(seconds) // 86_400)
+            for (campaign, start), seconds in zip(raw.campaigns, history.starts, strict=True)
+        ],
+        "campaign_id string, start_date date, start_day bigint",
+    )
+    recent = (
+        counted.join(F.broadcast(starts), on=F.col("day") < F.col("start_day"), how="inner")
+        .join(F.broadcast(ids), on="fund", how="inner")
+        .groupBy("campaign_id", "fund_id")
+        .agg(
+            *[
+                F.sum(F.when(F.col("day") >= F.col("start_day") - count.days, F.col(count.name))).alias(column)
+                for column, count in RECENT_COUNTS.items()
+            ]
+        )
+    )
+    every = funds.crossJoin(starts.select("campaign_id")).join(recent, on=["campaign_id", "fund_id"], how="left")
+    counts = {column: F.coalesce(F.col(column), F.lit(0)) for column in RECENT_COUNTS}
+    features = {
+        name: feature.value(*[counts[count.column] for count in feature.counts])
+        for name, feature in DECLARED_FUND_FEATURES.items()
+    }
+    features |= attributes(funds.schema, (*_KEYS, _TYPE), FUND)
+    if _TYPE in funds.columns:
+        features[FUND + _TYPE] = _type_name(funds)
+    fixed = {"snapshot_date": F.lit(raw.snapshot_date)}
+    return every.select(
+        *[fixed.get(name, F.col(name)).alias(name) for name in FUND_FEATURES.names],
+        *[column.alias(name) for name, column in features.items()],
+    )
