@@ -48,7 +48,8 @@ def _log_amount_sd(past: Past) -> Floats:
     """Standard deviation of log amount over the whole past; that of one purchase is 0."""
     log = np.log(past.activity.purchases.amount)
     mean = _mean(past, log)
-    return np.sqrt(np.maximum(_mean(past, log * log) - mean * mean, 0.0))
+    deviation: Floats = np.sqrt(np.maximum(_mean(past, log * log) - mean * mean, 0.0))
+    return deviation
 
 
 def _mean(past: Past, values: Floats) -> Floats:
