@@ -23,14 +23,14 @@ FIRST_COME = '''
 
 import numpy as np
 
-from ptofa_spark.allocation.baselines.integer_program import Assigned
+from ptofa_spark.allocation.plan.assigned import Assigned
 from ptofa_spark.allocation.plan.method import Asked, Method, Solved
 from ptofa_spark.allocation.plan.steps import NOTHING
 from ptofa_spark.allocation.scores.sample import sampled_users
 
 
 def _allocate(asked: Asked) -> Solved:
-    users, left = sampled_users(asked.score_table, 1.0, seed=0), asked.problem.funds.demand.copy()
+    users, left = sampled_users(asked.score_table, 1.0, seed=0), asked.problem.bounds.demand_high.copy()
     columns = np.full((len(users.user_id), asked.problem.k), NOTHING, dtype=np.int64)
     for row, revenue in enumerate(users.expected_revenue):
         funds = np.flatnonzero(~np.isnan(revenue) & (left > 0))[: asked.problem.k]
