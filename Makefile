@@ -19,7 +19,7 @@ LOCKS := requirements-build.lock requirements.lock
 # The name depends on the content of the locks: only changed locks install the packages again.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
-.PHONY: help install demo clean test test-long coverage lint format same docs bench bench-full bench-allocate \
+.PHONY: help install demo clean test test-long coverage lint format settings same docs bench bench-full bench-allocate \
   bench-features bench-train bench-score bench-pipeline package audit lock check-machine
 
 help: ## print this help
@@ -56,6 +56,9 @@ lint: $(INSTALLED) ## check style, types and the direction of imports
 	@$(VENV)/bin/ruff format --check --quiet .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+
+settings: $(INSTALLED) ## write conf/every_setting.yaml, after a change of settings, models, data sets or methods
+	@$(PY) -m ptofa_spark.pipeline.every_setting > conf/every_setting.new && mv conf/every_setting.new conf/every_setting.yaml
 
 format: $(INSTALLED) ## format the code
 	@$(VENV)/bin/ruff check --fix --quiet .

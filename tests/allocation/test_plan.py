@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ptofa_spark.allocation.baselines.integer_program import Assigned
 from ptofa_spark.allocation.methods import all_steps
+from ptofa_spark.allocation.plan.assigned import Assigned
 from ptofa_spark.allocation.plan.step_json import step_from_json, step_to_json
 from ptofa_spark.allocation.plan.steps import replay
 from tests.allocation.instances import feasible_instance

@@ -17,7 +17,7 @@ FIRST_COME = '''
 
 import numpy as np
 
-from ptofa_spark.allocation.baselines.integer_program import Assigned
+from ptofa_spark.allocation.plan.assigned import Assigned
 from ptofa_spark.allocation.plan.method import Asked, Method, Solved
 from ptofa_spark.allocation.plan.steps import NOTHING
 from ptofa_spark.allocation.scores.sample import sampled_users

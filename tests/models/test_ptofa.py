@@ -116,7 +116,7 @@ def test_the_loss_is_equation_6_of_each_example() -> None:
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
-    known = "ptofa, ziln, mtl_mse, mmoe, shared_bottom, esmm, dnn_c, dnn_r"
+    known = ", ".join(MODELS)
     with pytest.raises(ConfigError, match=f"unknown model 'zilm': choose one of {known}"):
         build_model("zilm", LAYOUT, ModelSettings())
 

@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from ptofa_spark.errors import UserError
 from ptofa_spark.features.encoders import Encoders
 from ptofa_spark.features.fitting import fit_encoders
+from ptofa_spark.models.registry import MODELS
 from ptofa_spark.scoring.pairs import predict_examples
 from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.training.artifact import Artifact, read_artifact, unpack, write_artifact
@@ -148,7 +149,7 @@ def test_bad_input_fails_in_one_line(
         return line
 
     here = ("--warehouse", tables.warehouse)
-    known = "ptofa, ziln, mtl_mse, mmoe, shared_bottom, esmm, dnn_c, dnn_r"
+    known = ", ".join(MODELS)
     unknown = refusal(*here, "--model", "zilm")
     assert unknown == f"error: train: model = 'zilm': no model has this name: choose one of {known}"
     assert "the density loss would have no lower bound" in refusal(*here, "--eps", "0.01")

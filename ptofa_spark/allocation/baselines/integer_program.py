@@ -5,14 +5,14 @@ from __future__ import annotations
 import multiprocessing
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_matrix
 
+from ptofa_spark.allocation.plan.assigned import Assigned
 from ptofa_spark.allocation.plan.method import Asked, Method, Solved
-from ptofa_spark.allocation.plan.steps import NOTHING, Cut, Ranked, places_among
+from ptofa_spark.allocation.plan.steps import NOTHING
 from ptofa_spark.allocation.problem.problem import AllocationProblem, UserBatch
 from ptofa_spark.allocation.scores.sample import sampled_users
 from ptofa_spark.arrays import Bools, Floats, Ints
@@ -21,24 +21,6 @@ from ptofa_spark.errors import UserError
 _OPTIMAL, _LIMIT = 0, 1
 _NOT_IN_TIME = "not in time"
 _CHILD_START = 10.0  # seconds to start an interpreter and import SciPy
-
-
-@dataclass(frozen=True)
-class Assigned:
-    """A step that names each user's funds, as solvers of small instances do.
-
-    user_ids: (users,), sorted; columns: (users, k), NOTHING for an empty slot.
-    """
-
-    name: ClassVar[str] = "assigned"
-    user_ids: Ints
-    columns: Ints
-    cut: Cut | None = None
-
-    def rank(self, batch: UserBatch, taken: Ints) -> Ranked:
-        """See `Step`."""
-        rows, place = places_among(self.user_ids, batch.user_id)
-        return Ranked(rows, np.zeros(len(rows)), self.columns[place])
 
 
 def integer_program_allocation(problem: AllocationProblem, users: UserBatch, seconds: float) -> Assigned:

@@ -49,6 +49,7 @@ def worst_cycle(losses: Floats) -> float:
 
     Each of two users holds the fund that the other should have: both gain 2 by the exchange.
 
+    >>> from ptofa_spark.allocation.problem.losses import least_losses
     >>> values = np.array([[1.0, 3.0], [4.0, 2.0]])
     >>> holds = np.array([[True, False], [False, True]])
     >>> worst_cycle(least_losses(values, may_give=holds, may_take=~holds, no_exchange=np.inf))

@@ -1,6 +1,6 @@
 """The demand modes: what happens where demands and slots differ. The user names the mode; nothing is relaxed silently.
 
-A mode is a way to make the bounds of a problem. No other module of the allocation depends on it.
+A mode is a way to make the bounds of a problem. The solvers know bounds, not modes.
 """
 
 from __future__ import annotations
