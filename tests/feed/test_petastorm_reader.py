@@ -155,6 +155,7 @@ def test_a_split_without_rows_is_refused(spark: SparkSession, warehouse: str) ->
 
 
 def test_a_place_without_a_delta_table_is_refused(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
+    write_examples(spark, f"{warehouse}/examples", 0, 20)
     spark.read.format("delta").load(f"{warehouse}/examples").write.parquet(f"{tmp_path}/plain")
     with pytest.raises(TableError, match=r"plain is no Delta table"):
         pin_snapshot(spark, f"{tmp_path}/plain")

@@ -24,8 +24,8 @@ from ptofa_spark.allocation.problem.class_flow import (
     saturating_flow,
 )
 from ptofa_spark.allocation.problem.losses import least_losses
-from ptofa_spark.allocation.problem.problem import AllocationProblem, Bounds
-from ptofa_spark.arrays import Bools, Floats, Ints
+from ptofa_spark.allocation.problem.problem import AllocationProblem
+from ptofa_spark.arrays import Floats, Ints
 
 Values = TypeVar("Values", np.bool_, np.int64, np.float64)
 _NO_LIMIT = np.iinfo(np.int64).max
@@ -77,11 +77,7 @@ class BalancedNetwork:
 
 def balanced_network(problem: AllocationProblem) -> BalancedNetwork:
     """The network of a problem, before anyone is served."""
-    classes, bounds = problem.classes, problem.bounds
-    return _balanced(classes.eligible, classes.users, bounds)
-
-
-def _balanced(eligible: Bools, users: Ints, bounds: Bounds) -> BalancedNetwork:
+    eligible, users, bounds = problem.classes.eligible, problem.classes.users, problem.bounds
     n_classes, n_funds = eligible.shape
     low, high, demand = bounds.demand_low, bounds.demand_high, bounds.demand_high
     slots = np.full(n_classes, bounds.slots_high, dtype=np.int64)
