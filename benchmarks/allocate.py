@@ -2,7 +2,8 @@
 
 The campaigns of `--small` share one Spark session. Each run of `--large` is a process of its own, `jobs/allocate.py`,
 which starts its own Java virtual machine (JVM). Beside these runs, a bare Spark job reads the same scores and writes as
-many rows. Each run appends one line, so that a part of the benchmark can be measured again alone.
+many rows. Each run appends one line, so that a part of the benchmark can be measured again alone. K is the number of
+slots per user.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Case:
     shape: str
 
     def settings(self, method: str, ip_seconds: float) -> AllocateSettings:
-        """What `allocate` is asked. ip_seconds: time limit of an integer program."""
+        """The settings of `allocate`. ip_seconds: time limit of an integer program."""
         return AllocateSettings(
             scores=str(self.root / "scores"),
             funds=str(self.root / "funds"),
@@ -101,7 +102,7 @@ def _small(
     """Lines of the runs in one session."""
     if cases:  # The first run starts the JVM: it is not measured.
         allocate(spark, cases[0].settings("ha", ip_seconds))
-    out_of_time = set()  # (K, shape) whose integer program ran out of time: larger ones would run out of it too
+    out_of_time = set()  # (K, shape) whose integer program reached its time limit: larger ones would reach it too
     for case in cases:
         for method in methods:
             if method == "ip" and (case.k, case.shape) in out_of_time:
@@ -133,7 +134,7 @@ def _bare(case: Case) -> float:
 
 
 def _found(summary: AllocationSummary) -> dict[str, object]:
-    """What a line says of an allocation: money, the certificate, violations, and the seconds of each step."""
+    """The figures of an allocation in a line: money, the certificate, violations, and the seconds of each step."""
     off = summary.violations
     return {
         "objective": summary.objective,

@@ -1,12 +1,13 @@
-"""How well any model could rank and allocate on the simulator's platform if it sees features alone.
+"""Bounds on how well any model can rank and allocate on the simulator's platform from features alone.
 
-The truth has a part, drawn for each user and each pair, that no feature shows. A model that knew everything else
-exactly would rank by the mean of the truth over that part. Its area under the ROC curve (AUC) is the highest that
-features allow, and the regret of its allocation the lowest. Both are bounds, not estimates: a real model sees past
-purchases only, not the taste behind them.
+A part of the truth is drawn for each user and each pair, and no feature depends on it. A model that knew everything
+else exactly would rank by the mean of the truth over that part. Its area under the ROC curve (AUC) is the highest that
+features allow, and the regret of its allocation is the lowest. Both are bounds, not estimates: a real model knows past
+purchases only, not the taste that causes them.
 
-An AUC is the expected value over the exposures of the logging policy, not over one draw of them. A regret is that of
-the optimal allocation of other users under the truth: one fund per user, with the demands of the target campaign.
+An AUC is the expected value over the exposures of the logging policy, not over one draw of them. A regret is the share
+of the optimal revenue that an allocation loses, both under the truth. The allocated users are other users. They get one
+fund each, with the demands of the target campaign.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ def main() -> None:
         weight = propensities(world.funds, tolerance, WEEKS - 1).ravel()
         p_c = expit(world.calibration.intercept + world.calibration.slope * everything.conversion).ravel()
         oracle, ceiling = (_auc(scores.conversion, p_c, weight) for scores in (everything, seen))
-        print(f"{scenario}: AUC of the oracle {oracle:.4f}, of all that features can show {ceiling:.4f}; ", end="")
+        print(f"{scenario}: AUC of the oracle {oracle:.4f}, best AUC from features {ceiling:.4f}; ", end="")
         by_all, by_rate = _regrets(world, args.users + np.arange(args.allocated))
-        print(f"regret of an allocation by that {by_all:.4f}, with the true revenue per conversion {by_rate:.4f}")
+        print(f"least regret from features {by_all:.4f}, with the true revenue per conversion {by_rate:.4f}")
 
 
 def _scores(world: World, user_id: Ints) -> tuple[Terms, Terms, Ints]:
-    """The scores behind the truth, the same without what no feature shows, and the users' risk tolerance."""
+    """The scores that define the truth, the same without the part that no feature shows, and the risk tolerance."""
     people = make_people(world.seed, user_id, WEEKS)
     everything = truth.make_terms(people, world.funds, WEEKS)
     with patch.multiple(truth, UNSEEN_USER=0.0, UNSEEN_PAIR=0.0, UNSEEN_AMOUNT=0.0):

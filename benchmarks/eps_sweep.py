@@ -1,7 +1,9 @@
-"""Equation 6 of the paper on Hillstrom's spend without a covariate, for both forms and many values of eps: a figure.
+"""Draws a figure of equation 6 of the paper on Hillstrom's spend without a covariate, for both forms and many eps.
 
-Three numbers, p, mu and sigma, are fitted to 64,000 customers, of whom 578 bought. The loss has more than one minimum.
-So each eps is fitted from several starts, and the lowest minimum counts: training with enough time finds that one.
+eps is a small revenue, in money, of an example without a conversion. p is the probability of a conversion. mu and sigma
+are the parameters of its log-normal revenue. These three are fitted to 64,000 customers, of whom 578 bought. The loss
+has more than one minimum. So each eps is fitted from several starts, and the lowest minimum counts: training with
+enough time finds it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The lines that the benchmarks keep: one JSON object per measurement, with the command and the versions behind it."""
+"""The lines that the benchmarks keep: one JSON object per measurement, with its command and its versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 FULL = Path("warehouse") / "bench"
-# Names this process in its lines. A ratio takes both figures from one run, while the machine did much the same work.
+# Names this process in its lines. A ratio takes both figures from one run, when the machine's load was similar.
 RUN = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
 
 
@@ -38,7 +38,7 @@ def rows(file: Path) -> list[dict[str, Any]]:
 
 
 def how() -> dict[str, str]:
-    """What each line holds beside the measurement: the run, its command and its versions."""
+    """What each line holds in addition to the measurement: the run, its command and its versions."""
     return {"run": RUN, "command": command(), "versions": versions()}
 
 

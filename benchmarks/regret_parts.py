@@ -1,9 +1,10 @@
-"""Where a model's regret comes from: allocations by its p, mu or sigma, each combined with the truth's other parts.
+"""Splits a model's regret: allocations by its p, mu or sigma, each combined with the other parts of the truth.
 
-`E` is the model's expected revenue. `p, true R` is the model's p with the true revenue per conversion; `true p, R` is
-the reverse. The other columns are correlations with the truth. The users are the first ones of a `promotion` platform,
-with one fund per user. The demands are those that the logging policy gives these users in the target campaign. A regret
-is 1 - revenue / revenue of the optimal allocation, both under the truth.
+p is the probability of a conversion. mu and sigma are the parameters of its log-normal revenue, and R is the mean of
+that revenue. `E` is the model's expected revenue. `p, true R` is the model's p with the true revenue per conversion;
+`true p, R` is the reverse. The other columns are correlations with the truth. The users are the first ones of a
+`promotion` platform, with one fund per user. The demands are those that the logging policy gives these users in the
+target campaign. A regret is 1 - revenue / revenue of the optimal allocation, both under the truth.
 """
 
 from __future__ import annotations

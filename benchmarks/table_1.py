@@ -31,10 +31,10 @@ from ptofa_spark.models.registry import MODELS
 from ptofa_spark.running.whole_file import write_whole
 from ptofa_spark.simulator.settings import SCENARIOS
 
-# What was measured of one training, of the oracle or of a constant, with its scenario, its size and its command.
+# The figures of one training, of the oracle or of a constant, with its scenario, its size and its command.
 Line = dict[str, Any]
-# The two words take about the same time to train: mmoe takes three times as long as ptofa, esmm twice.
-# Two processes, each with every other model: about the same work.
+# Two processes, each with every other model. They take about the same time: mmoe trains three times as long as ptofa,
+# esmm twice as long.
 PROCESSES = tuple(",".join(list(MODELS)[first::2]) for first in (0, 1))
 REAL = ("hillstrom", "completejourney")
 # A process trains on one thread, so a second core would be idle.
@@ -42,7 +42,7 @@ TRAIN = {"master": "local[1]", "driver_memory": "4g", "shuffle_partitions": 8}
 
 
 def main() -> None:
-    """Builds the tables that are not there, trains and measures the models, and writes the page."""
+    """Builds the missing tables, trains and measures the models, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     scenarios = (*SCENARIOS, *REAL)
     parser.add_argument("--scenario", default="promotion", choices=scenarios, help="hillstrom reads $HILLSTROM_CSV")
@@ -101,17 +101,17 @@ def _slug(text: str) -> str:
 
 
 def _report(work: Path, place: int, args: argparse.Namespace) -> Path:
-    """Where a process keeps its models and figures. The grid and other settings of training have other places."""
+    """The folder of a process for its models and figures. The grid and other training settings have other folders."""
     return work / _slug(_joined(f"report-{place}", "grid" if args.grid else "", args.train))
 
 
 def _start(work: Path, place: int, models: str, args: argparse.Namespace) -> subprocess.Popen[bytes]:
-    """`compare_models` of these models, its report and its log beside the warehouse."""
+    """Starts `compare_models` for these models. Its report and its log are next to the warehouse."""
     copy, report = work / f"warehouse-{place}", _report(work, place, args)
     conf = report.with_name(f"{report.name}.yaml")
     if not copy.exists():
         shutil.copytree(work / "warehouse", copy, copy_function=os.link)
-    # Of an earlier call, perhaps of other models: what it measured is in `--lines`, and beside each model.
+    # The file may be of an earlier call with other models. Its figures are in `--lines`, and next to each model.
     (report / TABLE_1_JSON).unlink(missing_ok=True)
     asked = {
         "warehouse": str(copy), "report": str(report), "seed": args.seed, "models": models, "seeds": args.seeds,
@@ -147,7 +147,7 @@ def merged(earlier: list[Line], later: list[Line]) -> list[Line]:
 
 
 def page(lines: list[Line]) -> str:
-    """Table 1 of each scenario and size, and the commands behind it."""
+    """Table 1 of each scenario and size, and the commands that measured it."""
     runs = []
     for line in lines:
         users = f", {line['users']:,} users" if line["users"] else ""

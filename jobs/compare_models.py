@@ -1,9 +1,9 @@
-"""Trains and compares models, as Table 1 of the paper does, prints the table and writes table_1.md and table_1.json.
+"""Trains and compares models as in Table 1 of the paper, prints the table, and writes table_1.md and table_1.json.
 
-Each model is trained with several seeds, by the settings of the config file's section train, and measured on held-out
-exposures beside the constants zero and mean. Where the simulator's truth is there, each model is also judged by what
-the optimal allocation of its expected revenue is worth, against the truth's own. It can be interrupted: what is
-trained and measured stands.
+Each model is trained with several seeds, by the settings of the config file's section train. It is measured on held-out
+exposures and compared with the constants zero and mean. If there is a simulator's truth, it also measures the optimal
+allocation by each model's expected revenue. This is compared with the optimal allocation by the truth. The job can be
+interrupted: the next run keeps what is trained and measured.
 """
 
 from __future__ import annotations

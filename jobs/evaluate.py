@@ -1,9 +1,9 @@
 """Evaluates a trained model and its allocations, prints the figures and writes report.html and evaluation.json.
 
-CPME and RPME are conversions and revenue per mille exposures. They are measured under the simulator's truth where there
-is one, else by inverse propensity weighting of randomised exposures; where the log was not randomised it says that they
-cannot be estimated. The report also shows Tables 1 and 2 of the paper, if compare_models and simulate_campaign left
-them in its directory.
+CPME and RPME are conversions and revenue per mille exposures. If there is a simulator's truth, they are measured under
+it. Otherwise they are estimated by inverse propensity weighting of randomised exposures. If the log was not randomised,
+the report says that they cannot be estimated. The report also shows Tables 1 and 2 of the paper, if compare_models and
+simulate_campaign wrote them to its directory.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Simulates a campaign of several arms, as Table 2 of the paper, prints it and writes table_2.md and table_2.json.
+"""Simulates a campaign of several arms as in Table 2 of the paper, prints it, and writes table_2.md and table_2.json.
 
-An arm is a predictor and an allocation method. Each user is in one arm, by a hash. The predictors are trained by the
-settings of the config file's section train, and what users do is drawn from the simulator's truth, so the tables must
-be of a synthetic platform.
+An arm is a predictor and an allocation method. A hash puts each user in one arm. The predictors are trained by the
+settings of the config file's section train. The outcomes are drawn from the simulator's truth, so the tables must be of
+a synthetic platform.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Evaluation: how good the predictions are, and what the allocations are worth, each beside its yardstick."""
+"""Evaluation: measures predictions and allocations, and compares each with a reference."""

@@ -1,6 +1,6 @@
-"""Intervals by a bootstrap over users: a user's exposures are drawn together, by a Poisson weight of mean 1.
+"""95 % intervals by a bootstrap over users. In a resample, all exposures of a user get one Poisson weight of mean 1.
 
-Poisson weights in place of draws with replacement let every resample be a weighted sum over the same rows.
+These weights replace draws with replacement. So every resample is a weighted sum over the same rows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from ptofa_spark.arrays import Floats
 
 _PERCENTILES = (2.5, 97.5)
-# Weights that are held at once: a quarter of a GiB.
+# Maximum number of weights in memory at once: a quarter of a GiB.
 _HELD = 2**25
 
 
@@ -30,7 +30,7 @@ class Interval:
 
 
 def user_weights(users: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """The users' weights in each resample, as many resamples at a time as are bounded in memory: (some, users)."""
+    """Yields the users' weights, (some, users): each time those of as many resamples as the memory bound allows."""
     rng = np.random.default_rng(seed)
     some = max(1, min(25, _HELD // max(1, users)))
     for start in range(0, resamples, some):
@@ -38,6 +38,6 @@ def user_weights(users: int, resamples: int, seed: int) -> Iterator[Floats]:
 
 
 def percentiles(resampled: Floats) -> tuple[Floats, Floats]:
-    """The ends of the 95 % interval of each column of (resamples, figures), each (figures,); NaN does not count."""
+    """The ends of the 95 % interval of each column of (resamples, figures), each (figures,). NaN values are ignored."""
     low, high = np.nanpercentile(resampled, _PERCENTILES, axis=0)
     return low, high

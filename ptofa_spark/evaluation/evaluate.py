@@ -1,4 +1,4 @@
-"""`evaluate`: model and allocations against the truth, or against randomised logs, and a report of both."""
+"""The job `evaluate`: measures a model and allocations by the truth or by a randomised log, and writes a report."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
     """Evaluates and writes `report/evaluation.json` and `report/report.html`.
 
     Raises:
-        UserError: a table, the model or an allocation's summary is missing, a summary is of another allocation, the
-            allocations are of several campaigns, or what another job left for the report cannot be read.
+        UserError: a table, the model or an allocation's summary is missing; a summary describes another allocation;
+            the allocations belong to several campaigns; or a file of another job for the report cannot be read.
     """
     summaries = {name: AllocationSummary.read(str(Path(settings.report) / name)) for name in settings.names()}
     _require_one_campaign(summaries)
     model = read_artifact(settings.model_dir).name
-    # Before the work, which would be lost with a file that cannot be read.
+    # Read first: a file that cannot be read ends the run before the long work, not after it.
     of_paper = paper_tables(settings.report)
     with stage("evaluate", model=model, allocations=settings.allocations) as progress:
         tables = _Tables(spark, settings.warehouse, settings.snapshot_date)
@@ -63,7 +63,7 @@ def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
 
 
 def _require_one_campaign(summaries: dict[str, AllocationSummary]) -> None:
-    """The report compares allocations of the same funds and demands, and the same K."""
+    """Requires one campaign, the same funds and demands, and the same K (funds per user): the report compares them."""
     about = {
         name: (each.campaign_id, each.k, [(fund.fund_id, fund.demand) for fund in each.funds])
         for name, each in summaries.items()
@@ -72,15 +72,15 @@ def _require_one_campaign(summaries: dict[str, AllocationSummary]) -> None:
     for name in others:
         if about[name] != about[first]:
             raise UserError(
-                f"allocations {first} (campaign {about[first][0]!r}) and {name} (campaign {about[name][0]!r}) are not "
-                "of the same campaign, K and demands: evaluate what is alike at a time"
+                f"allocations {first} (campaign {about[first][0]!r}) and {name} (campaign {about[name][0]!r}) do not "
+                "have the same campaign, K and demands: evaluate them in separate runs"
             )
 
 
 class _Tables:
-    """The tables that an evaluation reads, each at the version that was the newest when it was first read.
+    """The tables that an evaluation reads. Each stays at the version that was the newest at its first read.
 
-    truth: None where the data are no simulation.
+    truth: None if the data are not simulated.
     """
 
     def __init__(self, spark: SparkSession, warehouse: str, snapshot_date: date | None) -> None:
@@ -96,12 +96,13 @@ class _Tables:
         return self._tables.read(table, ALLOCATION).where(F.col("campaign_id") == campaign)
 
     def scores(self, campaign: str) -> DataFrame:
-        # Without the campaign's rows every E would be 0, and the doubly robust estimate another one in silence.
+        # Without the campaign's rows every expected revenue would be 0. The doubly robust estimate would then change
+        # without an error.
         return of_campaign(self._tables.read(self._table("scores"), COMPACT_SCORES), "scores", campaign)[0]
 
     @property
     def versions(self) -> dict[str, int | None]:
-        """Of the tables read so far, by their names in the warehouse; None of a table that has none."""
+        """The version of each table read so far, by its name in the warehouse; None if the table has no version."""
         place = len(self._table(""))
         return {each.name[place:]: each.version for each in self._tables.versions}
 
@@ -121,14 +122,18 @@ def _judged(name: str, summary: AllocationSummary, tables: _Tables, settings: Ev
 
 
 def _require_same(name: str, allocation: DataFrame, summary: AllocationSummary, settings: EvaluateSettings) -> None:
-    """A table is written before its summary: a run that ended in between left figures of the allocation before it."""
+    """Requires that the summary describes the table.
+
+    `allocate` writes the table before the summary. A run that stopped in between leaves the earlier summary.
+    """
     row = allocation.agg(F.count("*").alias("rows"), F.sum("expected_revenue").alias("objective")).collect()[0]
     objective = row["objective"] or 0.0
     if row["rows"] == summary.exposures and math.isclose(objective, summary.objective, rel_tol=1e-6, abs_tol=1e-6):
         return
     raise UserError(
-        f"{settings.report}/{name} tells of {summary.exposures:,} exposures worth {summary.objective:,.2f}, table "
-        f"allocation_{name} holds {row['rows']:,} worth {objective:,.2f}: run allocate again, for both to be of one run"
+        f"the summary in {settings.report}/{name} reports {summary.exposures:,} exposures worth "
+        f"{summary.objective:,.2f}, but table allocation_{name} holds {row['rows']:,} worth {objective:,.2f}: "
+        "run allocate again, so that one run writes both"
     )
 
 

@@ -1,4 +1,4 @@
-"""What one job hands another: a JSON file with a list of rows, read back as JSON."""
+"""A JSON file with a list of rows, which one job writes and another job reads."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Row = TypeVar("Row")
 
 
 def write_rows(path: Path, rows: Sequence[Any]) -> None:
-    """Writes rows, each a dataclass; a number that is not finite becomes null."""
+    """Writes rows. Each row is a dataclass. A number that is not finite becomes null."""
     write_json(path, [asdict(row) for row in rows])
 
 
 def read_rows(path: Path, row_of: Callable[[dict[str, Any]], Row], job: str) -> tuple[Row, ...]:
-    """The rows of the file, in their order; none if there is no file.
+    """The rows of the file, in file order; an empty tuple if there is no file.
 
     Args:
-        path: of the file.
+        path: the file.
         row_of: makes a row from its JSON object.
-        job: the one that writes the file.
+        job: the job that writes the file.
 
     Raises:
-        UserError: the file cannot be read, or holds no such rows.
+        UserError: the file cannot be read, or `row_of` cannot make rows from it.
     """
     if not path.exists():
         return ()

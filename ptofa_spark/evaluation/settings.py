@@ -1,4 +1,4 @@
-"""What `evaluate` is asked to do."""
+"""Settings of the job `evaluate`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 from ptofa_spark.config import Settings
 from ptofa_spark.running.local_folder import LocalFolder, LocalPath
 
-# Settings of earlier versions, which made the paper's two tables.
+# Settings of earlier versions, in which `evaluate` also made the paper's two tables.
 _MOVED = {
     "table1": "run the job compare_models",
     "table1_warehouses": "it is the setting warehouses of the job compare_models",
@@ -22,7 +22,7 @@ _MOVED = {
 
 
 class EvaluateSettings(Settings):
-    """Settings of `evaluate`. Allocation N is table `allocation_N` of the warehouse, reported in `report/N`."""
+    """Settings of `evaluate`. Allocation N is the table `allocation_N` of the warehouse. Its report is `report/N`."""
 
     moved = _MOVED
 
@@ -31,11 +31,11 @@ class EvaluateSettings(Settings):
     model_dir: LocalPath = Field("warehouse/model", min_length=1, description="folder of the trained model")
     report: LocalFolder = Field("reports", min_length=1, description="directory for report.html and evaluation.json")
     allocations: str = Field("manual,ha", pattern=r"^\w+(,\w+)*$", description="names of the allocations to compare")
-    bootstrap: int = Field(1_000, ge=100, le=100_000, description="resamples of an allocation's interval")
-    metric_bootstrap: int = Field(200, ge=20, le=100_000, description="resamples of a predictor's intervals")
+    bootstrap: int = Field(1_000, ge=100, le=100_000, description="bootstrap resamples for an allocation's intervals")
+    metric_bootstrap: int = Field(200, ge=20, le=100_000, description="bootstrap resamples for a predictor's intervals")
     seed: int = Field(7, ge=0, description="seed of the resamples")
     max_rows: int = Field(
-        5_000_000, ge=1_000, description="most test exposures for the metrics; above, a sample of users"
+        5_000_000, ge=1_000, description="maximum test exposures for the metrics; if there are more, a sample of users"
     )
 
     def names(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A table as people read it: the report shows it in HTML, the pages of the paper's tables in Markdown."""
+"""A table of text cells. The report shows it as HTML, the pages of Table 1 and Table 2 as Markdown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its title and a note, cells as they are shown."""
+    """A table with a title and a note. Each cell is the text that is shown."""
 
     title: str
     note: str

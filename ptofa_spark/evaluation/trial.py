@@ -1,4 +1,4 @@
-"""From a predictor to what its allocation is worth: train, score, allocate, value it under the simulator's truth."""
+"""A trial of a predictor: train, score, allocate, and measure the allocation under the simulator's truth."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ EXACT = "exact"
 
 @dataclass(frozen=True)
 class Terms:
-    """What all allocations of a trial share, as in `AllocateSettings`.
+    """The settings that all allocations of a trial share, as in `AllocateSettings`.
 
-    demands, exposures: names of tables in the warehouse; exposures is None where no log sets manual's priority.
+    demands, exposures: names of tables in the warehouse; exposures is None if no log sets the priority of `manual`.
     """
 
     demands: str = "demands"
@@ -47,10 +47,10 @@ class Terms:
 
 
 class Trial:
-    """Predictors and methods, tried on one warehouse. Tables are given by their names in it.
+    """Runs predictors and allocation methods on one warehouse. The caller names tables as the warehouse does.
 
-    users: rows of USER_FEATURES of the snapshot, one per user of the campaign; truth: rows of TRUTH, None where the
-    data are no simulation.
+    users: rows of USER_FEATURES of the snapshot, one per user of the campaign; truth: rows of TRUTH, None if the data
+    are not simulated.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Trial:
         tables: PinnedTables,
         terms: Terms,
     ) -> None:
-        """report: folder below which each allocation reports; tables: pins what is read; terms: of each allocation."""
+        """report: folder that gets a subfolder per allocation; tables: pins versions; terms: of every allocation."""
         self._spark, self._warehouse, self._snapshot_date = spark, warehouse, snapshot_date
         self._report, self._terms = Path(report), terms
         truth, users = self.table("truth"), self.table("user_features")
@@ -70,7 +70,7 @@ class Trial:
         self.truth = tables.read(truth, TRUTH) if table_exists(spark, truth) else None
 
     def table(self, name: str) -> str:
-        """The table's whole name."""
+        """The full name of the table."""
         return in_warehouse(self._warehouse, name)
 
     def campaign_id(self) -> str:
@@ -85,23 +85,23 @@ class Trial:
         return str(first["campaign_id"])
 
     def known_truth(self) -> DataFrame:
-        """The truth, where it is needed.
+        """The truth, for callers that need it.
 
         Raises:
             TableError: the warehouse holds none.
         """
         if self.truth is None:
             raise TableError(
-                f"table {self.table('truth')} is not there: only a simulated platform has outcomes to draw and a known "
-                "worth of an allocation; run generate_platform"
+                f"table {self.table('truth')} does not exist: only a simulated platform has a truth, from which "
+                "outcomes are drawn and allocations are measured; run generate_platform"
             )
         return self.truth
 
     def training(self, section: Mapping[str, Any], model: str, seed: int, model_dir: str) -> TrainSettings:
-        """The settings of a training. section: the config file's section `train`; the other arguments go before it.
+        """The settings of a training. section: the config file's section `train`; the other arguments override it.
 
         Raises:
-            ConfigError: a setting of the section is unknown or out of its bounds.
+            ConfigError: a setting of the section is unknown, or outside its bounds.
         """
         fixed = {"warehouse": self._warehouse, "snapshot_date": self._snapshot_date}
         return validated(
@@ -109,7 +109,7 @@ class Trial:
         )
 
     def train(self, wanted: TrainSettings) -> TrainSettings:
-        """Trains a model into its folder and returns the settings that it has, after a grid those that were chosen."""
+        """Trains a model into its folder. Returns the settings it was trained with; after a grid, the chosen ones."""
         return train(self._spark, wanted).chosen.settings
 
     def score(self, model_dir: str, output: str) -> None:
@@ -127,7 +127,7 @@ class Trial:
         return true_scores(self.users, self.known_truth())
 
     def allocate(self, scores: str, campaign_id: str, method: str, output: str, report: str) -> AllocationSummary:
-        """Allocates the scores of a campaign and returns what `allocate` reports; report: below the trial's own."""
+        """Allocates the scores of a campaign and returns the summary. report: a subfolder of the trial's folder."""
         terms = self._terms
         given = {
             "scores": self.table(scores),
@@ -144,15 +144,15 @@ class Trial:
         return allocate(self._spark, validated(AllocateSettings, given, "allocate"))
 
     def worth(self, allocations: str, campaign_id: str) -> TrueWorth:
-        """What the allocation of a campaign is worth under the truth."""
+        """The expected conversions and revenue of a campaign's allocation under the truth."""
         rows = read_table(self._spark, self.table(allocations), ALLOCATION)
         return true_worth(rows.where(F.col("campaign_id") == campaign_id), self.known_truth())
 
     def optimum(self, scores: str, campaign_id: str, output: str, report: str) -> TrueWorth:
-        """What the optimal allocation of the scores of a campaign is worth under the truth.
+        """The worth, under the truth, of the allocation that is optimal for a campaign's scores.
 
         Raises:
-            UserError: the optimum was not proved.
+            UserError: `exact` did not prove the optimum.
         """
         require_optimal(self.allocate(scores, campaign_id, EXACT, output, report))
         return self.worth(output, campaign_id)

@@ -94,7 +94,7 @@ def _set_aside(raw: Raw, records: DataFrame, counts: RowCounts, settings: BuildF
 
 
 def _tested(raw: Raw, settings: BuildFeaturesSettings) -> str | None:
-    """The last campaign with exposures, which is the test split; None where the split is by user."""
+    """The last campaign with exposures, which is the test split; None if the split is by user."""
     known = [campaign for campaign, _ in raw.campaigns]
     shown = raw.good("exposures").where(F.col("campaign_id").isin(known)).select("campaign_id").distinct()
     exposed = {row[0] for row in shown.collect()}

@@ -32,7 +32,7 @@ def is_categorical(schema: StructType, name: str) -> bool:
 
 
 def attributes(schema: StructType, keys: tuple[str, ...], prefix: str, within: str = "") -> dict[str, Column]:
-    """The columns of a table beside its keys as features, by name. Words stay; numbers and booleans become doubles.
+    """The columns of a table except its keys as features, by name. Words stay; numbers and booleans become doubles.
 
     NaN, the infinities and numbers beyond 1e100 become null: unknown. Columns of other types are left out, and the log
     names them. within: the path of the struct that holds the columns.

@@ -1,6 +1,6 @@
 """Encodes features as numbers, by the same code in training and scoring. The encoders are kept as readable JSON.
 
-Knows no Spark: `fitting.py` fits the encoders on the training split, the feed and the scorer encode.
+This module does not use Spark. `fitting.py` fits the encoders on the training split. The feed and the scorer encode.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LIMIT = 5.0
 
 @dataclass(frozen=True)
 class Scale:
-    """Standardisation of one numeric column: (x - mean) / deviation; null becomes 0, and 1 in an indicator if any."""
+    """Standardisation of one numeric column: (x - mean) / deviation. Null becomes 0, and 1 in the indicator, if any."""
 
     mean: float
     deviation: float

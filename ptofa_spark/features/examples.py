@@ -24,7 +24,7 @@ def examples(records: DataFrame, history: History, raw: Raw, funds: DataFrame, s
         history: of the same raw tables.
         raw: the raw tables.
         funds: from `fund_table.fund_features`, as of each campaign.
-        split: the split of a row, of its user_id and campaign_id.
+        split: the split of a row, computed from user_id and campaign_id.
     """
     past = map_users(records, EXAMPLE_COLUMNS, history.examples, history.examples_schema())
     user = {name: F.col(name) for name in DECLARED_USER_FEATURES} | user_attributes(past.schema)

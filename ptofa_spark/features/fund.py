@@ -1,4 +1,4 @@
-"""The fund features that are not attributes, each declared once: of the fund's row, and of recent events."""
+"""The fund features that are not attributes, each declared once. They use the fund's row and recent events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RecentCount:
 
 @dataclass(frozen=True)
 class FundFeature:
-    """A fund feature. counts: what it is made of beside the fund's row; value: a column from the counts, in order."""
+    """A fund feature. counts: what it needs besides the fund's row; value: a column from the counts, in order."""
 
     counts: tuple[RecentCount, ...]
     value: Callable[..., Column]
@@ -40,7 +40,7 @@ class FundFeature:
 PURCHASES = RecentCount("purchases", lambda activity: activity.purchases)
 EXPOSURES = RecentCount("exposures", lambda activity: activity.exposures)
 CONVERSIONS = RecentCount("conversions", lambda activity: activity.conversions)
-# A fund without exposures starts at one conversion in a thousand, with the weight of a thousand exposures.
+# A fund without exposures gets one conversion per thousand exposures. This prior weighs a thousand exposures.
 _PRIOR_CONVERSIONS, _PRIOR_EXPOSURES = 1.0, 1_000.0
 
 DECLARED_FUND_FEATURES: dict[str, FundFeature] = {

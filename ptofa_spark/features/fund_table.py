@@ -1,4 +1,4 @@
-"""The table fund_features: funds before each campaign, their attributes and what was declared of them."""
+"""The table fund_features: funds before each campaign, with their attributes and their declared features."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _TYPE = "fund_type"
 
 
 def fund_types(funds: DataFrame) -> list[str | None]:
-    """The type of each fund, by fund_id; None where the platform has no types."""
+    """The type of each fund, sorted by fund_id; None if the fund or the platform has no types."""
     return [row[0] for row in funds.orderBy("fund_id").select(_type_name(funds)).collect()]
 
 
 def _type_name(funds: DataFrame) -> Column:
-    """The type as a word, also where the platform numbers its types: purchases of a type are looked up by it."""
+    """The type as a word, even if the platform numbers its types. Purchases of a type are looked up by this word."""
     if _TYPE not in funds.columns:
         return F.lit(None).cast("string")
     fund_type = F.col(_TYPE)
@@ -42,7 +42,7 @@ def fund_features(records: DataFrame, history: History, raw: Raw) -> DataFrame:
     """
     spark, funds = records.sparkSession, raw.good("funds")
     days = map_users(records, EVENT_COLUMNS, history.fund_days, FUND_DAYS).groupBy("fund", "day")
-    # A fund, a day and the counts: some thousand rows whatever the number of users.
+    # One row per fund and day: a few thousand rows, whatever the number of users.
     counted = days.agg(*[F.sum(name).alias(name) for name in COUNTED_EVENTS])
     ids = spark.createDataFrame(list(enumerate(raw.funds)), "fund bigint, fund_id string")
     starts = spark.createDataFrame(

@@ -1,4 +1,4 @@
-"""The kernels that the maps over users carry: from users' records to what the three feature tables are made of."""
+"""The kernels of the maps over users. They compute the rows of the three feature tables from users' records."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ FUND_DAYS = pa.schema([(name, pa.int64()) for name in ("fund", "day", *COUNTED_E
 
 @dataclass(frozen=True)
 class History:
-    """What the kernels know of campaigns and funds.
+    """What the kernels need of campaigns and funds.
 
     starts: (campaigns,), seconds since 1970; funds: ids; types: names of the types of funds, sorted; fund_type:
-    (funds,), place of each fund's type in `types`, -1 where it has none; user: the struct with a user's raw row.
+    (funds,), place of each fund's type in `types`, -1 if it has none; user: the struct with a user's raw row.
     """
 
     starts: Ints
@@ -42,7 +42,7 @@ class History:
 
     @classmethod
     def of(cls, raw: Raw, fund_types: Sequence[str | None], records: StructType) -> History:
-        """Of the raw tables' campaigns and funds.
+        """Makes it from the raw tables' campaigns and funds.
 
         Args:
             raw: the raw tables.
@@ -104,7 +104,7 @@ class History:
         return record_batch(cell | counts, FUND_DAYS)
 
     def users_schema(self) -> pa.Schema:
-        """Of `users`."""
+        """The schema of `users`."""
         return pa.schema(
             [pa.field("user_id", pa.int64(), nullable=False), ("user", self.user)]
             + [(name, pa.float64()) for name in DECLARED_USER_FEATURES]
@@ -112,7 +112,7 @@ class History:
         )
 
     def examples_schema(self) -> pa.Schema:
-        """Of `examples`."""
+        """The schema of `examples`."""
         return pa.schema(
             [pa.field("user_id", pa.int64(), nullable=False), ("campaign", pa.int32()), ("fund", pa.int32())]
             + [("user", self.user), ("propensity", pa.float64()), ("click", pa.bool_()), ("conversion", pa.bool_())]

@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Arithmetic(Generic[T]):
-    """What features need beside + - * /, in Spark and in NumPy. An unknown number (null, NaN) stays unknown.
+    """What features need besides + - * /, in Spark and in NumPy. An unknown number (null, NaN) stays unknown.
 
-    Spark stops at a division by 0: divide by `at_least_one`.
+    Spark raises an error on a division by 0, so divide by `at_least_one`.
     """
 
     log1p: Callable[[T], T]
@@ -96,7 +96,7 @@ class CampaignPairs:
 
     @classmethod
     def of(cls, rows: Sequence[Row], names: Sequence[str] = tuple(DECLARED_PAIR_FEATURES)) -> CampaignPairs:
-        """Of the funds' rows of `fund_features`; f_fund_type may be missing.
+        """Makes it from rows of `fund_features`. The column f_fund_type may be missing.
 
         Args:
             rows: one per fund.
@@ -122,7 +122,7 @@ class CampaignPairs:
         return [column.alias(name) for name, column in columns.items()]
 
     def features(self, users: pd.DataFrame) -> dict[str, Floats]:
-        """The features, each (users * funds,), a user's funds together.
+        """The features, each (users * funds,), grouped by user.
 
         Args:
             users: the columns of `columns`, one row per user.

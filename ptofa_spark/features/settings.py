@@ -1,4 +1,4 @@
-"""What `build_features` is asked to do."""
+"""The settings of the command `build_features`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ class BuildFeaturesSettings(CsvSettings):
         None, description="start of the campaign to build for, UTC; the last campaign's if empty"
     )
     seed: int = Field(7, ge=0, description="seed of the split of the users")
-    test_share: float = Field(0.5, gt=0, lt=1, description="split by user: share of the users that tests")
-    validation_share: float = Field(0.1, gt=0, lt=1, description="share of the other users that validates (paper: 0.1)")
+    test_share: float = Field(0.5, gt=0, lt=1, description="split by user: share of users in the test split")
+    validation_share: float = Field(
+        0.1, gt=0, lt=1, description="share of the other users in the validation split (paper: 0.1)"
+    )
     split_by: Literal["campaign", "user"] = Field(
         "campaign",
-        description="campaign: the last campaign with exposures tests; user: the users are split by a hash of their id",
+        description="campaign: the last campaign with exposures is the test split; user: a hash of the id splits users",
     )
     max_quarantined_share: float = Field(
         0.01, ge=0, le=1, description="largest share of a raw table's rows that may be bad"
@@ -30,5 +32,5 @@ class BuildFeaturesSettings(CsvSettings):
     rebuild_version: int | None = Field(
         None,
         ge=0,
-        description="version of table examples to build again, from the raw tables in the versions it was built from",
+        description="version of table examples to build again, from the same versions of the raw tables",
     )

@@ -1,4 +1,4 @@
-"""The table user_features: users before a campaign, their attributes and what was declared of their past."""
+"""The table user_features: users before a campaign, with their attributes and the declared features of their past."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def user_features(records: DataFrame, history: History, raw: Raw, split: Column)
         records: from `records.user_records`.
         history: of the same raw tables.
         raw: the raw tables.
-        split: the split of a user, of user_id.
+        split: the split of a user, computed from user_id.
     """
     past = map_users(records, USER_COLUMNS, history.users, history.users_schema())
     columns = {name: F.col(name) for name in (*DECLARED_USER_FEATURES, *TALLIES)}

@@ -73,7 +73,7 @@ class FeatureEncoding:
 
     @cached_property
     def code_names(self) -> tuple[str, ...]:
-        """Field names of the codes of `encode`. They are numbered, since a column's name may be no identifier."""
+        """Field names of the codes of `encode`. They are numbered, since a column's name may not be an identifier."""
         return tuple(f"code_{number}" for number in range(sum(self.widths.codes)))
 
     @cached_property

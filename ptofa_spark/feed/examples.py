@@ -24,7 +24,7 @@ _SEED_STRIDE = 100_003
 
 @dataclass(frozen=True)
 class ExamplesFeed:
-    """Batches of the training and validation split of one snapshot. It does not use Spark.
+    """Batches of the training and validation splits of one snapshot. It does not use Spark.
 
     train_files, validation_files: URLs of the files with the split's rows; encoding: of the feature columns;
     train_rows, validation_rows: number of rows, as Spark counts them; batch_size: rows per training batch; buffer_rows:

@@ -38,9 +38,9 @@ def pin_snapshot(spark: SparkSession, argument: str, snapshot_date: date | None 
     table = delta_version(spark, argument)
     frame = read_table(spark, argument, EXAMPLES, keep_extra=True, version=table.version)
     if table.version is None:
-        raise TableError(f"table {argument} is no Delta table, whose version training pins: run build_features")
+        raise TableError(f"table {argument} is no Delta table, so it has no version to pin: run build_features")
     if tuple(_partition_columns(spark, argument)) != _LAYOUT:
-        raise TableError(f"table {argument} is not laid out by {' and '.join(_LAYOUT)}: run build_features")
+        raise TableError(f"table {argument} is not partitioned by {' and '.join(_LAYOUT)}: run build_features")
     return Snapshot(table, of_snapshot(frame, argument, snapshot_date))
 
 
@@ -59,7 +59,7 @@ def split_files(snapshot: Snapshot, split: str) -> tuple[str, ...]:
 def files_digest(snapshot: Snapshot) -> str:
     """A digest of the names of the files that a training reads. Every write of a table uses new file names.
 
-    A table that was removed and made anew counts its versions from 0 again: they do not tell it from the old one.
+    A table that was removed and created again counts its versions from 0 again. They do not tell it from the old one.
     """
     names = [name for split in (TRAIN, VALIDATION) for name in split_files(snapshot, split)]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()

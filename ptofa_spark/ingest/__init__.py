@@ -1,1 +1,1 @@
-"""Public data, or a user's own tables, made into the raw tables of a warehouse."""
+"""Converts public data sets, or a user's own tables, into the raw tables of a warehouse."""

@@ -1,6 +1,6 @@
-"""What the raw tables of every data set must keep: their schemas, and what a schema cannot say.
+"""Checks the raw tables of any data set: their schemas, and the rules that a schema cannot state.
 
-Each check names the table, the column and the first bad value. The first is the least, so that the message does not
+Each check names the table, the column and the first bad value. The first is the smallest, so that the message does not
 depend on the partitions.
 """
 
@@ -25,7 +25,7 @@ _KEYS = {
     "demands": ("campaign_id", "fund_id"),
     "exposures": ("campaign_id", "user_id", "fund_id"),
 }
-# (table, column) -> the table that must know its values. A fund no longer offered stands in funds, without a demand.
+# (table, column) -> the table that must contain its values. A fund no longer offered is in funds and has no demand.
 _REFERENCES = {
     ("demands", "fund_id"): "funds",
     ("demands", "campaign_id"): "campaigns",
@@ -35,7 +35,7 @@ _REFERENCES = {
     ("transactions", "fund_id"): "funds",
     ("transactions", "user_id"): "users",
 }
-# Names that come to the driver, to be compared with one that is not among them.
+# Largest number of names collected on the driver to find the one nearest to an unknown name.
 _MOST_NAMES = 10_000
 
 
@@ -45,8 +45,8 @@ def check_raw_tables(tables: RawTables) -> None:
     Raises:
         MissingColumnError: a column of the schema is missing.
         ColumnTypeError: a column has another type.
-        TableError: a null where none may be, a duplicate key, an unknown fund, campaign or user, a value out of its
-            domain, or no demands for the target campaign.
+        TableError: a null in a column that allows none, a duplicate key, or a value outside its domain. Also an unknown
+            fund, campaign or user, or no demands for the target campaign.
     """
     frames = {field.name: getattr(tables, field.name) for field in fields(tables)}
     for name, frame in frames.items():
@@ -62,7 +62,7 @@ def check_raw_tables(tables: RawTables) -> None:
 
 
 def _require_schema(frame: DataFrame, name: str) -> None:
-    """The columns of RAW_TABLES with their types, without nulls where the schema allows none."""
+    """Requires the columns of RAW_TABLES with their types, and no nulls where the schema allows none."""
     found = {field.name: field for field in frame.schema}
     missing = [column for column in RAW_TABLES[name].names if column not in found]
     if missing:
@@ -71,7 +71,7 @@ def _require_schema(frame: DataFrame, name: str) -> None:
         given = found[field.name].dataType
         if given != field.dataType:
             raise ColumnTypeError(name, field.name, given.simpleString(), field.dataType.simpleString())
-    # Read from Parquet, every column is nullable: then its values are counted.
+    # Every column read from Parquet is nullable, so its nulls are counted.
     doubtful = [field.name for field in RAW_TABLES[name] if not field.nullable and found[field.name].nullable]
     if not doubtful:
         return
@@ -94,13 +94,13 @@ def _require_known(frame: DataFrame, name: str, column: str, known: DataFrame, k
     unknown = frame.join(known.select(column), on=column, how="left_anti").agg(F.min(column)).first()
     if unknown is not None and unknown[0] is not None:
         raise TableError(
-            f"table {name}: column {column} holds {unknown[0]!r}, which table {known_name} does not know"
+            f"table {name}: column {column} holds {unknown[0]!r}, which table {known_name} does not contain"
             f"{_nearest(unknown[0], known, column)}: add it to {known_name} or remove the row"
         )
 
 
 def _nearest(value: object, known: DataFrame, column: str) -> str:
-    """The clause that names the nearest id; a number has none."""
+    """The clause that names the nearest id; empty for a number."""
     if not isinstance(value, str):
         return ""
     names = [row[0] for row in known.select(column).distinct().orderBy(column).take(_MOST_NAMES)]
@@ -117,7 +117,7 @@ def _require_all(frame: DataFrame, name: str, domain: Domain) -> None:
 
 
 def _require_target(campaigns: DataFrame, demands: DataFrame) -> None:
-    """The target campaign is the latest; without demands there is nothing to allocate."""
+    """Requires demands for the target campaign, the latest one. Without demands there is nothing to allocate."""
     target = campaigns.orderBy(F.desc("start_date"), F.desc("campaign_id")).first()
     if target is None:
         raise TableError("table campaigns is empty: add the campaign to allocate")

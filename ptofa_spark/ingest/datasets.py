@@ -1,4 +1,4 @@
-"""The ingest: a data set's name to its raw tables in the warehouse."""
+"""The ingest: reads the named data set and writes its raw tables to the warehouse."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ptofa_spark.tables.delta.targets import require_targets
 
 
 def dataset_of(name: str) -> Dataset:
-    """The data set of that name in `settings.DATASETS`."""
+    """The data set with that name in `settings.DATASETS`."""
     return DATASETS.load(name, Dataset)
 
 
 def ingest(spark: SparkSession, settings: IngestSettings) -> None:
-    """Reads and checks a data set and writes its raw tables; nothing is written when a check fails.
+    """Reads a data set, checks it and writes its raw tables. If a check fails, nothing is written.
 
     Raises:
         ConfigError: the source is missing, or is the warehouse itself.

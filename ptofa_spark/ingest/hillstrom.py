@@ -1,8 +1,8 @@
-"""The Hillstrom e-mail experiment: 64,000 customers, each randomly sent one of two e-mails or none, made a platform.
+"""The Hillstrom e-mail experiment as a platform: 64,000 customers, each randomly sent one of two e-mails or none.
 
-The three segments are the funds, all of risk 1; the visit is the click and the spend the revenue. The file has no
-customer number and no date: a customer's id is the number of its row, counted from 0 in the file's order, which no
-partitioning can change because the file, always of the same four megabytes, is read as one piece.
+The three segments are the funds, all of risk 1. The visit is the click, and the spend is the revenue. The file has no
+customer number and no date. A customer's id is the number of their row, counted from 0 in the file's order. The file
+has four megabytes and is read as one piece, so no partitioning changes that order.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 SHA256 = "0e5893329d8b93cefecc571777672028290ab69865718020c78c7284f291aece"
 ROWS = 64_000
-_MOST_BYTES = 64 * 2**20  # sixteen times the file: beyond it the path names something else
+_MOST_BYTES = 64 * 2**20  # sixteen times the size of the file: a larger file is not the experiment
 COLUMNS = (
     "recency",
     "history_segment",
@@ -47,8 +47,8 @@ COLUMNS = (
 )
 FUND_OF_SEGMENT = {"Mens E-Mail": "mens_email", "Womens E-Mail": "womens_email", "No E-Mail": "no_email"}
 CAMPAIGN = "hillstrom"
-START_DATE = date(2008, 3, 1)  # nominal: the challenge was published in March 2008, the file bears no date
-_TOLERANCE, _RISK = 5, 1  # an e-mail has no risk: everyone may get each
+START_DATE = date(2008, 3, 1)  # nominal: the file has no date; the challenge was published in March 2008
+_TOLERANCE, _RISK = 5, 1  # an e-mail has no risk: every user may get every e-mail
 _FLAGS = ("mens", "womens", "newbie", "visit", "conversion")
 
 HILLSTROM_USERS = StructType(
@@ -73,11 +73,11 @@ def load_hillstrom(spark: SparkSession, source: str, seed: int, test_share: floa
     Args:
         spark: the session.
         source: path or URI of the CSV, on any file system that Spark reads.
-        seed: with `test_share`, decides who is a test user; the demands are thirds of them.
-        test_share: share of the users that tests.
+        seed: with `test_share`, selects the test users. Each demand is a third of their number.
+        test_share: share of the users in the test split.
 
     Raises:
-        TableError: no such file, another number of rows, or a value that the file's description excludes.
+        TableError: the file is missing, has another number of rows, or holds a value that its description excludes.
         MissingColumnError: a column is missing.
     """
     content = _content(spark, source)
@@ -101,14 +101,15 @@ def load_hillstrom(spark: SparkSession, source: str, seed: int, test_share: floa
 
 
 def checked_rows(content: bytes, source: str) -> pd.DataFrame:
-    """The file's rows in its order, held to its description.
+    """The file's rows in its order, checked against the description of the file.
 
     Raises:
-        TableError: what is wrong, in one line.
+        TableError: the file breaks its description. The message names the first error.
+        MissingColumnError: a column is missing.
     """
     try:
         rows = pd.read_csv(io.BytesIO(content))
-    except ValueError as error:  # pandas' own errors are its children, and so is a wrong encoding
+    except ValueError as error:  # the base class of pandas' own errors and of decoding errors
         raise TableError(f"table {source} is no CSV with a header: {error}; give the published file") from error
     missing = [column for column in COLUMNS if column not in rows.columns]
     if missing:
@@ -124,15 +125,17 @@ def checked_rows(content: bytes, source: str) -> pd.DataFrame:
         _require(rows, source, column, np.isfinite(numbers) & (numbers >= 0), "a number, 0 or more")
     _require(rows, source, "segment", rows["segment"].isin(list(FUND_OF_SEGMENT)), f"one of {list(FUND_OF_SEGMENT)}")
     _require(rows, source, "visit", rows["visit"] >= rows["conversion"], "1 where conversion is 1")
-    _require(rows, source, "spend", (rows["spend"] > 0) == (rows["conversion"] == 1), "above 0 exactly on a conversion")
+    _require(
+        rows, source, "spend", (rows["spend"] > 0) == (rows["conversion"] == 1), "above 0 where conversion is 1, else 0"
+    )
     return rows
 
 
 def _content(spark: SparkSession, source: str) -> bytes:
-    """The bytes of the file, through Spark's file systems, so that a URI serves as a path does.
+    """Reads the bytes of the file through Spark's file systems, so that the source may be a path or a URI.
 
     Raises:
-        TableError: no such file, several, or one too large to be the experiment.
+        TableError: the file is missing, there are several, or it is too large to be the experiment.
     """
     place = find_files(spark, source)
     if len(place.files) != 1:

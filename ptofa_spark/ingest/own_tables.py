@@ -1,4 +1,4 @@
-"""A user's own raw tables, read in whatever format they are."""
+"""Reads a user's own raw tables in any supported format."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _OPTIONAL = "transactions"
 
 
 def load_own_tables(spark: SparkSession, source: str, csv: CsvForm = AS_FOUND) -> RawTables:
-    """The tables at the source, each held to its own contract.
+    """The tables at the source, each checked against its own contract.
 
     Args:
         spark: the session.
-        source: directory, URI or catalog.schema with users, funds, campaigns, exposures, demands and, where there is
-            a history, transactions; in a directory each a Delta table, a Parquet folder or file, or a CSV, with or
-            without the ending .csv or .parquet.
+        source: directory, URI or catalog.schema with users, funds, campaigns, exposures and demands. Transactions are
+            optional. In a directory, each table is a Delta table, a Parquet folder or file, or a CSV file. Its name
+            may end in .csv or .parquet.
         csv: how CSV files are read.
 
     Raises:
-        TableError: the first thing that is wrong, with its table, column and value.
+        TableError: a table breaks its contract. The message names the first table, column and value.
         MissingColumnError: a column is missing.
-        ColumnTypeError: a column is of another type.
+        ColumnTypeError: a column has another type.
     """
     frames = {}
     for name, schema in RAW_TABLES.items():
@@ -45,7 +45,7 @@ def load_own_tables(spark: SparkSession, source: str, csv: CsvForm = AS_FOUND) -
 
 
 def _place(spark: SparkSession, source: str, name: str) -> str | None:
-    """Where the table is; in a directory its file may bear an ending."""
+    """The path or name of the table, None if there is none. In a directory, its file name may have a suffix."""
     table = in_warehouse(source, name)
     candidates = [table + suffix for suffix in _SUFFIXES] if "/" in table else [table]
     return next((place for place in candidates if table_exists(spark, place)), None)

@@ -1,4 +1,4 @@
-"""The raw tables of one data set, and their writing: all of them, or none where one is wrong."""
+"""The raw tables of one data set, and the functions that write them to a warehouse."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ptofa_spark.tables.opening import table_exists
 
 @dataclass(frozen=True)
 class RawTables:
-    """The raw tables of a platform, each with its schema of tables/contracts/schemas.py.
+    """The raw tables of a platform. Their schemas are in tables/contracts/schemas.py.
 
-    Users and funds may have attributes beside.
+    Users and funds may have further columns: their attributes.
     """
 
     users: DataFrame
@@ -31,10 +31,10 @@ class RawTables:
 
 
 def write_raw_tables(tables: RawTables, warehouse: str) -> None:
-    """Writes the tables, already checked, as Delta.
+    """Writes the checked tables as Delta tables.
 
     Raises:
-        TableError: a place holds something that is no Delta table.
+        TableError: the path of a table holds something that is not a Delta table.
     """
     for field in fields(tables):
         with stage(f"ingest_{field.name}"):
@@ -42,24 +42,24 @@ def write_raw_tables(tables: RawTables, warehouse: str) -> None:
 
 
 def require_no_truth(spark: SparkSession, warehouse: str) -> None:
-    """A synthetic platform's truth beside real data would be taken for the truth of that data.
+    """Rejects the warehouse of a synthetic platform: later stages would use its truth as the truth of the new data.
 
     Raises:
-        TableError: the warehouse is a synthetic platform's.
+        TableError: the warehouse holds the truth of a synthetic platform.
     """
     truth = in_warehouse(warehouse, "truth")
     if table_exists(spark, truth):
         raise TableError(
-            f"table {truth} holds the truth of a synthetic platform, which would be taken for this data's: "
+            f"table {truth} holds the truth of a synthetic platform, not of this data set: "
             "name another warehouse or remove that one"
         )
 
 
 def count_test_users(users: DataFrame, seed: int, test_share: float) -> int:
-    """How many of the users test: the audience of a target campaign whose data are split by user.
+    """Counts the users of the test split: the audience of the target campaign if the data are split by user.
 
     Raises:
-        ConfigError: none does.
+        ConfigError: the test split has no user.
     """
     split = user_split(F.col("user_id"), seed, test_share, 0.0)
     count = users.where(split == TEST).count()

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from ptofa_spark.registry import Entry, Registry
 from ptofa_spark.tables.csv_settings import CsvSettings
 
-# A data set's one line; its module says the rest.
+# One line per data set. Its module declares the rest.
 DATASETS = Registry(
     what="data set",
     package="ptofa_spark.ingest",
@@ -26,10 +26,10 @@ class IngestSettings(CsvSettings):
     """What to read and where to write it."""
 
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the raw tables")
-    seed: int = Field(7, ge=0, description="decides with test_share who is a test user, whom the demands count")
-    test_share: float = Field(0.5, gt=0, lt=1, description="share of the users that tests, for the public data sets")
+    seed: int = Field(7, ge=0, description="with test_share, selects the test users; the demands sum to their number")
+    test_share: float = Field(0.5, gt=0, lt=1, description="public data sets: share of the users in the test split")
     dataset: Annotated[str, AfterValidator(DATASETS.known)] = Field("own", description=DATASETS.help)
     source: str | None = Field(None, description="path, URI or catalog.schema to read; dataset says what each reads")
     journey_campaigns: int = Field(
-        8, ge=1, le=27, description="completejourney: how many campaigns, those with most targets, become funds"
+        8, ge=1, le=27, description="completejourney: number of campaigns, those with most targets, that become funds"
     )

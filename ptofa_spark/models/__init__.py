@@ -1,1 +1,1 @@
-"""Models of Table 1: what each predicts of an exposure, and the likelihood it is fitted by."""
+"""The models of the paper's Table 1: what each predicts for an exposure, and the loss that fits it."""

@@ -1,4 +1,4 @@
-"""DNN-C: conversion alone."""
+"""DNN-C, a deep neural network that predicts only p_c, the probability of a conversion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ptofa_spark.models.settings import ModelSettings
 
 
 class DnnC(RevenueModel[Tensor]):
-    """The logit of p_c; the allocator gets p_c, in conversions, not in money."""
+    """Outputs the logit of p_c. The allocator gets p_c, in conversions, not in money."""
 
     def __init__(self, layout: Layout, settings: ModelSettings) -> None:
         super().__init__(layout, settings)
@@ -38,7 +38,7 @@ class DnnC(RevenueModel[Tensor]):
         return conversion_nll(output, labels.conversion)
 
     def predict(self, output: Tensor) -> Prediction:
-        """E = p_c."""
+        """Expected revenue E = p_c, in conversions."""
         p_c = torch.sigmoid(output.double())
         return Prediction(expected_revenue=p_c, p_c=p_c)
 

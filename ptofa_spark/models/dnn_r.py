@@ -1,4 +1,4 @@
-"""DNN-R: revenue alone, by least squares on log(1 + R) over all exposures."""
+"""DNN-R, a deep neural network that predicts only the revenue R: least squares on log(1 + R) over all exposures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ptofa_spark.models.settings import ModelSettings
 
 
 class DnnR(RevenueModel[Tensor]):
-    """The mean of log(1 + R) of each pair; the allocator gets its inverse, exp(y) - 1: below the mean of R."""
+    """Predicts y, the mean of log(1 + R) of each pair. The allocator gets exp(y) - 1, which is below the mean of R."""
 
     def __init__(self, layout: Layout, settings: ModelSettings) -> None:
         super().__init__(layout, settings)
@@ -26,7 +26,7 @@ class DnnR(RevenueModel[Tensor]):
         self.head = ScalarHead(self.trunk.width)
 
     def start_at(self, moments: LabelMoments) -> None:
-        """Starts at the mean of log(1 + R), most of whose exposures are 0."""
+        """Starts at the mean of log(1 + R) over all exposures. Most exposures have R = 0."""
         self.head.start_at(moments.rate * moments.log_revenue_mean)
 
     def forward(self, features: Features) -> Tensor:
@@ -39,7 +39,7 @@ class DnnR(RevenueModel[Tensor]):
         return (output - torch.log1p(labels.revenue)) ** 2
 
     def predict(self, output: Tensor) -> Prediction:
-        """E = exp(y) - 1."""
+        """Expected revenue E = exp(y) - 1."""
         mean = output.double()
         return Prediction(expected_revenue=torch.expm1(mean), log10_revenue=mean / math.log(10.0))
 

@@ -1,4 +1,7 @@
-"""ESMM: click and conversion over the entire space, conversion as click times conversion after a click (Ma, 2018)."""
+"""ESMM, the entire-space multi-task model: it predicts clicks and conversions, fitted on all exposures (Ma, 2018).
+
+CTR is the click-through rate, CVR the rate of conversions after a click, and p_c = CTR * CVR the conversion rate.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class ClickAndConversion:
 
 
 class Esmm(RevenueModel[ClickAndConversion]):
-    """CTR and CVR, a tower each over one embedding; the allocator gets CTR * CVR, in conversions, not in money."""
+    """Two trunks over one embedding predict CTR and CVR. The allocator gets CTR * CVR, in conversions, not in money."""
 
     def __init__(self, layout: Layout, settings: ModelSettings) -> None:
         super().__init__(layout, settings)
@@ -48,12 +51,12 @@ class Esmm(RevenueModel[ClickAndConversion]):
         )
 
     def loss(self, output: ClickAndConversion, labels: Labels) -> Tensor:
-        """Cross-entropy of the click, and of the conversion as the product, both over the entire space."""
+        """Cross-entropy of the click, plus that of the conversion with probability CTR * CVR, both on all exposures."""
         clicked = conversion_nll(output.click, labels.click)
         return clicked + product_nll(output.click, output.conversion, labels.conversion)
 
     def predict(self, output: ClickAndConversion) -> Prediction:
-        """E = CTR * CVR."""
+        """Expected revenue E = CTR * CVR, in conversions."""
         p_c = torch.sigmoid(output.click.double()) * torch.sigmoid(output.conversion.double())
         return Prediction(expected_revenue=p_c, p_c=p_c)
 

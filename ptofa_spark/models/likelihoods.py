@@ -1,7 +1,8 @@
-"""Likelihoods of revenue that is zero or log-normal; the paper's entire-space counterfactual loss (equation 6).
+"""Likelihoods of a revenue R that is zero or log-normal: the paper's entire-space loss (equation 6) and others.
 
-All terms are written on logits and logarithms, so that they and their gradients stay finite wherever the network goes.
-Every argument broadcasts; arrays are (examples,), revenue is in the platform's currency.
+p_c is the probability of a conversion C. mu and sigma are the mean and the standard deviation of log R of a conversion.
+All terms use logits and logarithms, so that they and their gradients stay finite for every output of the network.
+Every argument broadcasts. Arrays are (examples,), and revenue is in the platform's currency.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 def lognormal_logpdf(log_revenue: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
-    """Log-density of the revenue (not of its logarithm), per unit of money: mu and sigma are those of log revenue."""
+    """Log-density of the revenue, not of its logarithm, per unit of money. mu and sigma are those of log revenue."""
     deviation = (log_revenue - mu) / sigma
     return -log_revenue - torch.log(sigma) - _LOG_SQRT_2PI - 0.5 * deviation**2
 
 
 def lognormal_logcdf(log_revenue: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
-    """Logarithm of P(R <= revenue), of the logarithm of the revenue; mu and sigma are those of log revenue."""
+    """Logarithm of P(R <= revenue), from the logarithm of the revenue. mu and sigma are those of log revenue."""
     log_mass: Tensor = torch.special.log_ndtr((log_revenue - mu) / sigma)
     return log_mass
 
@@ -36,10 +37,11 @@ def entire_space_nll(
 ) -> Tensor:
     """Negative log-likelihood of each example over the entire exposure space: (examples,) (paper, equation 6).
 
-    A conversion (R > 0) has `log p_c + log pdf(R)`. An example without one has `log(1 - p_c + p_c * q)`, where q is
+    The log-likelihood of a conversion (R > 0) is `log p_c + log pdf(R)`. Without a conversion it is
+    `log(1 - p_c + p_c * q)`, where q is
 
-    - density: the log-normal density at eps, as the paper prints it. Bounded by 1 only if `require_bounded` passes;
-    - mass: P(R <= eps | C), a proper likelihood: a zero is no conversion, or one too small to be recorded.
+    - density: the log-normal density at eps, as in the paper. It is at most 1 only if `require_bounded` passes;
+    - mass: P(R <= eps | C), a proper likelihood. A zero is no conversion, or one too small to be recorded.
 
     Args:
         logit: logit of p_c.
@@ -49,8 +51,8 @@ def entire_space_nll(
         eps: the counterfactual revenue, money, > 0.
         counterfactual: density or mass.
 
-    A conversion by the toss of a coin, with a revenue of at most eps in half of the cases. A zero costs
-    -log(1 - .5 + .5 * .5), a revenue of 1 costs -log(.5 / sqrt(2 pi)):
+    Example: p_c is .5, and half of the conversions have a revenue of at most eps. The loss of a zero is
+    -log(1 - .5 + .5 * .5), and the loss of a revenue of 1 is -log(.5 / sqrt(2 pi)):
 
     >>> logit, mu, sigma = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
     >>> revenue = torch.tensor([0.0, 1.0], dtype=torch.float64)
@@ -59,8 +61,8 @@ def entire_space_nll(
     [0.2877, 1.6121]
     """
     positive = revenue > 0
-    # Without a conversion the revenue is eps: one density then serves both rows, and no logarithm of 0 is ever taken,
-    # whose NaN would come back through the gradient of `where`.
+    # Without a conversion, eps replaces the revenue, so that one density is computed for all rows. This also avoids
+    # log(0): the gradient of `where` would be NaN, although `where` does not select the value.
     log_revenue = torch.log(torch.where(positive, revenue, torch.full_like(revenue, eps)))
     log_density = lognormal_logpdf(log_revenue, mu, sigma)
     if counterfactual == "mass":
@@ -78,10 +80,10 @@ def conversion_nll(logit: Tensor, label: Tensor) -> Tensor:
 
 
 def zero_inflated_nll(logit: Tensor, mu: Tensor, sigma: Tensor, revenue: Tensor) -> Tensor:
-    """Negative log-likelihood of each example under ZILN (Wang, Liu and Miao, 2019): no counterfactual term.
+    """Negative log-likelihood of each example under ZILN, the zero-inflated log-normal (Wang, Liu and Miao, 2019).
 
-    A conversion (R > 0) has `log p + log pdf(R)`, an example without one `log(1 - p)`. Arguments as for
-    `entire_space_nll`.
+    It has no counterfactual term. The log-likelihood of a conversion (R > 0) is `log p_c + log pdf(R)`. Without a
+    conversion it is `log(1 - p_c)`. The arguments are those of `entire_space_nll`.
     """
     positive = revenue > 0
     log_revenue = torch.log(torch.where(positive, revenue, torch.ones_like(revenue)))
@@ -92,25 +94,26 @@ def zero_inflated_nll(logit: Tensor, mu: Tensor, sigma: Tensor, revenue: Tensor)
 def product_nll(first: Tensor, second: Tensor, label: Tensor) -> Tensor:
     """Binary cross-entropy of p = sigmoid(first) * sigmoid(second), label 0 or 1, finite at any logits (Ma, 2018)."""
     log_p = fn.logsigmoid(first) + fn.logsigmoid(second)
-    # log(1 - p) = log(q1 + p1 * q2), of which neither term cancels.
+    # log(1 - p) = log(q1 + p1 * q2) with q = 1 - p. Both terms are positive, so that no digits cancel.
     log_not = torch.logaddexp(fn.logsigmoid(-first), fn.logsigmoid(first) + fn.logsigmoid(-second))
     return -torch.where(label > 0, log_p, log_not)
 
 
 def bounded_sigma(raw: Tensor, sigma_min: float, sigma_max: float) -> Tensor:
-    """The network's unbounded output as a sigma in [sigma_min, sigma_max]."""
+    """Maps the network's unbounded output to a sigma in [sigma_min, sigma_max]."""
     return sigma_min + (sigma_max - sigma_min) * torch.sigmoid(raw)
 
 
 def require_bounded(counterfactual: Counterfactual, eps: float, sigma_min: float, sigma_max: float) -> None:
-    """Refuses settings under which the loss has no lower bound that a dataset could not cross.
+    """Rejects settings under which the loss of an example without a conversion may fall below 0.
 
     The log-normal density at eps is at most 1 / (eps * sigma * sqrt(2 pi)), reached at mu = log eps. With
-    `eps * sigma_min * sqrt(2 pi) >= 1` it is at most 1, so an example without a conversion costs at least 0.
-    Otherwise p_c = 1 with E near eps may cost less than the truth, and for a small enough eps does.
+    `eps * sigma_min * sqrt(2 pi) >= 1` it is at most 1, so the loss of an example without a conversion is at least 0.
+    Otherwise p_c = 1 with an expected revenue near eps may have a lower loss than the true parameters. For a small
+    enough eps it does.
 
     Raises:
-        ConfigError: the bound does not hold, or the bounds of sigma cross.
+        ConfigError: the bound does not hold, or sigma_max is not above sigma_min.
     """
     if sigma_max <= sigma_min:
         raise ConfigError(f"sigma_max = {sigma_max:g} must be above sigma_min = {sigma_min:g}")

@@ -1,4 +1,4 @@
-"""MMoE: experts that both tasks mix, each by a softmax gate of its own (Ma et al., 2018)."""
+"""MMoE, multi-gate mixture of experts: each task mixes the same experts by its own softmax gate (Ma et al., 2018)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXPERTS = 4
 
 
 class Mmoe(RevenueModel[TwoTasks]):
-    """p_c and the revenue r of a conversion; the allocator gets p_c * r."""
+    """Predicts p_c, the probability of a conversion, and r, its revenue. The allocator gets p_c * r."""
 
     def __init__(self, layout: Layout, settings: ModelSettings) -> None:
         super().__init__(layout, settings)
@@ -35,18 +35,18 @@ class Mmoe(RevenueModel[TwoTasks]):
         self.revenue.start_at(moments.log_revenue_mean)
 
     def forward(self, features: Features) -> TwoTasks:
-        """Both tasks of each pair, from the experts' mixture of each."""
+        """The outputs of both tasks for each pair, each task from its own mixture of the experts."""
         embedded = self.embedding(features)
         said = torch.stack([expert(embedded) for expert in self.experts], dim=-1)
         mixed = [(said * torch.softmax(gate(embedded), dim=-1).unsqueeze(-2)).sum(dim=-1) for gate in self.gates]
         return TwoTasks(self.conversion(mixed[0]), self.revenue(mixed[1]))
 
     def loss(self, output: TwoTasks, labels: Labels) -> Tensor:
-        """Cross-entropy plus squared error of log revenue, the latter on conversions."""
+        """Cross-entropy of the conversion, plus the squared error of log(1 + revenue) on conversions."""
         return conversions_loss(output, labels)
 
     def predict(self, output: TwoTasks) -> Prediction:
-        """E = p_c * r."""
+        """Expected revenue E = p_c * r."""
         return two_task_prediction(output)
 
 

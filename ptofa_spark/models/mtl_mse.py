@@ -1,4 +1,7 @@
-"""MTL-MSE: Shared-Bottom whose revenue part is fitted over the entire space, as the paper's own model is."""
+"""MTL-MSE, multi-task learning with mean squared error: Shared-Bottom with a revenue loss over all exposures.
+
+The loss of the paper's own model is over all exposures too.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from ptofa_spark.models.shared_bottom import SharedBottom
 
 
 class MtlMse(SharedBottom):
-    """p_c and the revenue r of a conversion; the allocator gets p_c * r."""
+    """Predicts p_c, the probability of a conversion, and r, its revenue. The allocator gets p_c * r."""
 
     def loss(self, output: TwoTasks, labels: Labels) -> Tensor:
-        """Cross-entropy plus the squared error of p_c * log(1 + r) as the mean of log(1 + R), over all exposures."""
+        """Cross-entropy, plus the squared error of p_c * log(1 + r) against log(1 + R); R is an exposure's revenue."""
         mean = torch.sigmoid(output.logit) * output.log_revenue
         return conversion_nll(output.logit, labels.conversion) + (mean - torch.log1p(labels.revenue)) ** 2
 

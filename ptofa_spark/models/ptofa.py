@@ -1,4 +1,7 @@
-"""The paper's model: one trunk, three heads, the entire-space counterfactual loss of equation 6."""
+"""The paper's model, of PTOFA (Predict-Then-Optimize Fund Allocation): one trunk, three heads, the loss of equation 6.
+
+p_c is the probability of a conversion. mu and sigma are the mean and the standard deviation of its log revenue.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from ptofa_spark.models.settings import ModelSettings
 
 
 class Ptofa(RevenueModel[LogNormalOutput]):
-    """p_c, mu and sigma of each pair; the allocator gets p_c * exp(mu + sigma^2 / 2)."""
+    """Predicts p_c, mu and sigma of each pair. The allocator gets p_c * exp(mu + sigma^2 / 2)."""
 
     def __init__(self, layout: Layout, settings: ModelSettings) -> None:
         super().__init__(layout, settings)
@@ -25,7 +28,7 @@ class Ptofa(RevenueModel[LogNormalOutput]):
         self.head = LogNormalHead(self.trunk.width, settings.sigma_min, settings.sigma_max)
 
     def start_at(self, moments: LabelMoments) -> None:
-        """Starts p_c at the conversion rate, mu and sigma at the moments of log revenue."""
+        """Starts p_c at the conversion rate, and mu and sigma at the moments of log revenue."""
         self.head.start_at(moments)
 
     def forward(self, features: Features) -> LogNormalOutput:
@@ -34,13 +37,13 @@ class Ptofa(RevenueModel[LogNormalOutput]):
         return output
 
     def loss(self, output: LogNormalOutput, labels: Labels) -> Tensor:
-        """Equation 6, an example at a time."""
+        """The entire-space counterfactual loss of each example (paper, equation 6)."""
         return entire_space_nll(
             output.logit, output.mu, output.sigma, labels.revenue, self.settings.eps, self.settings.counterfactual
         )
 
     def predict(self, output: LogNormalOutput) -> Prediction:
-        """E = p_c * exp(mu + sigma^2 / 2)."""
+        """Expected revenue E = p_c * exp(mu + sigma^2 / 2)."""
         return lognormal_prediction(torch.sigmoid(output.logit.double()), output.mu, output.sigma)
 
 

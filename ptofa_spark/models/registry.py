@@ -1,4 +1,4 @@
-"""Models by name: the rows of Table 1."""
+"""The models by name: the rows of the paper's Table 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ptofa_spark.models.parts.prediction import RevenueModel
 from ptofa_spark.models.settings import ModelSettings
 from ptofa_spark.registry import Entry, Registry
 
-# A model's one line; its module says the rest.
+# One line per model. Its module declares the rest.
 MODELS = Registry(
     what="model",
     package="ptofa_spark.models",
@@ -30,7 +30,7 @@ MODELS = Registry(
 
 
 def model_of(name: str) -> Model:
-    """What the model of that name declares.
+    """What the model with that name declares.
 
     Raises:
         ConfigError: no model has the name.
@@ -48,16 +48,16 @@ def build_model(name: str, layout: Layout, settings: ModelSettings) -> RevenueMo
         settings: of the model.
 
     Raises:
-        ConfigError: no model has the name, or the model refuses the settings.
+        ConfigError: no model has the name, or the model rejects the settings.
     """
     return model_of(name).build(layout, settings)
 
 
 def require_model(name: str) -> None:
-    """Refuses a name that no model has.
+    """Rejects a name that no model has.
 
     Raises:
-        ConfigError: names the known ones.
+        ConfigError: no model has the name. The message lists the known ones.
     """
     if name not in MODELS:
         raise ConfigError(f"unknown model {name!r}: {MODELS.choices()}")

@@ -1,4 +1,4 @@
-"""What a model is made of; the same settings for every row of Table 1, of which each uses its own."""
+"""The settings of a model. Every row of Table 1 has the same settings, and each model uses some of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ptofa_spark.models.likelihoods import Counterfactual, require_bounded
 
 
 class ModelSettings(Settings):
-    """Settings that a trained model needs again to be rebuilt."""
+    """The settings that rebuild a trained model."""
 
     embedding_dim: int = Field(24, ge=1, le=512, description="width of a categorical feature's embedding (paper: 24)")
     hidden: str = Field(
@@ -20,15 +20,16 @@ class ModelSettings(Settings):
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="share of hidden units dropped in training (paper: .1, .3, .5)")
     counterfactual: Counterfactual = Field(
-        "density", description="q of eq. 6: density (the paper's, lognormal pdf at eps) or mass (P(R <= eps | C))"
+        "density",
+        description="q of eq. 6: density (log-normal density at eps, paper) or mass (P(revenue <= eps | conversion))",
     )
-    eps: float = Field(1.0, gt=0, description="counterfactual revenue of an example without conversion, in currency")
+    eps: float = Field(1.0, gt=0, description="counterfactual revenue without a conversion, in the platform's currency")
     sigma_min: float = Field(0.4, gt=0, description="least standard deviation of log revenue")
     sigma_max: float = Field(2.0, gt=0, description="greatest standard deviation of log revenue")
 
     @property
     def hidden_widths(self) -> tuple[int, ...]:
-        """Of the hidden layers, as numbers."""
+        """The widths of the hidden layers, as numbers."""
         return tuple(int(width) for width in self.hidden.split(","))
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from ptofa_spark.models.settings import ModelSettings
 
 
 class SharedBottom(RevenueModel[TwoTasks]):
-    """p_c and the revenue r of a conversion; the allocator gets p_c * r."""
+    """Predicts p_c, the probability of a conversion, and r, its revenue. The allocator gets p_c * r."""
 
     def __init__(self, layout: Layout, settings: ModelSettings) -> None:
         super().__init__(layout, settings)
@@ -29,16 +29,16 @@ class SharedBottom(RevenueModel[TwoTasks]):
         self.revenue.start_at(moments.log_revenue_mean)
 
     def forward(self, features: Features) -> TwoTasks:
-        """Both tasks of each pair."""
+        """The outputs of both tasks for each pair."""
         hidden = self.trunk(self.embedding(features))
         return TwoTasks(self.conversion(hidden), self.revenue(hidden))
 
     def loss(self, output: TwoTasks, labels: Labels) -> Tensor:
-        """Cross-entropy plus squared error of log revenue, the latter on conversions."""
+        """Cross-entropy of the conversion, plus the squared error of log(1 + revenue) on conversions."""
         return conversions_loss(output, labels)
 
     def predict(self, output: TwoTasks) -> Prediction:
-        """E = p_c * r."""
+        """Expected revenue E = p_c * r."""
         return two_task_prediction(output)
 
 

@@ -1,4 +1,7 @@
-"""ZILN: the paper's network with the zero-inflated log-normal loss, whose revenue part sees conversions only."""
+"""ZILN: the paper's network with the zero-inflated log-normal loss. Only conversions enter its revenue term.
+
+p_c is the probability of a conversion. mu and sigma are the mean and the standard deviation of its log revenue.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from ptofa_spark.models.ptofa import Ptofa
 
 
 class Ziln(Ptofa):
-    """p_c, mu and sigma of each pair; the allocator gets p_c * exp(mu + sigma^2 / 2)."""
+    """Predicts p_c, mu and sigma of each pair. The allocator gets p_c * exp(mu + sigma^2 / 2)."""
 
     def loss(self, output: LogNormalOutput, labels: Labels) -> Tensor:
-        """The log-likelihood of a zero-inflated log-normal, an example at a time."""
+        """The negative log-likelihood of each example under a zero-inflated log-normal distribution."""
         return zero_inflated_nll(output.logit, output.mu, output.sigma, labels.revenue)
 
 

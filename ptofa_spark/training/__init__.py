@@ -1,1 +1,1 @@
-"""Trains a model on the examples and keeps it as a folder of safetensors and JSON."""
+"""Trains a model on the examples and saves it as a folder of safetensors and JSON."""

@@ -1,4 +1,4 @@
-"""A trained model as a folder of safetensors and JSON; nothing in it is ever unpickled."""
+"""A trained model as a folder of safetensors and JSON. Reading it unpickles nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WEIGHTS, MODEL, ENCODERS, METRICS = "model.safetensors", "model.json", "encoders
 
 @dataclass(frozen=True)
 class Artifact:
-    """The contents of the folder's files, as bytes: small, hashable, and fit to be broadcast to executors.
+    """The contents of the folder's files, as bytes. They are small and hashable, and can be broadcast to executors.
 
     weights: safetensors; model: JSON of name, settings, feature columns, table versions; encoders: JSON.
     """
@@ -53,7 +53,7 @@ def pack(
     encoding: FeatureEncoding,
     table_versions: dict[str, int | None],
 ) -> Artifact:
-    """The trained model as bytes. table_versions: of the tables it was trained on, by name."""
+    """The trained model as bytes. table_versions: the versions of the tables it was trained on, by name."""
     described = {
         "name": name,
         "settings": model.settings.model_dump(include=set(ModelSettings.model_fields)),
@@ -78,10 +78,10 @@ def unpack(artifact: Artifact) -> LoadedModel:
 
 
 def write_artifact(artifact: Artifact, metrics: dict[str, Any], model_dir: str) -> None:
-    """Writes the folder under another name and then renames it: a half-written model never stands at `model_dir`.
+    """Writes the folder under another name and then renames it, so that `model_dir` never holds a partial model.
 
     Raises:
-        UserError: something that is no trained model is in the way, or the place cannot be written.
+        UserError: `model_dir` holds something other than a trained model, or cannot be written.
     """
     require_place(model_dir)
     target = Path(model_dir)
@@ -94,7 +94,7 @@ def write_artifact(artifact: Artifact, metrics: dict[str, Any], model_dir: str) 
         (made / ENCODERS).write_bytes(artifact.encoders)
         (made / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
         if target.exists():
-            # A folder cannot be renamed over a folder that holds files: the old model steps aside first.
+            # A folder cannot be renamed over a folder that holds files, so the old model is renamed first.
             aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
             os.replace(target, aside)
             os.replace(made, target)
@@ -106,10 +106,10 @@ def write_artifact(artifact: Artifact, metrics: dict[str, Any], model_dir: str) 
 
 
 def require_place(model_dir: str) -> None:
-    """Refuses a place where a model must not be written; asked before training, not after it.
+    """Rejects a `model_dir` where a model must not be written. It is called before training, not after it.
 
     Raises:
-        UserError: something that is no trained model is there.
+        UserError: `model_dir` holds something other than a trained model.
     """
     target = Path(model_dir)
     empty = target.is_dir() and not any(target.iterdir())
@@ -118,7 +118,7 @@ def require_place(model_dir: str) -> None:
 
 
 def read_artifact(model_dir: str) -> Artifact:
-    """Reads the folder and checks that it makes a model.
+    """Reads the folder and checks that a model can be rebuilt from it.
 
     Raises:
         UserError: the folder is missing, incomplete or damaged.

@@ -1,4 +1,4 @@
-"""Whether a folder already holds the very model that a training would make."""
+"""Tells whether a folder already holds the model that training would produce."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ptofa_spark.training.settings import TrainSettings
 
 
 def is_trained(settings: TrainSettings, table_versions: dict[str, int | None], files: str) -> bool:
-    """True if `model_dir` was trained with these settings on these very files; same seed, same weights, so it stands.
+    """Whether `model_dir` holds the model that training with these settings on these files would produce.
 
-    A grid is never taken as done: the folder holds its best point, not the points that were tried.
+    False for a grid: the folder holds the best point, not the points that were tried.
     """
     folder = Path(settings.model_dir)
     try:
         model: dict[str, Any] = json.loads((folder / MODEL).read_text(encoding="utf-8"))
         metrics: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-        # A setting that a model is older than has its default there, as where the model is loaded.
+        # A setting that is newer than the model gets its default, as it does when the model is loaded.
         of_model = ModelSettings(**model.get("settings", {})).model_dump(mode="json")
     except (OSError, ValueError):
         return False

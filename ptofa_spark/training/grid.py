@@ -1,4 +1,4 @@
-"""The grid of learning rates and dropouts, of which the validation split chooses (paper, section 4.1)."""
+"""The grid of learning rates and dropouts. The validation loss selects the best point (paper, section 4.1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ptofa_spark.training.settings import TrainSettings
 
 @dataclass(frozen=True)
 class GridPoint:
-    """One run of the grid. validation_loss: of its best epoch, None where the loss diverged."""
+    """One run of the grid. validation_loss: of its best epoch, None if the loss diverged."""
 
     learning_rate: float
     dropout: float
@@ -33,11 +33,11 @@ class Chosen:
 
 
 def best_of_grid(settings: TrainSettings, run: Callable[[TrainSettings], Fitted]) -> Chosen:
-    """Trains at every point of the grid and keeps the one of the least validation loss, the earlier of equals.
+    """Trains at every point of the grid and keeps the point with the lowest validation loss, the first of equals.
 
     Raises:
-        ConfigError: the grid holds a value that `train` would refuse.
-        UserError: the loss diverged at every point; or a run failed for another reason, which ends the grid.
+        ConfigError: the grid holds a value that `train` rejects.
+        UserError: the loss diverged at every point. Also if a run fails for another reason, which ends the grid.
     """
     if not settings.grid:
         return Chosen(settings, run(settings), ())

@@ -1,4 +1,4 @@
-"""What the splits hold before any feature: how many rows, how many conversions, how much money."""
+"""Label statistics of the splits: rows, clicks, conversions and revenue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
 
 @dataclass(frozen=True)
 class SplitLabels:
-    """One split. revenue: total money; log_revenue_mean, log_revenue_sd: where there is revenue, None without any."""
+    """One split. revenue: total money; log_revenue_mean, log_revenue_sd: of rows with revenue, None if too few."""
 
     rows: int
     clicks: int
@@ -24,9 +24,10 @@ class SplitLabels:
     log_revenue_sd: float | None
 
     def moments(self) -> LabelMoments:
-        """Where the heads start. Half a conversion is added, so that none at all still leaves a finite logit.
+        """The starting values of the heads. Half a conversion is added, so that a logit without any is finite.
 
-        Without a conversion log revenue starts at mean 0 and standard deviation 1; with a single one, at its own mean.
+        Without a conversion, log revenue starts at mean 0 and standard deviation 1. With a single conversion, it starts
+        at the conversion's own mean.
         """
         return LabelMoments(
             rate=(self.conversions + 0.5) / (self.rows + 1.0),
@@ -37,14 +38,14 @@ class SplitLabels:
 
 
 def split_labels(examples: DataFrame, table: str) -> dict[str, SplitLabels]:
-    """Counts of each split, in one pass.
+    """Computes the statistics of each split in one pass.
 
     Args:
-        examples: split, click, conversion and revenue (money), a row per exposure.
-        table: what an error calls them.
+        examples: split, click, conversion and revenue (money), one row per exposure.
+        table: the name of their table in error messages.
 
     Raises:
-        TableError: no row trains, or none validates.
+        TableError: the training split or the validation split has no row.
     """
     log_revenue = F.when(F.col("revenue") > 0, F.log("revenue"))
     rows = (

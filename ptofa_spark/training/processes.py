@@ -1,4 +1,4 @@
-"""Where training runs: in this process, or in several that Spark's TorchDistributor starts."""
+"""Runs training in this process, or in several processes that Spark's TorchDistributor starts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ptofa_spark.training.loop.group import joined_group
 from ptofa_spark.training.loop.trainer import Fitted, fit, seeded_single_thread
 from ptofa_spark.training.settings import TrainSettings
 
-# Processes draw their dropout from seeds of their own, further apart than anyone numbers runs.
+# Each process has its own seed for dropout. The stride is larger than the difference between the seeds of usual runs.
 _SEED_STRIDE = 1_000_003
 
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """All that a training process needs; knows no Spark. checkpoint: path of the run's file, None to keep none."""
+    """All that a training process needs. It does not use Spark. checkpoint: path of the run's file, None for none."""
 
     feed: ExamplesFeed
     moments: LabelMoments
@@ -33,20 +33,20 @@ class TrainingTask:
 
 
 def run_training(spark: SparkSession, task: TrainingTask) -> Fitted:
-    """Fits the task's model, in as many processes as its settings say; the code of a process is the same for any.
+    """Fits the task's model in as many processes as its settings say. Every process runs the same code.
 
-    In local mode the processes run beside the driver, on a cluster in tasks of one barrier stage, which opens the
-    example files and the checkpoint's path by itself.
+    In local mode the processes run beside the driver. On a cluster they run in the tasks of one barrier stage. Each
+    task opens the example files and the checkpoint's path itself.
 
     Raises:
         UserError: the loss diverged.
-        MachineError: the processes could not be run to their end.
+        MachineError: a process failed or ended without a model.
     """
     settings = task.settings
     if settings.processes == 1:
         return train_process(task)
     local = (spark.sparkContext.master or "").startswith("local")
-    # gloo asks the host's name for an address, which a machine without network cannot answer.
+    # gloo resolves the host's name to an address. A machine without a network cannot do this.
     interface = os.environ.get("GLOO_SOCKET_IFNAME")
     if local and interface is None:
         os.environ["GLOO_SOCKET_IFNAME"] = "lo"
@@ -55,7 +55,7 @@ def run_training(spark: SparkSession, task: TrainingTask) -> Fitted:
         outcome: Fitted | UserError | None = distributor.run(_outcome, task)
     except RuntimeError as error:
         raise MachineError(
-            f"{settings.processes} training processes did not come to an end ({' '.join(str(error).split())[:200]}): "
+            f"{settings.processes} training processes did not finish ({' '.join(str(error).split())[:200]}): "
             "see the lines above, or train with --processes 1"
         ) from error
     finally:
@@ -86,7 +86,7 @@ def train_process(task: TrainingTask) -> Fitted:
 
 
 def _outcome(task: TrainingTask) -> Fitted | UserError:
-    """What the first process hands back: an error of the user's is an answer, not a crash of the process."""
+    """What the first process returns. A UserError is returned, since raising it would look like a crash."""
     try:
         return train_process(task)
     except UserError as error:

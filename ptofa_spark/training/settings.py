@@ -1,4 +1,4 @@
-"""What `train` is asked to do."""
+"""The settings of the command `train`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NUMBERS = r"^[0-9.e-]+(,[0-9.e-]+)*$"
 
 
 class TrainSettings(ModelSettings):
-    """Settings of `train`: the model's own, and how it is fitted."""
+    """Settings of `train`: those of the model, and those of its training."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -23,21 +23,23 @@ class TrainSettings(ModelSettings):
     snapshot_date: date | None = Field(None, description="snapshot of the feature tables to read; the newest if empty")
     model_dir: LocalFolder = Field("model", min_length=1, description="folder to write the trained model to")
     model: Annotated[str, AfterValidator(MODELS.known)] = Field("ptofa", description=MODELS.help)
-    seed: int = Field(7, ge=0, description="of weights, dropout and the order of rows: same seed, same weights")
-    batch_size: int = Field(512, ge=1, description="examples a step (paper: 512)")
-    learning_rate: float = Field(0.0003, gt=0, description="of Adam (the paper's grid: .01, .02, .04, .06)")
-    epochs: int = Field(100, ge=1, description="passes over the training split, at most; patience ends most before")
+    seed: int = Field(7, ge=0, description="seed of weights, dropout and row order; same seed, same trained weights")
+    batch_size: int = Field(512, ge=1, description="examples per step (paper: 512)")
+    learning_rate: float = Field(0.0003, gt=0, description="learning rate of Adam (paper's grid: .01, .02, .04, .06)")
+    epochs: int = Field(100, ge=1, description="most passes over the training split; patience usually stops earlier")
     patience: int = Field(2, ge=1, description="epochs without a better validation loss before training stops")
     averaging: float = Field(
-        0.9997, ge=0, lt=1, description="decay, a step, of the average of the weights that is kept; 0: the last step's"
+        0.9997, ge=0, lt=1, description="decay per step of the average of the weights; 0: keep the last step's weights"
     )
     clip_norm: float = Field(5.0, gt=0, description="greatest norm of the gradient of a step")
     shuffle_rows: int = Field(100_000, ge=1, description="rows of the shuffling buffer")
     grid: bool = Field(False, description="try every learning rate and dropout of the grid, and keep the best")
-    grid_learning_rates: str = Field(".01,.02,.04,.06", pattern=NUMBERS, description="of the grid (the paper's)")
-    grid_dropouts: str = Field(".1,.3,.5", pattern=NUMBERS, description="of the grid (the paper's)")
+    grid_learning_rates: str = Field(
+        ".01,.02,.04,.06", pattern=NUMBERS, description="learning rates of the grid (default: the paper's)"
+    )
+    grid_dropouts: str = Field(".1,.3,.5", pattern=NUMBERS, description="dropouts of the grid (default: the paper's)")
     processes: int = Field(1, ge=1, le=1_024, description="training processes, started by Spark if several")
-    device: Literal["cpu", "cuda"] = Field("cpu", description="what trains: cpu, or cuda, a GPU a process")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where to train: cpu, or cuda with one GPU per process")
     checkpoint_steps: int = Field(5_000, ge=0, description="steps between checkpoints beside model_dir; 0: none")
     tracking: bool = Field(False, description="log the run to MLflow")
     tracking_uri: str = Field(

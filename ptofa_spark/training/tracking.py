@@ -1,4 +1,4 @@
-"""A training run in MLflow: its settings, its figures by epoch, and the model's folder."""
+"""Logs a training run to MLflow: its settings, its figures per epoch, and the model's folder."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NOT_OF_THE_RUN = {"tracking", "tracking_uri", "experiment"}
 
 
 def open_experiment(settings: TrainSettings) -> None:
-    """Makes sure that the run can be tracked at its end; asked before training, not after it.
+    """Checks that the run can be tracked. It is called before training, not after it.
 
-    Artefacts of an SQLite database lie beside it in `mlartifacts`; elsewhere the server says where.
+    The artifacts of an SQLite database are beside it, in `mlartifacts`. Otherwise the server decides where they are.
 
     Raises:
         UserError: the tracking server or database cannot be reached.
@@ -45,19 +45,19 @@ def open_experiment(settings: TrainSettings) -> None:
 
 
 def track(chosen: Chosen, validation: ValidationMetrics, model_dir: str, versions: dict[str, int | None]) -> None:
-    """Logs the run, after `open_experiment`; the points of a grid are runs inside it.
+    """Logs the run. Call `open_experiment` first. The points of a grid become nested runs.
 
     Raises:
-        MachineError: the tracking server went away; the model is written all the same.
+        MachineError: the run could not be logged. The model is already written.
     """
     if not chosen.settings.tracking:
         return
     try:
         _log(chosen, validation, model_dir, versions)
-    except Exception as error:  # each store of artefacts fails in its own way; the model stands
+    except Exception as error:  # each artifact store raises its own errors; the model is already written
         raise MachineError(
             f"the model is written to {model_dir}, but its run could not be logged to {chosen.settings.tracking_uri} "
-            f"({_reason(error)}): when that answers, train again, or leave tracking off"
+            f"({_reason(error)}): train again when it can be reached, or leave tracking off"
         ) from error
 
 

@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 class TrainedModel:
     """A finished training.
 
-    chosen: the best run; validation: figures of its weights; labels: by split; files: digest of the files it read.
+    chosen: the best run; validation: figures of its weights; labels: statistics by split; files: digest of the files
+    it read.
     """
 
     name: str
@@ -46,7 +47,7 @@ class TrainedModel:
     files: str
 
     def line(self) -> str:
-        """The training in one line."""
+        """The result in one line."""
         fitted, found = self.chosen.fitted, self.validation
         best = fitted.history[fitted.best_epoch]
         return (
@@ -56,7 +57,7 @@ class TrainedModel:
         )
 
     def metrics(self) -> dict[str, Any]:
-        """What `metrics.json` keeps."""
+        """The content of `metrics.json`."""
         settings = self.chosen.settings
         return {
             "best_epoch": self.chosen.fitted.best_epoch,
@@ -79,11 +80,11 @@ class TrainedModel:
 def train(spark: SparkSession, settings: TrainSettings) -> TrainedModel:
     """Fits the model to the examples of the training split, as they are now, and writes it to `model_dir`.
 
-    The version of the table is pinned for the run and recorded beside the weights. A run that is killed and started
-    again with the same settings on the same version goes on from its last checkpoint.
+    The version of the table is pinned for the run and recorded beside the weights. A killed run resumes from its last
+    checkpoint if it is started again with the same settings on the same version.
 
     Raises:
-        ConfigError: the model refuses the settings.
+        ConfigError: the model rejects the settings.
         TableError: the examples are missing, break their contract, or have no row to train or validate on.
         UserError: the loss diverged, `model_dir` cannot be written, or the tracking server cannot be reached.
     """

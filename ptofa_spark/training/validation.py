@@ -1,4 +1,8 @@
-"""How the chosen weights do on the validation split: the figures kept beside the model."""
+"""Figures of the chosen weights on the validation split. They are saved beside the model.
+
+p_c is the probability of a conversion, E the expected revenue, AUC the area under the receiver operating
+characteristic curve.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,10 @@ from ptofa_spark.models.parts.prediction import RevenueModel
 
 @dataclass(frozen=True)
 class ValidationMetrics:
-    """Figures of the validation split; None where the labels or the model do not have them.
+    """Figures of the validation split. A figure is None if the labels or the model do not allow it.
 
-    auc: of p_c, or of E where the model has no p_c; conversion_ratio: sum of p_c over conversions; revenue_ratio: sum
-    of E over revenue, None where E is not money. Both ratios are 1 for a calibrated model.
+    auc: of p_c, or of E if the model has no p_c; conversion_ratio: sum of p_c divided by conversions; revenue_ratio:
+    sum of E divided by revenue, None if E is not money. Both ratios are 1 for a calibrated model.
     """
 
     rows: int
@@ -31,11 +35,11 @@ class ValidationMetrics:
 
 
 def validate(model: RevenueModel[Any], declared: Model, batches: Iterator[Batch]) -> ValidationMetrics:
-    """Predicts the batches; keeps two numbers per example, no features.
+    """Predicts the batches and computes the figures. It keeps two numbers per example, and no features.
 
     Args:
         model: in evaluation mode.
-        declared: what its module says of it.
+        declared: what its module declares.
         batches: of the validation split.
     """
     ranked, converted = [], []

@@ -127,7 +127,7 @@ def test_the_report_shows_the_rows_that_the_other_jobs_left_as_json(tmp_path: Pa
     assert [row[:3] for row in first.rows] == [("ptofa", "2", "0.7000 ± 0.1414"), ("oracle", "1", "-")]
     assert first.rows[0][-1] == ".9313 .4203 .1326"
     assert [row[:3] for row in second.rows] == [("ziln", "1", "0.9000")]
-    assert ours.note.startswith("A simulated campaign, K = 2: every user in one arm")
+    assert ours.note.startswith("A simulated campaign, funds per user K = 2: a hash puts every user in one arm")
     assert [row[:3] for row in ours.rows] == [("ptofa+manual", "1,000", "10"), ("ptofa+ha", "1,000", "10")]
     # No JSON number is infinite; the file says null.
     assert [row[6] for row in ours.rows] == ["", "+50.0% [+25.0%, +inf%]"]
@@ -144,7 +144,7 @@ def test_arms_of_an_earlier_version_are_shown_without_the_k_that_it_did_not_writ
     del found["k"]
     (tmp_path / "table_2.json").write_text(json.dumps([found]), encoding="utf-8")
     ours, _ = paper_tables(str(tmp_path))
-    assert ours.note.startswith("A simulated campaign: every user in one arm")
+    assert ours.note.startswith("A simulated campaign: a hash puts every user in one arm")
 
 
 @pytest.mark.parametrize(("file", "job"), [("table_1.json", "compare_models"), ("table_2.json", "simulate_campaign")])

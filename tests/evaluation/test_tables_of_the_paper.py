@@ -148,10 +148,10 @@ def test_a_user_does_the_same_in_every_arm_that_shows_them_the_fund(spark: Spark
 @pytest.mark.parametrize(
     ("arms", "message"),
     [
-        ("ptofa", r"arm 'ptofa' is no predictor\+method"),
+        ("ptofa", r"arm 'ptofa' is not predictor\+method"),
         ("zilm+ha", r"unknown model 'zilm'"),
         ("ziln+best", r"arm 'ziln\+best': no method 'best'"),
-        ("ziln+ha,ziln+ha", r"name one twice"),
+        ("ziln+ha,ziln+ha", r"name an arm twice"),
     ],
 )
 def test_arms_that_are_none_are_refused(arms: str, message: str) -> None:

@@ -36,7 +36,7 @@ BAD_EXPOSURES = {
     "propensity: expected above 0 and at most 1, or null": ("c1", 1, "f1", 1.5, True, True, 1.0),
     "user_id is not in users": ("c1", 999, "f1", 0.5, False, False, 0.0),
 }
-AGAIN, OTHERWISE = "the same row again", "another row of the same key says otherwise"
+AGAIN, OTHERWISE = "the same row again", "another row of the same key has other values"
 
 
 def nullable(frame: DataFrame) -> str:
@@ -163,6 +163,6 @@ def test_conflicting_funds_leave_no_row(spark: SparkSession, tmp_path: Path) -> 
     tables["funds"] = (
         tables["funds"].select(*FUNDS.names).union(spark.createDataFrame([("f3", 2)], "fund_id string, risk_level int"))
     )
-    with pytest.raises(TableError, match=r"table funds: 2 of 4 rows are bad.*says otherwise: 2"):
+    with pytest.raises(TableError, match=r"table funds: 2 of 4 rows are bad.*has other values: 2"):
         built(spark, written(tables, str(tmp_path)), max_quarantined_share=0.3)
     assert reasons(spark, str(tmp_path), "funds") == {OTHERWISE: 2}

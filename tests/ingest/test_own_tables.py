@@ -128,9 +128,9 @@ def spoil(tables: dict[str, pd.DataFrame], how: str) -> None:
 
 REFUSALS = {
     "a user twice": "table users: user_id = 0 occurs 2 times: keep one row of each",
-    "an unknown fund": "table demands: column fund_id holds 'nowhere', which table funds does not know",
+    "an unknown fund": "table demands: column fund_id holds 'nowhere', which table funds does not contain",
     "a purchase of an unknown fund": "table transactions: column fund_id holds 'nowhere', which table funds does",
-    "a purchase by an unknown user": "table transactions: column user_id holds 77, which table users does not know",
+    "a purchase by an unknown user": "table transactions: column user_id holds 77, which table users does not contain",
     "risk level 6": "table funds: column risk_level holds 6, expected 1 to 5",
     "revenue without conversion": "column conversion holds False, expected true where there is revenue",
     "conversion without click": "column click holds False, expected true where conversion is true",

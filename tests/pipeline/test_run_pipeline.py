@@ -103,7 +103,7 @@ def assert_a_summary_of_another_allocation_is_refused(done: Run, capsys: pytest.
     words.append(f"--model-dir={done.root}/warehouse/model")
     code, line = run_job("evaluate", *words, capsys=capsys)
     assert code == 2
-    assert "run allocate again, for both to be of one run" in line
+    assert "run allocate again, so that one run writes both" in line
     place.write_text(told[: len(told) // 2])
     code, line = run_job("evaluate", *words, capsys=capsys)
     assert code == 2
@@ -111,7 +111,7 @@ def assert_a_summary_of_another_allocation_is_refused(done: Run, capsys: pytest.
     place.write_text(json.dumps({**json.loads(told), "campaign_id": "another"}))
     code, line = run_job("evaluate", *words[:-2], "--allocations=exact,ha", words[-1], capsys=capsys)
     assert code == 2
-    assert "and ha (campaign 'another') are not of the same campaign, K and demands" in line
+    assert "and ha (campaign 'another') do not have the same campaign, K and demands" in line
     place.write_text(told)
 
 

@@ -143,7 +143,7 @@ def test_a_source_that_loses_rows_is_an_error() -> None:
             return islice(super().train(epoch), 1)
 
     source = exposures(1_000, 0.2)
-    with pytest.raises(RuntimeError, match=r"read 256 rows where Spark counted 750"):
+    with pytest.raises(RuntimeError, match=r"read 256 rows, but Spark counted 750"):
         fitted(Forgetful(source.x, source.revenue))
 
 

@@ -1,1 +1,1 @@
-"""What randomised logs say of an allocation."""
+"""Estimates of an allocation's worth from randomised logs."""

@@ -1,7 +1,8 @@
-"""CPME and RPME of an arm from its conversions, lifts between arms, and their intervals by a bootstrap over users.
+"""CPME and RPME of an arm, lifts between arms, and their 95 % intervals by a bootstrap over users.
 
-Few users convert, so only these are needed one by one: in a resample each user has a Poisson weight of mean 1, and the
-weights of all the others together are one Poisson draw of their number.
+CPME and RPME are conversions and revenue per mille exposures. In a resample each user has a Poisson weight of mean 1.
+Only the few users who convert need weights of their own. The sum of the other users' weights is one Poisson draw, with
+their number as its mean.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ _LOW, _HIGH = 2.5, 97.5
 
 @dataclass(frozen=True)
 class ArmOutcome:
-    """What an arm's users did.
+    """The outcomes of an arm's users.
 
-    exposures: of all its users, the same number for each that was served; users: served; conversions, revenue: of the
-    users who converted, each (converting users,), sorted by user.
+    exposures: of all users, the same number for each served user; users: number of served users; conversions, revenue:
+    of the users who converted, each (converting users,), sorted by user.
     """
 
     exposures: int
@@ -41,7 +42,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Lift:
-    """Relative difference to another arm: .1 is 10 % more; infinite where the other arm may have no conversion."""
+    """Relative difference to another arm: .1 is 10 % more. It is infinite if the other arm has no conversion."""
 
     cpme: Interval
     rpme: Interval
@@ -49,17 +50,17 @@ class Lift:
 
 @dataclass(frozen=True)
 class Resampled:
-    """CPME and RPME of one arm: point (2,), and of each resample (resamples, 2)."""
+    """CPME and RPME of one arm. point: the estimate, (2,); resamples: (resamples, 2)."""
 
     point: Floats
     resamples: Floats
 
     def rates(self) -> Rates:
-        """The arm by itself."""
+        """The arm's rates and their intervals."""
         return Rates(*_intervals(self.point, self.resamples))
 
     def lift_over(self, other: Resampled) -> Lift:
-        """Against an arm of other users: the resamples of the two are independent."""
+        """The lift over an arm of other users. The resamples of the two arms are independent."""
         return Lift(*_intervals(_ratio(self.point, other.point) - 1.0, _ratio(self.resamples, other.resamples) - 1.0))
 
 
@@ -69,7 +70,7 @@ def resampled(outcome: ArmOutcome, resamples: int, seed: int) -> Resampled:
     Args:
         outcome: of the arm.
         resamples: number of them.
-        seed: an own one for each arm, or their resamples would not be independent.
+        seed: a different one for each arm, so that the arms' resamples are independent.
     """
     sums = np.column_stack([outcome.conversions, outcome.revenue])
     each = outcome.exposures / max(1, outcome.users)
@@ -82,13 +83,13 @@ def resampled(outcome: ArmOutcome, resamples: int, seed: int) -> Resampled:
 
 
 def _ratio(upper: Floats, lower: Floats) -> Floats:
-    """Upper / lower, infinite where lower is 0: there is no saying how many times nothing something is."""
+    """Upper / lower. It is infinite where lower is 0, since no finite ratio exists."""
     ratio: Floats = np.divide(upper, lower, out=np.full_like(upper, np.inf), where=lower != 0)
     return ratio
 
 
 def _intervals(point: Floats, resamples: Floats) -> list[Interval]:
-    # Of the resamples themselves, not between two of them: one may be infinite.
+    # The ends are resamples, not interpolated between two of them, since one of the two may be infinite.
     low = np.percentile(resamples, _LOW, axis=0, method="lower")
     high = np.percentile(resamples, _HIGH, axis=0, method="higher")
     return [Interval(*(float(x) for x in row)) for row in zip(point, low, high, strict=True)]

@@ -1,4 +1,4 @@
-"""Randomised exposures against an allocation, added up by user on Spark: what the off-policy estimates are made of."""
+"""Sums by user of randomised exposures and an allocation, made on Spark. The off-policy estimates use them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ptofa_spark.evaluation.logged.robust import FOLDS, Predicted, robust_sums
 
 
 def logged_users(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k: int) -> LoggedUsers:
-    """Sums by user, those of the doubly robust estimate among them; no order of the rows changes a bit of them.
+    """Sums by user, with those of the doubly robust estimate. They are bit-identical for any order of the rows.
 
     Args:
         logged: user_id, fund_id, propensity, conversion, revenue of the test users' exposures.
         allocation: ALLOCATION rows.
-        scores: COMPACT_SCORES rows of the campaign; a pair that is not there has E = 0.
-        k: funds that a user was to get.
+        scores: COMPACT_SCORES rows of the campaign; an absent pair has expected revenue E = 0.
+        k: funds per user (K).
     """
     rows = _rows(logged, allocation, scores, k)
     w, e = F.col("w"), F.col("e")
@@ -42,7 +42,7 @@ def logged_users(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k:
         .drop("user_id")
         .toArrow()
     )
-    # A user without a fund has neither e_held nor served: NaN here.
+    # For a user without a fund, e_held and served are null in the table: NaN here.
     sums = {name: table[name].to_numpy().astype(np.float64) for name in table.column_names}
     predicted = Predicted(
         **{
@@ -69,9 +69,10 @@ def logged_users(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k:
 
 
 def _rows(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k: int) -> DataFrame:
-    """The exposures with w, their weight, e, the E of the fund shown, and what the user holds.
+    """The exposures with their user's allocation.
 
-    e_held: the mean E of the funds allocated; served: their number by K; both null for a user without a fund.
+    w: weight (off_policy.py); e: E of the fund shown; fold: of the user; e_held: mean E of the allocated funds; served:
+    number of allocated funds divided by K. e_held and served are null for a user without a fund.
     """
     of_user = scores.select("user_id", F.map_from_arrays("fund_ids", "expected_revenue").alias("by_fund"))
     held = allocation.groupBy("user_id").agg(
@@ -98,5 +99,5 @@ def _rows(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k: int) -
 
 
 def _sum(term: Column) -> Column:
-    """The sum of a user's few terms, added in their own order and not in that of the rows."""
+    """The sum of a user's terms, added in ascending order, so that it does not depend on the order of the rows."""
     return F.aggregate(F.array_sort(F.collect_list(term)), F.lit(0.0), lambda total, value: total + value)

@@ -1,13 +1,15 @@
-"""What an allocation would have brought, from exposures that a randomised policy logged.
+"""Estimates of an allocation's outcomes from exposures that a randomised policy logged.
 
-Each logged exposure counts with weight w = 1[the allocation gives the user this fund] / (K * propensity). The mean of
-w * outcome is unbiased for the outcome of the allocation per slot, K per user, one that was left empty bringing 0
-(inverse propensity); divided by the mean of w it is self-normalised, an outcome per exposure shown; and with q, any
-guess of the outcome made without the user's own, and s, the share of the user's slots that are filled,
+Each logged exposure has the weight w = 1[the allocation gives the user this fund] / (K * propensity), with K slots per
+user. There are three estimates:
 
-    mean(s * q of the allocated funds + w * (outcome - q of the fund shown))
+- Inverse propensity: mean(w * outcome). It is unbiased for the outcome per slot. A slot that is left empty brings 0.
+- Self-normalised: mean(w * outcome) / mean(w). It is an outcome per exposure shown.
+- Doubly robust: mean(s * q of the allocated funds + w * (outcome - q of the fund shown)). It is unbiased too. Its
+  variance is the smaller, the better q is.
 
-is unbiased too, and varies less the better q is (doubly robust). Intervals are a bootstrap over users.
+q is a prediction of the outcome, made without the user's own outcome. s is the share of the user's slots that are
+filled. Intervals are by a bootstrap over users.
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ PER_MILLE = 1_000.0
 
 @dataclass(frozen=True)
 class LoggedUsers:
-    """Logged test exposures, added up by user: each (users,), users sorted by id.
+    """Sums of the logged test exposures by user: each (users,), sorted by user.
 
-    exposures: number of them; weight: sum of w; squared_weight: sum of w**2; conversions, revenue: of what was logged;
+    exposures: their number; weight: sum of w; squared_weight: sum of w**2; conversions, revenue: sums of the outcomes;
     weighted_conversions, weighted_revenue: sums of w * outcome; robust_conversions, robust_revenue: sums of the doubly
     robust terms; matched: conversions at exposures with w > 0.
     """
@@ -45,10 +47,11 @@ class LoggedUsers:
 
 @dataclass(frozen=True)
 class OffPolicy:
-    """An allocation's CPME and RPME by the logged exposures (paper, eq. 8), beside those of the logged policy itself.
+    """CPME and RPME of an allocation, estimated from the logged exposures (paper, eq. 8), and of the logged policy.
 
-    self_normalised_*: the same divided by the mean weight; robust_*: doubly robust; *_difference: allocation
-    minus logged policy; effective_exposures: (sum w)^2 / sum w^2; conversions: how many carry the estimate.
+    cpme, rpme: conversions and revenue per mille exposures; self_normalised_*: the same divided by the mean weight;
+    robust_*: doubly robust; logged_*: of the logged policy; *_difference: allocation minus logged policy;
+    effective_exposures: (sum w)^2 / sum w^2; conversions: their number at exposures with w > 0.
     """
 
     cpme: Interval
@@ -89,8 +92,8 @@ def off_policy(logged: LoggedUsers, resamples: int, seed: int) -> OffPolicy:
         resamples: bootstrap resamples, by Poisson weights on users.
         seed: of the resamples.
 
-    Two users were shown one of two funds each, by a coin. The first saw the fund that the allocation gives them, and
-    brought 30: they count for both.
+    Each of two users was shown one of two funds, by a coin. The first saw the fund that the allocation gives them, and
+    brought 30. They have the weight 2 and count for both users.
 
     >>> none = np.zeros(2)
     >>> logged = LoggedUsers(

@@ -1,7 +1,7 @@
 """The terms of the doubly robust estimate. NumPy, no Spark.
 
-The outcome model is a straight line in E, fitted on the exposures of the other fold of users: no user's outcome has a
-part in the line that predicts it.
+The outcome model is a straight line in the expected revenue E, fitted on the users of the other fold. So no user's
+outcome influences the line that predicts it. `off_policy` explains w, q and s.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ FOLDS = 2
 
 @dataclass(frozen=True)
 class Predicted:
-    """What is known of users without their outcomes, sums over a user's exposures, each (users,), sorted by user.
+    """Sums over each user's exposures that need no outcome: each (users,), sorted by user.
 
-    exposures: number of them; fold: 0 .. FOLDS - 1; e_held: mean E of the funds that the user holds, NaN without one;
-    served: their number by K; weight, weighted_e: sums of w and w * e; e, squared_e: sums of e, the E of the fund
-    shown, and of e**2.
+    exposures: their number; fold: 0 .. FOLDS - 1; e_held: mean E of the user's allocated funds, NaN without one;
+    served: number of these funds divided by K; weight, weighted_e: sums of w and w * e; e, squared_e: sums of e, the E
+    of the fund shown, and of e**2.
     """
 
     exposures: Floats
@@ -36,10 +36,10 @@ class Predicted:
 
 
 def robust_sums(users: Predicted, outcome: Floats, e_outcome: Floats, weighted_outcome: Floats) -> Floats:
-    """Sum over each user's exposures of s * q(funds held) + w * (outcome - q(fund shown)): (users,).
+    """Sum over each user's exposures of s * q(allocated funds) + w * (outcome - q(fund shown)): (users,).
 
     Args:
-        users: what is known without outcomes.
+        users: the sums that need no outcome.
         outcome: sums of y, the outcome, (users,).
         e_outcome: sums of e * y, (users,).
         weighted_outcome: sums of w * y, (users,).
@@ -48,7 +48,7 @@ def robust_sums(users: Predicted, outcome: Floats, e_outcome: Floats, weighted_o
     for fold in range(FOLDS):
         own = users.fold == fold
         intercept, slope = _line(users, outcome, e_outcome, ~own)
-        # Slots that the allocation left empty bring nothing: nothing is predicted for them, as w is 0 for them.
+        # A slot that the allocation leaves empty brings 0. So its prediction is 0, and so is its weight w.
         held = np.where(np.isnan(users.e_held), 0.0, users.served * (intercept + slope * users.e_held))
         of_fold = users.exposures * held + weighted_outcome - intercept * users.weight - slope * users.weighted_e
         sums = np.where(own, of_fold, sums)
@@ -56,7 +56,7 @@ def robust_sums(users: Predicted, outcome: Floats, e_outcome: Floats, weighted_o
 
 
 def _line(users: Predicted, outcome: Floats, e_outcome: Floats, rows: NDArray[np.bool_]) -> tuple[float, float]:
-    """Intercept and slope of the least-squares line of an exposure's outcome in E, through the users `rows`."""
+    """Intercept and slope of the least-squares line of an exposure's outcome in E. rows: the users of the fit."""
     n = float(users.exposures[rows].sum())
     if n == 0:
         return 0.0, 0.0

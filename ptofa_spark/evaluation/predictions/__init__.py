@@ -1,1 +1,1 @@
-"""Predictions against outcomes: metrics, calibration, intervals."""
+"""Compares predictions with outcomes: metrics, calibration, intervals."""

@@ -1,4 +1,4 @@
-"""Whether predictions mean what they say: exposures in ten equal groups by prediction, each against its outcome."""
+"""Calibration: sorts exposures by prediction into ten equal groups, and compares prediction and outcome in each."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class CalibrationGroup:
 
 
 def calibration(predicted: Floats, actual: Floats, groups: int = GROUPS) -> tuple[CalibrationGroup, ...]:
-    """Groups of equal mass by rising prediction; fewer where there are fewer exposures than groups.
+    """Groups of equal size in ascending order of prediction; fewer groups if there are fewer exposures than groups.
 
-    Exposures of one prediction share their outcomes evenly, so that it does not matter in which order they stand.
+    Exposures with equal predictions share their outcomes evenly, so their order does not matter.
 
     Args:
         predicted: (exposures,), a probability or money.
         actual: (exposures,), in the same unit.
-        groups: how many.
+        groups: number of groups.
     """
     _, prediction, exposures = np.unique(predicted, return_inverse=True, return_counts=True)
     shared = (np.bincount(prediction, weights=actual) / exposures)[prediction]

@@ -29,13 +29,13 @@ class Ends:
 def metric_intervals(
     predictors: Sequence[Predicted], outcomes: Outcomes, resamples: int, seed: int
 ) -> dict[str, dict[str, Ends]]:
-    """The intervals of the figures of `Metrics`, by predictor and figure; all predictors see the same resamples.
+    """The intervals of the figures of `Metrics`, by predictor and figure. All predictors get the same resamples.
 
-    calibration_error, biased upwards, has none.
+    calibration_error has no interval, since a bootstrap of it is biased upwards.
 
     Args:
-        predictors: each with a name of its own.
-        outcomes: what happened.
+        predictors: with distinct names.
+        outcomes: of the test exposures.
         resamples: of the users.
         seed: of the resamples.
     """
@@ -54,7 +54,7 @@ def metric_intervals(
     rows: dict[str, list[dict[str, float]]] = {each.name: [] for each in predictors}
     for weights in user_weights(users, resamples, seed):
         totals = shared.totals(weights)
-        # One byte per user: looked up for every exposure, they stay in the processor's cache.
+        # One byte per user: every exposure reads its user's weight, so the weights should fit the processor's cache.
         small = weights.astype(np.uint8)
         best = [by_r.gini(weight) for weight in small]
         for predictor, own in zip(predictors, bench, strict=True):
@@ -63,7 +63,7 @@ def metric_intervals(
 
 
 def _ends(rows: list[dict[str, float]]) -> dict[str, Ends]:
-    """Of each figure that was a number in some resample."""
+    """The interval of each figure that is a number in at least one resample."""
     found = {}
     for name in rows[0]:
         values = np.array([[row[name]] for row in rows])
@@ -75,7 +75,7 @@ def _ends(rows: list[dict[str, float]]) -> dict[str, Ends]:
 
 @dataclass(frozen=True)
 class _Sums:
-    """By user, the sums that the figures are ratios of. values: (users, names)."""
+    """The sums by user whose totals make the figures. values: (users, names)."""
 
     names: tuple[str, ...]
     values: Floats
@@ -86,13 +86,13 @@ class _Sums:
         return cls(tuple(columns), np.column_stack(sums) if sums else np.empty((users, 0)))
 
     def totals(self, weights: Floats) -> dict[str, Floats]:
-        """Each sum in each of (resamples, users): (resamples,)."""
+        """The total of each sum in each resample: (resamples,). weights: (resamples, users)."""
         return dict(zip(self.names, (weights @ self.values).T, strict=True))
 
 
 @dataclass(frozen=True)
 class _OnePredictor:
-    """What a resample of one predictor's figures needs."""
+    """What the figures of one predictor are computed from in a resample."""
 
     sums: _Sums
     by_p: _Ordered | None
@@ -119,7 +119,7 @@ class _OnePredictor:
     def figures(
         self, weights: Floats, small: Bytes, totals: dict[str, Floats], best: list[float]
     ) -> list[dict[str, float]]:
-        """The figures of each resample. best: the Gini of revenue ordered by itself."""
+        """The figures of each resample. best: per resample, the Gini coefficient of revenue ordered by itself."""
         ratios = _ratios(totals | self.sums.totals(weights))
         rows = []
         for place, (weight, perfect) in enumerate(zip(small, best, strict=True)):
@@ -147,11 +147,13 @@ def _ratios(of: dict[str, Floats]) -> dict[str, Floats]:
 
 @dataclass(frozen=True)
 class _Ordered:
-    """Exposures in rising order of a score, sorted once for all resamples.
+    """Exposures in ascending order of a score, sorted once for all resamples.
 
-    user: (exposures,) in that order; starts: where each group begins, a group being equal scores, or all scores between
-    two groups that hold a label: there only their number counts. labelled_user, label, group: of the exposures with a
-    label other than 0, few where few convert.
+    user: (exposures,) in that order; starts: first place of each group; labelled_user, label, group: of the exposures
+    with a label other than 0. They are few if few exposures convert.
+
+    The exposures with one score are a group. Consecutive groups without a label are merged, since only their number
+    counts.
     """
 
     user: Places
@@ -173,7 +175,7 @@ class _Ordered:
         return cls(in_order, starts, in_order[places], label[places], group)
 
     def auc(self, weight: Weights) -> float:
-        """The weighted share of pairs of a positive and a negative that the score orders, ties by half."""
+        """The weighted share of positive-negative pairs that the score sorts correctly. A tie counts by half."""
         positive = self._labels(weight)
         negative = self._mass(weight) - positive
         below = np.cumsum(negative) - negative
@@ -181,7 +183,7 @@ class _Ordered:
         return float(positive @ (below + negative / 2) / pairs) if pairs else math.nan
 
     def gini(self, weight: Weights) -> float:
-        """Twice the area between the diagonal and the share of the label that the lowest scores hold; ties share."""
+        """Twice the area between the diagonal and the label's cumulative share, by ascending score. Ties share."""
         mass, label = self._mass(weight), self._labels(weight)
         total = label.sum()
         if total == 0.0:
@@ -191,11 +193,11 @@ class _Ordered:
         return 1.0 - 2.0 * area
 
     def _mass(self, weight: Weights) -> Floats:
-        """Of each group, the weight of its exposures."""
+        """The weight of each group's exposures."""
         mass: Floats = np.add.reduceat(weight[self.user], self.starts, dtype=np.float64)
         return mass
 
     def _labels(self, weight: Weights) -> Floats:
-        """Of each group, the weighted sum of its labels."""
+        """The weighted sum of each group's labels."""
         labels = np.bincount(self.group, weight[self.labelled_user] * self.label, len(self.starts))
         return labels.astype(np.float64, copy=False)

@@ -1,7 +1,8 @@
-"""How well predictions meet what happened: the columns of Table 1, and the money beside them.
+"""Metrics of predictions: the columns of Table 1 of the paper, and errors in money.
 
-Table 1's scale of revenue is log10(1 + R), predicted by its mean over all exposures; predicting zero wins its MAE on
-mostly zero labels, so the zero and the mean predictor stand beside every model.
+Table 1 measures log10(1 + R), where R is the revenue of an exposure. A model predicts its mean, with exposures that do
+not convert included. Most labels are zero, so predicting zero has the lowest mean absolute error (MAE). For comparison
+every table has the predictors zero and mean.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from ptofa_spark.models.parts.units import Unit
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What happened at each exposure, each (exposures,).
+    """The outcome of each exposure; each array is (exposures,).
 
-    conversion: 0 or 1; revenue: money, 0 without a conversion; user: which user it was, from 0 without a gap; fund:
-    which of `fund_ids`.
+    conversion: 0 or 1; revenue: money, 0 without a conversion; user: number of the user, from 0 to users - 1; fund:
+    index in `fund_ids`.
     """
 
     conversion: Floats
@@ -33,10 +34,10 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a predictor said, each (exposures,).
+    """The predictions of a predictor; each array is (exposures,).
 
-    p_c: probability of conversion; log10_revenue: mean of log10(1 + R); either None where the model says nothing of
-    it. revenue: what it hands the allocator; unit: of revenue, as the model declares it.
+    p_c: probability of conversion; log10_revenue: mean of log10(1 + R); either is None if the model does not predict
+    it; revenue: what the allocator gets; unit: of revenue, as the model declares it.
     """
 
     name: str
@@ -55,10 +56,12 @@ class Predicted:
 class Metrics:
     """One row of the table of models.
 
-    auc: of conversion, None with one class only; mse, mae: on log10(1 + R); mae_money, money; mse_money, its square;
-    gini: normalised, of revenue ordered by prediction; conversion_ratio, revenue_ratio: sum(predicted) / sum(actual),
-    None without any, and less 1 the label-mean bias; calibration_error: of p_c, over ten groups of equal mass. What a
-    model says nothing of is None; a model whose unit is conversions says nothing of money.
+    auc: area under the ROC curve of conversion, None with one class only; mse, mae: mean squared and mean absolute
+    error of log10(1 + R); mae_money: money; mse_money: money squared; gini: normalised, of revenue ordered by
+    prediction; conversion_ratio, revenue_ratio: sum(predicted) / sum(actual), None if sum(actual) is 0; less 1, it is
+    the label-mean bias; calibration_error: of p_c, over ten groups of equal size.
+
+    A figure is None if the model does not predict its quantity. A model whose unit is conversions predicts no money.
     """
 
     name: str
@@ -75,7 +78,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class FundCalibration:
-    """One fund's test exposures: sums of what was predicted and of what happened, None where nothing is predicted.
+    """One fund's test exposures: sums of predictions and of outcomes. A prediction that the model lacks is None.
 
     Conversions are counts, revenue is money.
     """
@@ -89,7 +92,7 @@ class FundCalibration:
 
 
 def metrics(predicted: Predicted, outcomes: Outcomes) -> Metrics:
-    """The figures of one predictor (paper, Table 1, and the money beside it)."""
+    """The figures of one predictor: those of the paper's Table 1, and errors in money."""
     label = np.log10(1.0 + outcomes.revenue)
     both = 0 < outcomes.conversion.sum() < len(outcomes.conversion)
     p_c, log10 = predicted.p_c, predicted.log10_revenue
@@ -108,7 +111,7 @@ def metrics(predicted: Predicted, outcomes: Outcomes) -> Metrics:
 
 
 def by_fund(predicted: Predicted, outcomes: Outcomes) -> tuple[FundCalibration, ...]:
-    """Sums of each fund that was shown."""
+    """Sums per fund, for every fund that was shown."""
 
     def sums(values: Floats | None) -> list[float | None]:
         funds = len(outcomes.fund_ids)
@@ -122,7 +125,7 @@ def by_fund(predicted: Predicted, outcomes: Outcomes) -> tuple[FundCalibration, 
 
 
 def yardsticks(outcomes: Outcomes) -> tuple[Predicted, Predicted]:
-    """The predictor of zero, and of the test set's own means: the best constant there is."""
+    """Two constant predictors: zero, and the means of the test set, the constants of the least squared error."""
     size = len(outcomes.revenue)
     zero = np.zeros(size)
     means = (outcomes.conversion.mean(), np.log10(1.0 + outcomes.revenue).mean(), outcomes.revenue.mean())
@@ -131,9 +134,10 @@ def yardsticks(outcomes: Outcomes) -> tuple[Predicted, Predicted]:
 
 
 def normalised_gini(actual: Floats, predicted: Floats) -> float | None:
-    """Gini of the actual revenue ordered by prediction, over that ordered by itself; None without any revenue.
+    """Gini coefficient of revenue ordered by prediction, divided by that of revenue ordered by itself.
 
-    1 for a perfect order, 0 for none. Equal predictions share their revenue evenly, so that their order does not count.
+    It is 1 for a perfect order, 0 for none, and None without revenue. Equal predictions share their revenue evenly, so
+    their order does not matter.
 
     Args:
         actual: (exposures,), money.

@@ -1,4 +1,4 @@
-"""The model's predictions for the test exposures, beside what happened and, where it is known, the truth."""
+"""The model's predictions for the test exposures, their outcomes, and the truth if it is known."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LN10 = float(np.log(10.0))
 
 @dataclass(frozen=True)
 class TestSet:
-    """The test exposures on the driver, sorted by key; oracle: what the truth would predict, if there is one."""
+    """The test exposures on the driver, sorted by key. oracle: the truth's predictions, None without a truth."""
 
     outcomes: Outcomes
     model: Predicted
@@ -30,14 +30,14 @@ class TestSet:
 
 
 def test_set(tested: DataFrame, model_dir: str, model: str, truth: DataFrame | None, max_rows: int) -> TestSet:
-    """Predicts the test exposures; more than `max_rows` are sampled by a hash of the user.
+    """Predicts the test exposures. If there are more than `max_rows`, a hash of the user chooses a sample of users.
 
     Args:
         tested: rows of `examples` of the test split.
         model_dir: folder of the trained model.
         model: its name, in the registry and in the tables.
-        truth: rows of `truth`, None where nobody knows it.
-        max_rows: exposures that the driver holds, at most.
+        truth: rows of `truth`, None if it is unknown.
+        max_rows: maximum number of exposures on the driver.
 
     Raises:
         TableError: there is no test exposure.
@@ -45,7 +45,7 @@ def test_set(tested: DataFrame, model_dir: str, model: str, truth: DataFrame | N
     """
     count = tested.count()
     if count == 0:
-        raise TableError("table examples has no row of split 'test': raise test_share, or log one more campaign")
+        raise TableError("table examples has no row of split 'test': raise test_share, or add one more campaign")
     if count > max_rows:
         share = max_rows / count
         logger.info("test_exposures=%d sampled_share=%.4f", count, share)

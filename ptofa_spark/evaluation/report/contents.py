@@ -1,4 +1,4 @@
-"""What the terminal and the report show, in words and numbers as a planner reads them."""
+"""The tables, figures and notes that the terminal and the report show."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _ALLOCATION_HEAD = (
 )  # fmt: skip
 _LOGGED_HEAD = (
     "allocation", "CPME less logged", "RPME less logged", "CPME self-normalised", "RPME self-normalised",
-    "CPME doubly robust", "RPME doubly robust", "conversions behind it", "effective exposures",
+    "CPME doubly robust", "RPME doubly robust", "matched conversions", "effective exposures",
 )  # fmt: skip
 _MODEL_HEAD = (
     "predictor", "AUC", "MSE", "MAE", "MSE money", "MAE money", "Gini", "pred/act conv.", "pred/act rev.", "ECE of p",
 )  # fmt: skip
-# The figures of a row, in the order of the head, as they are shown.
+# Format of each figure of a row, in the order of the head.
 _FORMS = {
     "auc": ".4f",
     "mse": ".5f",
@@ -43,6 +43,7 @@ _FORMS = {
     "revenue_ratio": ".3f",
     "calibration_error": ".6f",
 }
+_RATES = "CPME and RPME (conversions and revenue per mille exposures)"
 _BY_FUND_HEAD = ("fund", "exposures", "conversions", "predicted", "revenue", "predicted", "pred/act rev.")
 
 
@@ -63,20 +64,23 @@ def report_tables(found: Evaluation) -> list[Table]:
     tables = [
         Table(
             "Allocations",
-            "Objective: expected revenue by the model. Gap, certified: how much more, relative to it, an allocation "
-            "that keeps every constraint can be worth at most; one that breaks a constraint is compared all the same. "
-            "Against manual: more expected revenue than funds in order of priority, which may leave users unserved. "
-            "C1: users without exactly K funds (partial allows it); C2: exposures off the demands (at-most allows "
-            "less); C3: exposures riskier than declared. " + _measured_note(found),
+            "Objective: expected revenue by the model. Gap: a certified bound on how much more a feasible allocation "
+            "can be worth, relative to the objective. It is shown even for an allocation that breaks a constraint. "
+            "Against manual: the relative gain in expected revenue over manual. Manual takes the funds in order of "
+            "priority and may leave users without a fund. K: funds per user. C1: users without exactly K funds (mode "
+            "partial allows fewer). C2: exposures above or below the demands (mode at-most allows fewer). C3: "
+            "exposures of funds riskier than the user's tolerance. " + _measured_note(found),
             _ALLOCATION_HEAD,
             tuple(_allocation_rows(found.allocations)),
         ),
         Table(
             "Predictions on held-out exposures",
-            f"{found.exposures:,} exposures with {found.conversions:,} conversions. MSE and MAE are of log10(1 + "
-            "revenue), predicted by its mean; predicting zero wins MAE on mostly zero labels, so it stands here too. "
-            "In brackets 95 % intervals, by bootstrap over users. Less 1, the ratios are the label-mean bias; ECE: "
-            "mean distance of predicted and actual conversion rate over tenths of the exposures.",
+            f"{found.exposures:,} exposures with {found.conversions:,} conversions. AUC: area under the ROC curve of "
+            "conversion. MSE and MAE: mean squared and mean absolute error of log10(1 + revenue), predicted by its "
+            "mean. Most labels are zero, so zero has the lowest MAE. The rows zero and mean are for comparison. "
+            "Brackets: 95 % intervals, by a bootstrap over users. Pred/act: sum of predicted divided by sum of actual "
+            "values. Less 1, it is the label-mean bias. ECE (expected calibration error): mean distance between "
+            "predicted and actual conversion rate, over tenths of the exposures.",
             _MODEL_HEAD,
             tuple(_model_row(row, found.intervals[row.name]) for row in found.metrics),
         ),
@@ -105,9 +109,9 @@ def report_tables(found: Evaluation) -> list[Table]:
 def report_figures(
     allocations: Mapping[str, AllocationSummary], groups: Sequence[CalibrationGroup], model: Predicted
 ) -> list[Figure]:
-    """The plots of the HTML report. allocations: of one campaign, by name."""
+    """The plots of the HTML report. allocations: summaries of one campaign's allocations, by name."""
     return [
-        Figure("Exposures each fund asked for, and got.", demand_and_delivered(allocations), wide=True),
+        Figure("Demand and delivered exposures of each fund.", demand_and_delivered(allocations), wide=True),
         Figure("Expected revenue of each fund.", revenue_by_fund(allocations), wide=True),
         Figure("Expected revenue of the funds of each risk level.", revenue_by_risk(allocations)),
         *_price_figure(allocations),
@@ -116,7 +120,7 @@ def report_figures(
 
 
 def _model_figures(groups: Sequence[CalibrationGroup], model: Predicted) -> Iterator[Figure]:
-    """Of what the model predicts: conversion, money or both."""
+    """A figure for each quantity that the model predicts: conversion, money or both."""
     if groups:
         yield Figure("Conversion rate, predicted against actual.", calibration_plot(groups, "conversion rate"))
     if model.of_money:
@@ -124,7 +128,7 @@ def _model_figures(groups: Sequence[CalibrationGroup], model: Predicted) -> Iter
 
 
 def _price_figure(allocations: Mapping[str, AllocationSummary]) -> list[Figure]:
-    """The prices of the last allocation that has some: the exact one's, where there is one."""
+    """The prices of the last allocation that has prices. That is the one by `exact`, if it was evaluated."""
     priced = [name for name, each in allocations.items() if any(fund.price is not None for fund in each.funds)]
     if not priced:
         return []
@@ -132,19 +136,20 @@ def _price_figure(allocations: Mapping[str, AllocationSummary]) -> list[Figure]:
 
 
 def power_note(conversions: int) -> str:
-    """What the intervals can carry."""
+    """How to read the intervals."""
     return (
-        f"Intervals are 95 %, by bootstrap over users. The test exposures hold {conversions:,} conversions: where an "
-        "interval of a difference includes 0, these data do not tell the allocation from the logged policy."
+        f"Intervals are 95 %, by a bootstrap over users. The test exposures hold {conversions:,} conversions. If the "
+        "interval of a difference includes 0, these data show no difference between the allocation and the logged "
+        "policy. Matched conversions: those whose fund the allocation gives to the same user."
     )
 
 
 def _measured_note(found: Evaluation) -> str:
     if found.allocations[0].truth is not None:
-        return "CPME and RPME: expected under the simulator's truth, per mille exposures."
+        return f"{_RATES}: expected values under the simulator's truth."
     if found.allocations[0].logged is not None:
-        return "CPME and RPME: inverse propensity estimates from the randomised log, per mille exposures."
-    return "CPME and RPME are not estimable here: the logged exposures were not randomised."
+        return f"{_RATES}: estimates by inverse propensity weighting (IPW) from the randomised log."
+    return f"{_RATES} cannot be estimated here: the logged exposures were not randomised."
 
 
 def _allocation_rows(allocations: Sequence[AllocationEvaluation]) -> list[tuple[str, ...]]:
@@ -184,7 +189,7 @@ def _logged_row(each: AllocationEvaluation) -> tuple[str, ...]:
 
 
 def _model_row(row: Metrics, intervals: dict[str, Ends] | None = None) -> tuple[str, ...]:
-    """A predictor's figures, with their intervals where these are given."""
+    """A predictor's figures. intervals: of the figures, by name; shown in brackets."""
 
     def shown(name: str) -> str:
         value, form = getattr(row, name), _FORMS[name]
@@ -228,7 +233,10 @@ def _fund_table(each: AllocationEvaluation) -> Table:
         for fund in each.summary.funds
     )
     head = ("fund", "risk level", "demand", "delivered", "expected revenue", "alpha", "price")
-    note = "Price: what one more exposure of the fund would bring, beyond an average one, if another fund gave one up."
+    note = (
+        "Alpha: consumption speed of the fund (paper, section 3). Price: the money that one more exposure of the fund "
+        "would bring, beyond an average exposure, if another fund gave one up."
+    )
     return Table(f"Funds under {each.name}", note, head, rows)
 
 

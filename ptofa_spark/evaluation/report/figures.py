@@ -1,4 +1,4 @@
-"""The report's plots, as PNG in data URIs: transparent, in tones that read on white and on black."""
+"""The report's plots, as PNG in data URIs. They are transparent, with colours that are legible on white and black."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _WIDE, _HALF = (8.0, 3.4), (4.2, 3.6)
 
 
 def demand_and_delivered(allocations: Mapping[str, AllocationSummary]) -> str:
-    """Exposures each fund asked for and got, one bar per allocation."""
+    """Demand and delivered exposures of each fund, one bar per allocation."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_WIDE)
         funds = _funds(allocations)
@@ -57,7 +57,7 @@ def demand_and_delivered(allocations: Mapping[str, AllocationSummary]) -> str:
 
 
 def revenue_by_fund(allocations: Mapping[str, AllocationSummary]) -> str:
-    """Expected revenue that each fund brings, one bar per allocation."""
+    """Expected revenue of each fund, one bar per allocation."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_WIDE)
         funds = _funds(allocations)
@@ -92,7 +92,7 @@ def revenue_by_risk(allocations: Mapping[str, AllocationSummary]) -> str:
 
 
 def price_by_fund(summary: AllocationSummary) -> str:
-    """The price of each fund: what one more exposure of it is worth, beyond an average one."""
+    """The price of each fund: the money that one more exposure of it would bring, beyond an average exposure."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_HALF)
         funds = [fund for fund in summary.funds if fund.price is not None]
@@ -105,7 +105,7 @@ def price_by_fund(summary: AllocationSummary) -> str:
 
 
 def calibration_plot(groups: Sequence[CalibrationGroup], quantity: str) -> str:
-    """Mean predicted against mean actual, one point per tenth of the exposures. A point on the line is calibrated."""
+    """Mean predicted and mean actual value, one point per tenth of the exposures. On the line the two are equal."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_HALF)
         predicted, actual = [group.predicted for group in groups], [group.actual for group in groups]
@@ -150,7 +150,8 @@ def _fund_axis(axes: Axes, names: list[str], place: NDArray[np.float64]) -> None
 def _data_uri(figure: Figure) -> str:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # A fund's name in a script that the machine has no font for: boxes in the plot, whole in the tables beside it.
+        # The machine may have no font for the script of a fund's name. Then the plot shows boxes, but the tables show
+        # the name.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(buffer, format="png", dpi=150, transparent=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

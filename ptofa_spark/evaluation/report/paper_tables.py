@@ -1,4 +1,4 @@
-"""Tables 1 and 2 and figure 4 of the paper in the report, where other jobs or a notebook left them."""
+"""Tables 1 and 2 and figure 4 of the paper, for the report. Other jobs and a notebook write them beforehand."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ FIGURE_4 = "figure4.png"
 
 
 def paper_tables(report: str) -> list[Table]:
-    """Tables 1 and 2 of the runs and arms that are in the report's directory; of what is not there no table.
+    """Tables 1 and 2, from the runs and arms in the report's directory. A table without a file is left out.
 
     Raises:
-        UserError: a file that is there cannot be read.
+        UserError: an existing file cannot be read.
     """
     runs, arms = read_runs(report), read_arms(report)
     return [*table_1_tables(runs), *(table_2_tables(arms) if arms else ())]
 
 
 def paper_figure(directory: str) -> list[Figure]:
-    """Figure 4, if it is there."""
+    """Figure 4, if its file exists."""
     path = Path(directory) / FIGURE_4
     if not path.is_file():
         return []

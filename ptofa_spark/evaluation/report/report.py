@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds everything it shows."""
+"""The report: one HTML file that needs no other file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REPORT_HTML = "report.html"
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot of the report. image: data URI; wide: it takes the page's width, the others share a line."""
+    """A plot of the report. image: data URI; wide: whether it takes the full width of the page."""
 
     caption: str
     image: str
@@ -23,7 +23,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Heading:
-    """What the report is about, as it is shown."""
+    """The values in the report's heading, as text."""
 
     campaign: str
     users: str
@@ -33,7 +33,7 @@ class Heading:
 
 
 def render(heading: Heading, tables: Sequence[Table], figures: Sequence[Figure]) -> str:
-    """The report as HTML: the first table, the figures, the other tables; whatever stands in a cell is escaped."""
+    """The report as HTML: the first table, the figures, the other tables. The text of every cell is escaped."""
     environment = Environment(
         loader=PackageLoader("ptofa_spark.evaluation"), autoescape=True, undefined=StrictUndefined
     )

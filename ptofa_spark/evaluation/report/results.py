@@ -1,4 +1,4 @@
-"""What an evaluation found, as in `evaluation.json`."""
+"""The results of an evaluation, as in `evaluation.json`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from ptofa_spark.evaluation.truth.true_worth import TrueWorth
 
 @dataclass(frozen=True)
 class AllocationEvaluation:
-    """One allocation: its summary, and what it is worth by the truth or by the log; neither where neither can tell."""
+    """One allocation: its summary, and its worth by the truth or by the randomised log.
+
+    truth, logged: at most one is set; both are None if there is no truth and the log was not randomised.
+    """
 
     name: str
     summary: AllocationSummary
@@ -27,8 +30,8 @@ class Evaluation:
     """All figures of a run.
 
     exposures, conversions: of the test set; metrics: one row per predictor; intervals: of their figures, by predictor
-    and figure; by_fund: of the model; calibration: of p_c and of revenue, by tenth of the exposures; table_versions: of
-    the tables that were read, None where a table has none.
+    and figure; by_fund: of the model; *_calibration: of the conversion probability and of revenue, by tenth of the
+    exposures; table_versions: of the tables that were read, None if a table has no version.
     """
 
     model: str

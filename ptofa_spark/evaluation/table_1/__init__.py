@@ -1,1 +1,1 @@
-"""Table 1 of the paper: every model compared."""
+"""Table 1 of the paper: a comparison of all models."""

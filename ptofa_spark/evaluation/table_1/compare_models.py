@@ -1,8 +1,7 @@
-"""Table 1 of the paper: every model trained, measured on held-out exposures, judged by what its allocation is worth.
+"""Table 1 of the paper: trains every model, and measures its predictions on held-out exposures and its allocation.
 
-The column that decides is the revenue under the simulator's truth of the optimal allocation of each model's expected
-revenue: a model is as good as the decisions that it leads to. Regret is what is lost against the allocation of the
-truth's own.
+The allocation is optimal for the model's expected revenue. Its revenue under the simulator's truth is the column that
+decides. Regret is the share of revenue that it loses, compared with the optimal allocation by the truth.
 """
 
 from __future__ import annotations
@@ -42,24 +41,24 @@ from ptofa_spark.training.artifact import read_artifact
 from ptofa_spark.training.finished import is_trained
 
 logger = logging.getLogger(__name__)
-# The tables that are written in each warehouse; the allocations report below the second's name.
+# The tables that are written in each warehouse. The report folder of an allocation has the second's name.
 _SCORES, _ALLOCATION = "table_1_scores", "table_1_allocation"
 
 
 def compare_models(
     spark: SparkSession, settings: CompareModelsSettings, train_section: dict[str, Any]
 ) -> tuple[Run, ...]:
-    """Trains the models on each warehouse, writes `table_1.json` and `table_1.md`, and returns the runs behind them.
+    """Trains the models on each warehouse, writes `table_1.json` and `table_1.md`, and returns their runs.
 
-    A model that an earlier run left in `report/table_1_models`, trained with the same settings on the same version of
-    the examples, is not trained again; a grid is. The figures beside it stand, too, if they are of the same model, the
-    same versions of all tables and this version of the package.
+    A model in `report/table_1_models` is not trained again if an earlier run trained it with the same settings on the
+    same version of the examples. A grid is always trained again. A model is not measured again if the model, the
+    versions of all tables and the version of the package are the same.
 
     Args:
         spark: the session.
         settings: warehouses, models and seeds.
-        train_section: settings of every training; with `grid`, the first seed's training chooses the learning rate and
-            dropout of the others.
+        train_section: settings of every training. With `grid`, the first seed's training chooses the learning rate
+            and the dropout for the other seeds.
 
     Raises:
         UserError: a table is missing, or a model is unknown.
@@ -72,7 +71,7 @@ def compare_models(
     for warehouse in settings.each_warehouse():
         for run in _Comparison(spark, warehouse, settings, train_section).runs():
             runs.append(run)
-            # After each training: hours of it are not lost with the next one.
+            # Written after each training, which may take hours: a later failure does not lose it.
             _write(runs, settings.report)
     return tuple(runs)
 
@@ -83,14 +82,14 @@ def _write(runs: Sequence[Run], report: str) -> None:
 
 
 class _Comparison:
-    """One warehouse, on which predictors are measured in the same way."""
+    """Measures all predictors on one warehouse in the same way."""
 
     def __init__(
         self, spark: SparkSession, warehouse: str, settings: CompareModelsSettings, train_section: dict[str, Any]
     ) -> None:
         self._warehouse, self._settings, self._train = warehouse, settings, train_section
         self._seen: TestSet | None = None
-        # As the page, its JSON and the report show it.
+        # The name that the page, its JSON and the report show.
         self._named = without_secrets(warehouse)
         snapshot = pin_snapshot(spark, in_warehouse(warehouse, "examples"), settings.snapshot_date)
         self._examples, self._files = snapshot.table, files_digest(snapshot)
@@ -102,13 +101,13 @@ class _Comparison:
             small = {"fund_features": FUND_FEATURES, "funds": FUNDS, "demands": DEMANDS}
             read |= {"user_features": self._trial.users, "truth": self._trial.truth}
             read |= {name: tables.read(self._trial.table(name), schema) for name, schema in small.items()}
-        # A table that was removed and made anew counts its versions from 0 again: its files have other names.
+        # A table that was removed and created again counts its versions from 0 again, but its files have new names.
         self._read = [
             (tables.version(self._trial.table(name)), sorted(frame.inputFiles())) for name, frame in read.items()
         ]
 
     def runs(self) -> Iterator[Run]:
-        """All models with all seeds, seed by seed, then the oracle and the constants."""
+        """Yields the runs of all models, seed by seed, then those of the oracle and the constants."""
         models, first = self._settings.each_model(), self._settings.seed
         best = None
         if self._trial.truth is not None:
@@ -131,7 +130,7 @@ class _Comparison:
         model_dir = self._model_dir(model, seed)
         wanted = self._trial.training(self._train | point, model, seed, model_dir)
         if is_trained(wanted, {self._examples.name: self._examples.version}, self._files):
-            logger.info("model_dir=%s was trained with these settings before: it stands", model_dir)
+            logger.info("model_dir=%s was trained with these settings before: not trained again", model_dir)
             chosen = wanted
         else:
             chosen = self._trial.train(wanted)
@@ -139,7 +138,7 @@ class _Comparison:
         measured_on = self._measured_on(model_dir)
         earlier = _read_run(figures)
         if earlier is not None and measured_on and earlier.measured_on == measured_on:
-            logger.info("model_dir=%s was measured on these tables before: its figures stand", model_dir)
+            logger.info("model_dir=%s was measured on these tables before: not measured again", model_dir)
             return earlier
         seen = self._seen = self._test_set(model_dir, model)
         rpme = None
@@ -154,7 +153,7 @@ class _Comparison:
         return run
 
     def _true_rpme(self) -> float:
-        """Revenue per mille exposures under the truth of the optimal allocation of the scores written last."""
+        """Revenue per mille exposures, under the truth, of the optimal allocation by the scores written last."""
         return self._trial.optimum(_SCORES, self._trial.campaign_id(), _ALLOCATION, _ALLOCATION).rpme
 
     def _test_set(self, model_dir: str, model: str) -> TestSet:
@@ -169,7 +168,7 @@ class _Comparison:
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()
 
     def _model_dir(self, model: str, seed: int) -> str:
-        # Of the warehouse's own, so that of several each keeps its models.
+        # The folder depends on the warehouse, so that each of several warehouses keeps its own models.
         of_warehouse = hashlib.sha256(self._warehouse.encode()).hexdigest()[:8]
         return str(Path(self._settings.report) / "table_1_models" / of_warehouse / f"{model}-{seed}")
 
@@ -178,7 +177,7 @@ class _Comparison:
 
 
 def _read_run(path: Path) -> Run | None:
-    """What an earlier run measured; None where there is no such file, or one of another version of this package."""
+    """The run in this file; None if there is no file, or if another version of this package wrote it differently."""
     try:
         return Run.of_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError):

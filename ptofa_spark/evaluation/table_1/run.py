@@ -1,4 +1,4 @@
-"""A row behind Table 1: one predictor on one warehouse, as in `table_1.json`."""
+"""A row of `table_1.json`, from which Table 1 is made: one predictor on one warehouse."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ TABLE_1_JSON = "table_1.json"
 
 @dataclass(frozen=True)
 class Run:
-    """A predictor's figures: one training of a model, or the oracle, or a constant.
+    """The figures of a predictor: of one training of a model, of the oracle, or of a constant.
 
-    seed, learning_rate, dropout: of the training, None without one; rpme: revenue per mille exposures under the truth
-    of the optimal allocation of its expected revenue; regret: the share of the oracle's that is lost; both None without
-    a truth; measured_on: digest of the model and of every table that a figure came from, empty where a table has no
-    version.
+    seed, learning_rate, dropout: of the training, None without one; rpme: revenue per mille exposures, under the truth,
+    of the optimal allocation by the predictor's expected revenue, None without a truth; regret: share of the oracle's
+    rpme that is lost, None without a truth; measured_on: digest of the model and of every table that was read, empty
+    if a table has no version.
     """
 
     warehouse: str
@@ -43,7 +43,7 @@ class Run:
 
 
 def read_runs(report: str) -> tuple[Run, ...]:
-    """The runs that `compare_models` left in the report's directory; none if it left none.
+    """The runs that `compare_models` wrote to the report's directory; an empty tuple if there is no file.
 
     Raises:
         UserError: the file cannot be read.

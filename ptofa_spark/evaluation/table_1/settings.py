@@ -1,4 +1,4 @@
-"""What `compare_models` is asked to do."""
+"""Settings of the job `compare_models`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ptofa_spark.running.local_folder import LocalFolder
 
 
 class CompareModelsSettings(Settings):
-    """Settings of `compare_models`; those of every training are in the config file's section `train`."""
+    """Settings of `compare_models`. The settings of its trainings are in the config file's section `train`."""
 
     warehouse: str = Field("warehouse", min_length=1, description="directory, URI or catalog.schema of the tables")
     warehouses: str | None = Field(None, description="warehouses, comma-separated; `warehouse` if empty")
@@ -23,10 +23,10 @@ class CompareModelsSettings(Settings):
         pattern=r"^\w+(,\w+)*$",
         description="models to train, with the settings of the config file's section train",
     )
-    seeds: int = Field(3, ge=1, description="trainings of each model, from `seed` up")
+    seeds: int = Field(3, ge=1, description="trainings per model, with consecutive seeds from `seed` on")
     seed: int = Field(7, ge=0, description="seed of the first training of each model")
     max_rows: int = Field(
-        5_000_000, ge=1_000, description="most test exposures for the metrics; above, a sample of users"
+        5_000_000, ge=1_000, description="maximum test exposures for the metrics; if there are more, a sample of users"
     )
 
     def each_warehouse(self) -> tuple[str, ...]:

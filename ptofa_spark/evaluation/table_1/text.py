@@ -1,4 +1,4 @@
-"""Table 1 as a page of Markdown: ours, with mean and spread over seeds, beside the paper's."""
+"""Table 1 as a Markdown page: our figures, as mean and standard deviation over the seeds, and the paper's."""
 
 from __future__ import annotations
 
@@ -39,26 +39,27 @@ _COLUMNS: tuple[tuple[Callable[[Run], float | None], str], ...] = (
 
 
 def table_1_page(runs: Sequence[Run]) -> str:
-    """The page: a table per warehouse, and what the columns are."""
+    """The page: one table per warehouse, and an explanation of the columns."""
     parts = ["# Table 1"]
     for warehouse, table in _by_warehouse(runs):
         parts += ["", f"## {warehouse}", "", *table.markdown()]
     parts += [
         "",
-        "AUC of conversion; MSE and MAE of log10(1 + revenue), predicted by its mean; RPME: revenue per mille "
-        "exposures under the simulator's truth of the optimal allocation of the model's E; regret: its loss against "
-        "the oracle's. The paper's figures are AUC, MSE and MAE on two private datasets.",
+        "AUC: area under the ROC curve of conversion. MSE and MAE: mean squared and mean absolute error of "
+        "log10(1 + revenue), predicted by its mean. RPME: revenue per mille exposures, under the simulator's truth, of "
+        "the optimal allocation by the model's expected revenue. Regret: share of the oracle's RPME that is lost. The "
+        "paper's figures are AUC, MSE and MAE on two private datasets.",
     ]
     return "\n".join(parts) + "\n"
 
 
 def table_1_tables(runs: Sequence[Run]) -> list[Table]:
-    """A table per warehouse, for the report."""
+    """One table per warehouse, for the report."""
     return [table for _, table in _by_warehouse(runs)]
 
 
 def _by_warehouse(runs: Sequence[Run]) -> Iterator[tuple[str, Table]]:
-    """A row per predictor; in a cell the mean over the seeds, and their standard deviation where there are several."""
+    """Tables with one row per predictor. A cell has the mean over the seeds and, of several, their deviation."""
     for warehouse in dict.fromkeys(run.warehouse for run in runs):
         own = [run for run in runs if run.warehouse == warehouse]
         rows = []

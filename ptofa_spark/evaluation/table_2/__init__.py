@@ -1,1 +1,1 @@
-"""Table 2 of the paper: a simulated campaign of arms."""
+"""Table 2 of the paper: a simulated campaign that compares arms."""

@@ -1,4 +1,4 @@
-"""What one arm of a simulated campaign came to, as in `table_2.json`."""
+"""The results of one arm of a simulated campaign, as in `table_2.json`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ TABLE_2_JSON = "table_2.json"
 
 @dataclass(frozen=True)
 class ArmResult:
-    """An arm's figures.
+    """The figures of an arm.
 
-    violations: of its allocation; drawn: rates of the simulated outcomes; lift: of these over the first arm, None for
-    that arm itself; expected: under the truth; regret: share of the optimum's revenue that is lost (PyEPO's normalised
-    regret), the sum of prediction_regret and optimisation_regret; k: funds that a user gets (K), None in a file of an
-    earlier version.
+    violations: of its allocation; drawn: rates of the simulated outcomes; lift: of these rates over the first arm, None
+    for the first arm; expected: rates under the truth; regret: share of the optimum's revenue that is lost (PyEPO's
+    normalised regret), the sum of prediction_regret and optimisation_regret; k: funds per user (K), None if an earlier
+    version wrote the file.
     """
 
     predictor: str
@@ -43,7 +43,7 @@ class ArmResult:
 
     @property
     def name(self) -> str:
-        """The arm as its settings name it."""
+        """The arm's name, as in the settings."""
         return Arm(self.predictor, self.method).name
 
     @classmethod
@@ -64,7 +64,7 @@ class ArmResult:
 
 
 def read_arms(report: str) -> tuple[ArmResult, ...]:
-    """The arms that `simulate_campaign` left in the report's directory; none if it left none.
+    """The arms that `simulate_campaign` wrote to the report's directory; an empty tuple if there is no file.
 
     Raises:
         UserError: the file cannot be read.
@@ -73,7 +73,7 @@ def read_arms(report: str) -> tuple[ArmResult, ...]:
 
 
 def _intervals(found: dict[str, dict[str, float | None]]) -> dict[str, Interval]:
-    # JSON has no infinity. It is null in the file, and the only number of a lift that is not finite.
+    # JSON has no infinity, so the file has null. A lift can have no other number that is not finite.
     return {
         name: Interval(**{end: math.inf if value is None else value for end, value in ends.items()})
         for name, ends in found.items()

@@ -1,4 +1,4 @@
-"""Arms of a simulated campaign: who is in which, and each arm's tables for `allocate`."""
+"""Arms of a simulated campaign: the split of the users, and each arm's tables for `allocate`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ptofa_spark.models.registry import require_model
 
 @dataclass(frozen=True)
 class Arm:
-    """A predictor and an optimiser. predictor: a model by name, or the oracle; method: one of `allocate`'s."""
+    """A predictor and an optimiser. predictor: name of a model, or `oracle`; method: a method of `allocate`."""
 
     predictor: str
     method: str
 
     @property
     def name(self) -> str:
-        """As it is written in settings and tables."""
+        """The arm's name in settings and tables."""
         return f"{self.predictor}+{self.method}"
 
 
@@ -31,30 +31,30 @@ def parse_arms(text: str) -> tuple[Arm, ...]:
     """Arms written as `esmm+manual,ptofa+ha`.
 
     Raises:
-        ConfigError: an arm is no predictor and method, its names are unknown, or it is there twice.
+        ConfigError: an arm is not predictor+method, a name is unknown, or an arm is named twice.
     """
     arms = []
     for word in text.split(","):
         predictor, plus, method = word.strip().partition("+")
         if not plus:
-            raise ConfigError(f"arm {word!r} is no predictor+method: write for example ptofa+ha")
+            raise ConfigError(f"arm {word!r} is not predictor+method: write, for example, ptofa+ha")
         if predictor != ORACLE:
             require_model(predictor)
         if method not in METHODS:
             raise ConfigError(f"arm {word!r}: no method {method!r}: {METHODS.choices()}")
         arms.append(Arm(predictor, method))
     if len(set(arms)) < len(arms):
-        raise ConfigError(f"arms {text!r} name one twice: an arm is compared with the others, not with itself")
+        raise ConfigError(f"arms {text!r} name an arm twice: name each arm once")
     return tuple(arms)
 
 
 def arm_scores(scores: dict[str, DataFrame], arms: Sequence[Arm], seed: int) -> DataFrame:
-    """One score table for all arms, a user in one arm, by a hash of seed and user; `campaign_id` is the arm's name.
+    """One score table for all arms. A hash of seed and user puts each user in one arm. `campaign_id` is the arm's name.
 
     Args:
         scores: rows of COMPACT_SCORES of all users, by predictor.
         arms: the arms.
-        seed: of the split.
+        seed: of the hash.
     """
     place = F.pmod(F.xxhash64(F.lit("arm"), F.lit(seed), F.col("user_id")), F.lit(len(arms)))
     parts = [
@@ -68,7 +68,7 @@ def arm_scores(scores: dict[str, DataFrame], arms: Sequence[Arm], seed: int) -> 
 
 
 def arm_demands(demands: DataFrame, campaign_id: str, arms: Sequence[Arm]) -> DataFrame:
-    """The campaign's demands (exposures) once for each arm; `allocate --demand-mode scale` fits them to its users."""
+    """The campaign's demands (exposures), once per arm. `allocate --demand-mode scale` fits them to its users."""
     names = F.explode(F.array(*[F.lit(arm.name) for arm in arms]))
     own = demands.where(F.col("campaign_id") == campaign_id)
     return own.withColumn("campaign_id", names).select("campaign_id", "fund_id", "demand")

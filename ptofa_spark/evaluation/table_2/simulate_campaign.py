@@ -1,8 +1,9 @@
 """Table 2 of the paper: arms of users, each with a predictor and an optimiser, in a campaign drawn from the truth.
 
-Beside what was drawn stands what the truth expects, and regret: how much less than the best allocation of its users an
-arm is worth. It is split in two. Prediction regret would be left if the arm's own E were allocated optimally;
-optimisation regret is what the arm's optimiser loses, or by luck gains, on top of that.
+An arm has rates of the outcomes drawn, rates expected under the truth, and a regret. Regret is the share of revenue
+that the arm's allocation loses, compared with the best allocation of its users. It has two parts. Prediction regret is
+what the optimal allocation by the arm's own expected revenue loses. Optimisation regret is what the arm's optimiser
+loses in addition. It is negative if the optimiser gains by chance.
 """
 
 from __future__ import annotations
@@ -38,24 +39,24 @@ from ptofa_spark.tables.reading import read_table
 _SCORES, _TRUE_SCORES, _DEMANDS = "campaign_scores", "campaign_true_scores", "campaign_demands"
 _ALLOCATION, _OPTIMUM = "campaign_allocation", "campaign_optimum"
 _WRITTEN = (_SCORES, _TRUE_SCORES, _DEMANDS, _ALLOCATION, _OPTIMUM)
-# Folders of the report: an allocation's own folder has its arm's name.
+# Folders of the report. Each has one subfolder per arm, with the arm's name.
 _ARM_REPORTS, _OPTIMUM_REPORTS = "campaign_arms", "campaign_optimum"
 
 
 def simulate_campaign(
     spark: SparkSession, settings: SimulateCampaignSettings, train_section: dict[str, Any]
 ) -> tuple[ArmResult, ...]:
-    """Runs the campaign, writes `table_2.json` and `table_2.md`, and returns what each arm came to.
+    """Runs the campaign, writes `table_2.json` and `table_2.md`, and returns the results of the arms.
 
     Args:
         spark: the session.
-        settings: warehouse, arms, K and seed.
+        settings: warehouse, arms, K (funds per user) and seed.
         train_section: settings of the predictors' trainings.
 
     Raises:
         ConfigError: an arm is unknown.
         TableError: the warehouse holds no truth, so no outcome can be drawn.
-        UserError: a table is missing, or an arm's users cannot be given its demands.
+        UserError: a table is missing, or the demands are infeasible for an arm's users.
     """
     arms = parse_arms(settings.arms)
     with stage("campaign", arms=settings.arms) as report:
@@ -70,7 +71,7 @@ def simulate_campaign(
 
 
 class _Campaign:
-    """The tables of one simulated campaign; all of them named `campaign_*` in the warehouse."""
+    """The tables of one simulated campaign. Their names in the warehouse are `campaign_*`."""
 
     def __init__(self, spark: SparkSession, settings: SimulateCampaignSettings, arms: tuple[Arm, ...]) -> None:
         self._spark, self._settings, self._arms = spark, settings, arms
@@ -82,7 +83,7 @@ class _Campaign:
         require_targets(spark, settings.warehouse, _WRITTEN)
 
     def prepare(self, train_section: dict[str, Any]) -> None:
-        """Trains the predictors, and writes the arms' scores, the truth's for the same users, and the demands."""
+        """Trains the predictors. Writes the arms' scores, the true scores of the same users, and the demands."""
         campaign_id, table, seed = self._trial.campaign_id(), self._trial.table, self._settings.seed
         predictors = dict.fromkeys(arm.predictor for arm in self._arms)
         scores = {name: self._scores(name, train_section) for name in predictors}
@@ -103,7 +104,7 @@ class _Campaign:
         return read_table(self._spark, self._trial.table(output), COMPACT_SCORES)
 
     def results(self) -> tuple[ArmResult, ...]:
-        """Allocates every arm, draws its outcomes and compares it with the best."""
+        """Allocates every arm, draws its outcomes, and compares its allocation with the best one."""
         summaries = {
             arm: self._trial.allocate(_SCORES, arm.name, arm.method, _ALLOCATION, f"{_ARM_REPORTS}/{arm.name}")
             for arm in self._arms
@@ -119,7 +120,7 @@ class _Campaign:
         return tuple(self._result(arm, summaries[arm], outcomes[arm], drawn, worth[arm]) for arm in self._arms)
 
     def _optimum(self, arm: Arm, scores: str) -> TrueWorth:
-        """The true worth of the optimal allocation of some scores to the arm's users."""
+        """The worth, under the truth, of the optimal allocation of the arm's users by these scores."""
         return self._trial.optimum(scores, arm.name, _OPTIMUM, f"{_OPTIMUM_REPORTS}/{arm.name}")
 
     def _result(
@@ -155,7 +156,7 @@ class _Campaign:
         )
 
     def _outcomes(self, shown: DataFrame, summaries: dict[Arm, AllocationSummary]) -> dict[Arm, ArmOutcome]:
-        """What the arms' users did; only those who convert come to the driver."""
+        """The outcomes of the arms. Only the users who convert come to the driver."""
         converted = converted_exposures(shown, self._truth, self._settings.seed)
         by_user = converted.groupBy("campaign_id", "user_id").agg(
             F.count("*").cast("double").alias("conversions"), F.sum("revenue").alias("revenue")

@@ -1,4 +1,4 @@
-"""Table 2 as a page of Markdown: our arms, and the paper's."""
+"""Table 2 as a Markdown page: our arms and the paper's."""
 
 from __future__ import annotations
 
@@ -40,15 +40,16 @@ def table_2_tables(arms: Sequence[ArmResult]) -> tuple[Table, Table]:
 
 
 def _note(k: int | None) -> str:
-    """What the columns are. k: None where the file of an earlier version does not say it."""
-    slots = "" if k is None else f", K = {k}"
+    """An explanation of the columns. k: funds per user (K); None if an earlier version wrote the file without it."""
+    slots = "" if k is None else f", funds per user K = {k}"
     return (
-        f"A simulated campaign{slots}: every user in one arm by a hash, outcomes drawn from the truth, in "
-        "brackets 95 % intervals by bootstrap over users; lifts over the first arm. CPME and RPME are per mille "
-        "exposures that were shown, so an arm that leaves users without a fund is not charged for it there, but in "
-        "its regret: what its allocation is worth under the truth, against the best for the same users and demands. "
-        "Regret of prediction is what its E would lose if allocated optimally, of optimisation what its optimiser "
-        "loses besides (below 0: gains by luck)."
+        f"A simulated campaign{slots}: a hash puts every user in one arm, and outcomes are drawn from the truth. "
+        "Brackets: 95 % intervals, by a bootstrap over users. Lifts are over the first arm. CPME and RPME: conversions "
+        "and revenue per mille exposures shown. Users whom an arm leaves without a fund do not lower these rates, but "
+        "they raise its regret. Regret: share of revenue under the truth that the arm's allocation loses, compared "
+        "with the best one for the same users and demands. Regret of prediction: what the optimal allocation by the "
+        "arm's expected revenue loses. Regret of optimisation: what the arm's optimiser loses in addition; it is "
+        "negative if the optimiser gains by chance."
     )
 
 

@@ -1,1 +1,1 @@
-"""What the simulator's truth says of an allocation."""
+"""The simulator's truth: scores, outcomes, and the worth of an allocation."""

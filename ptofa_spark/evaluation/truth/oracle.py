@@ -1,24 +1,27 @@
-"""What the simulator's truth says of the revenue of each pair, as columns and as a score table."""
+"""The expected revenue of each user-fund pair under the simulator's truth, as a column and as a score table."""
 
 from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-# The predictor that knows the truth, as tables and settings name it.
+# Name, in tables and settings, of the predictor that knows the truth.
 ORACLE = "oracle"
 
 
 def true_revenue() -> Column:
-    """E = p_c * exp(mu + sigma^2 / 2) (paper, equation 2), money per exposure, of a row of `truth`."""
+    """Expected revenue E = p_c * exp(mu + sigma^2 / 2) of a row of `truth`, money per exposure (paper, equation 2).
+
+    p_c: probability of conversion; mu, sigma: parameters of the log-normal distribution of a conversion's revenue.
+    """
     return F.col("p_c") * F.exp(F.col("mu") + F.col("sigma") * F.col("sigma") / 2)
 
 
 def true_scores(users: DataFrame, truth: DataFrame) -> DataFrame:
-    """Rows of COMPACT_SCORES whose expected revenue is the truth's own.
+    """Rows of COMPACT_SCORES whose expected revenue is that of the truth.
 
     Args:
-        users: campaign_id, user_id, risk_tolerance, a row per user; those without a truth are left out.
+        users: campaign_id, user_id, risk_tolerance, one row per user; users without a truth are left out.
         truth: rows of `truth`.
     """
     pairs = truth.groupBy("user_id").agg(

@@ -1,4 +1,4 @@
-"""Outcomes of a simulated campaign, drawn from the truth: common random numbers, whatever the arms do."""
+"""Outcomes of a simulated campaign, drawn from the truth by random numbers that are common to all arms."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ CONVERTED = StructType(
 
 
 def converted_exposures(allocation: DataFrame, truth: DataFrame, seed: int) -> DataFrame:
-    """The exposures that convert, one row each: CONVERTED.
+    """The exposures that convert: one row of CONVERTED per exposure.
 
-    What a user would do when shown a fund is a function of seed, user and fund alone: two allocations, or two splits
-    into arms, that show a user the same fund see the same outcome.
+    The outcome of an exposure depends on seed, user and fund only. So two allocations, or two splits into arms, that
+    show a user the same fund get the same outcome.
 
     Args:
         allocation: campaign_id, user_id, fund_id.
         truth: rows of `truth`.
-        seed: of the draws; independent of the draws of the platform's log, whatever its seed.
+        seed: of the draws. They are independent of the draws of the platform's log, for any seed of the log.
     """
     funds = sorted(row["fund_id"] for row in truth.select("fund_id").distinct().collect())
     number = {fund: place for place, fund in enumerate(funds)}
-    draws = stream(seed, "simulated campaign") >> 1  # a signed 64-bit number
+    draws = stream(seed, "simulated campaign") >> 1  # the shift makes it fit a signed 64-bit number
 
     def converted(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

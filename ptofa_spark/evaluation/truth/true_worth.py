@@ -1,4 +1,4 @@
-"""What an allocation is worth under the simulator's truth."""
+"""The worth of an allocation under the simulator's truth."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class TrueWorth:
 
 
 def true_worth(allocation: DataFrame, truth: DataFrame) -> TrueWorth:
-    """Sum p_c and sum p_c * exp(mu + sigma^2 / 2) over the allocated pairs, per mille exposures (paper, eq. 2 and 8).
+    """Sums of p_c and p_c * exp(mu + sigma^2 / 2) over the allocated pairs, per mille exposures (paper, eq. 2 and 8).
 
     Args:
-        allocation: user_id and fund_id, a row per exposure.
-        truth: rows of `truth`, a row per user-fund pair.
+        allocation: user_id and fund_id, one row per exposure.
+        truth: rows of `truth`, one row per user-fund pair.
 
     Raises:
         TableError: a pair of the allocation has no truth.
@@ -53,8 +53,8 @@ def true_worth(allocation: DataFrame, truth: DataFrame) -> TrueWorth:
     )
     if row["known"] < row["exposures"]:
         raise TableError(
-            f"table truth lacks {row['exposures'] - row['known']} allocated pair(s): it is of another platform; "
-            "generate, score and allocate again"
+            f"table truth lacks {row['exposures'] - row['known']} allocated pair(s): it belongs to another "
+            "platform; generate, score and allocate again"
         )
     if row["exposures"] == 0:
         return TrueWorth(0.0, 0.0, 0)

@@ -30,7 +30,7 @@ class Funds:
 
     @property
     def type_names(self) -> list[str]:
-        """The types that there are, sorted."""
+        """The distinct types, sorted."""
         return sorted({name for name in self.types if name is not None})
 
 
@@ -66,7 +66,7 @@ class OfFund:
         return self.column
 
     def user_columns(self, _: Funds) -> dict[str, Column]:
-        """Nothing of a user."""
+        """Empty: `of_all` needs nothing of a user."""
         return {}
 
     def of_all(self, _: pd.DataFrame, funds: Funds) -> Floats:
@@ -91,7 +91,7 @@ class Tally:
         return earlier.by_fund if self.by == "fund" else earlier.by_type
 
     def keys(self, funds: Funds) -> list[str]:
-        """The keys of the map that a campaign's funds ask for."""
+        """The keys of the map that a campaign's funds need."""
         return list(funds.fund_ids) if self.by == "fund" else funds.type_names
 
 
@@ -107,7 +107,7 @@ class Times:
         return f"times_{self.tally.column}"
 
     def of_logged(self, past: Past, fund: Ints) -> Ints:
-        """The fact of logged pairs, of a moment's user and a fund, `fund` (moments,): (moments,)."""
+        """The fact of logged pairs: (moments,). A pair is a moment's user and its fund in `fund`, (moments,)."""
         earlier = self.tally.events(past)
         return earlier.of_fund(fund) if self.tally.by == "fund" else earlier.of_type(fund)
 
@@ -134,7 +134,7 @@ class Times:
 
 @dataclass(frozen=True)
 class InAll:
-    """How many events a tally counted in all, of whatever fund. Of a tally by fund: not every fund has a type."""
+    """How many events a tally counted over all funds. The tally is by fund, since a fund may have no type."""
 
     tally: Tally
 
@@ -144,7 +144,7 @@ class InAll:
         return f"all_{self.tally.column}"
 
     def of_logged(self, past: Past, _: Ints) -> Ints:
-        """The fact of logged pairs, of a moment's user: (moments,)."""
+        """The fact of logged pairs, one per moment: (moments,)."""
         return self.tally.events(past).count()
 
     def user_columns(self, _: Funds) -> dict[str, Column]:

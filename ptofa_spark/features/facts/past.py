@@ -1,7 +1,7 @@
 """What users did, and what of it came before a moment: the facts that features are made of. NumPy, no Spark.
 
-An event at the moment itself, or later, does not count. Counts are whole numbers, and so are sums of money in whole
-1e-4: the order of the rows does not change them.
+An event at the moment itself, or later, does not count. Counts are whole numbers. Sums of money are whole numbers of
+1e-4. The order of the rows therefore does not change them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Events:
     amount: Floats
 
     def where(self, chosen: Bools) -> Events:
-        """Those of the events that are chosen, (events,)."""
+        """The chosen events. chosen: (events,)."""
         return Events(self.user[chosen], self.at[chosen], self.fund[chosen], self.amount[chosen])
 
 
@@ -95,12 +95,12 @@ class Past:
         return self.earlier(self.activity.conversions)
 
     def earlier(self, events: Events) -> EarlierEvents:
-        """Those of the events that come before each moment."""
+        """The events that come before each moment."""
         return EarlierEvents(events, self.moments, self.activity.fund_type)
 
 
 class EarlierEvents:
-    """Events of one sort before each moment, by its user: from place `first` of the events, before place `end`.
+    """The events of one sort that each moment's user had before it: from place `first` up to, not including, `end`.
 
     Purchases of funds 0 and 1 at seconds 10 and 20, as of seconds 20 and 21:
 
@@ -116,12 +116,12 @@ class EarlierEvents:
         self._starts: dict[int, Ints] = {}
 
     def count(self, days: int | None = None) -> Ints:
-        """How many there are in the days before each moment, or in all the past: (moments,)."""
+        """How many there are in the `days` before each moment, or in the whole past if None: (moments,)."""
         counts: Ints = self.end - self._start(days)
         return counts
 
     def sums(self, values: Ints, days: int | None = None) -> Ints:
-        """Sums of `values`, one whole number per event (events,), over the same: (moments,)."""
+        """Sums of `values`, one whole number per event (events,), over the same days as `count`: (moments,)."""
         total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(values)])
         difference: Ints = total[self.end] - total[self._start(days)]
         return difference
@@ -133,7 +133,7 @@ class EarlierEvents:
 
     @cached_property
     def end(self) -> Ints:
-        """Place behind the last event before the moment: (moments,)."""
+        """Place after the user's last event before the moment: (moments,)."""
         return np.searchsorted(self._keys, _keys(self.moments.user, self.moments.at))
 
     @cached_property

@@ -25,15 +25,15 @@ logger = logging.getLogger(__name__)
 FAULT = "reason"
 _KEYS = {"funds": ("fund_id",), "campaigns": ("campaign_id",), "demands": ("campaign_id", "fund_id")}
 _KNOWN_FUND, _KNOWN_CAMPAIGN = ("demands", "transactions", "exposures"), ("demands", "exposures")
-DOUBLED, CONFLICTING = "the same row again", "another row of the same key says otherwise"
+DOUBLED, CONFLICTING = "the same row again", "another row of the same key has other values"
 
 
 @dataclass(frozen=True)
 class Raw:
     """The raw tables of one snapshot, at the versions that were the newest when the job began.
 
-    frames: by name, with one more column, `reason`: why the row is bad, null if it is good by itself. `records` checks
-    what needs all rows of a user: one row per key, and no event of an unknown user.
+    frames: by name, with one more column, `reason`: why the row is bad, null if it is good by itself. `records` makes
+    the checks that need all rows of a user: one row per key, and no event of an unknown user.
     funds: ids of the good rows, sorted; campaigns: id and start of the good rows up to the snapshot, by start and id.
     """
 

@@ -82,7 +82,7 @@ def user_records(raw: Raw, rows: int) -> DataFrame:
 class Chunk:
     """All records of some users, sorted as `user_records` sorts them.
 
-    table: the records; user: (rows,), which of the chunk's users a row is of, rising from 0; kind: (rows,).
+    table: the records; user: (rows,), the number of the row's user in the chunk, rising from 0; kind: (rows,).
     """
 
     table: pa.Table

@@ -1,1 +1,1 @@
-"""What several models are built of."""
+"""The parts that several models share."""

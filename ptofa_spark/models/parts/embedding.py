@@ -1,4 +1,4 @@
-"""The feature embedding that all models share, and the first layer that takes the three blocks apart."""
+"""The feature embedding that all models share, and the first layer, which multiplies the three blocks separately."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ptofa_spark.feed.blocks import Block, BlockLayout, Features, Layout
 
 @dataclass(frozen=True)
 class Embedded:
-    """The blocks after embedding, each (..., its width) float32, leading dimensions that broadcast."""
+    """The blocks after embedding, each (..., its width) float32. Their leading dimensions broadcast."""
 
     user: Tensor
     fund: Tensor
@@ -20,7 +20,7 @@ class Embedded:
 
 
 class FeatureEmbedding(nn.Module):
-    """Categorical columns by a vector a code, numeric columns (scaled by the encoders) as they are."""
+    """Replaces each categorical code by a vector. Numeric columns, which the encoders scaled, stay unchanged."""
 
     def __init__(self, layout: Layout, dimension: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class FeatureEmbedding(nn.Module):
 
 
 class BlockEmbedding(nn.Module):
-    """One table for all categorical columns of a block, a column's codes shifted behind the columns before it."""
+    """One table of vectors per block. In it, the codes of each categorical column follow those of the column before."""
 
     offsets: Tensor
 
@@ -47,7 +47,7 @@ class BlockEmbedding(nn.Module):
         super().__init__()
         sizes = torch.tensor(layout.vocabulary_sizes, dtype=torch.int64)
         self.register_buffer("offsets", sizes.cumsum(0) - sizes, persistent=False)
-        # A column of one code still needs a row to look up; an empty block needs a table that it never looks into.
+        # A block without categorical columns needs a table too. Its one row is never read.
         self.table = nn.Embedding(max(1, sum(layout.vocabulary_sizes)), dimension)
         nn.init.normal_(self.table.weight, std=dimension**-0.5)
         self.width = len(layout.vocabulary_sizes) * dimension + layout.numeric
@@ -61,8 +61,9 @@ class BlockEmbedding(nn.Module):
 class BlockLinear(nn.Module):
     """A linear layer on the concatenated blocks, computed block by block and summed by broadcasting.
 
-    With a user block of (users, 1, width) and a fund block of (1, funds, width) the user's product, the dearest one,
-    is computed once for all funds; with equal leading dimensions it is the plain linear layer.
+    Scoring has a user block of (users, 1, width) and a fund block of (1, funds, width). The product of the user block,
+    the most expensive one, is then computed once for all funds. With equal leading dimensions, this is the plain linear
+    layer.
     """
 
     def __init__(self, widths: tuple[int, int, int], out_features: int) -> None:

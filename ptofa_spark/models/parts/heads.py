@@ -1,4 +1,7 @@
-"""What stands at the end of a trunk: the conversion and the revenue of a conversion."""
+"""The heads, a model's last layers: they predict the conversion and its revenue.
+
+p_c is the probability of a conversion. mu and sigma are the mean and the standard deviation of its log revenue.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from ptofa_spark.models.likelihoods import bounded_sigma
 
 @dataclass(frozen=True)
 class LabelMoments:
-    """What the training split says before any feature: where the heads' biases start.
+    """Label statistics of the training split. They set the starting biases of the heads.
 
-    rate: conversions per exposure, strictly between 0 and 1; log_revenue_mean, log_revenue_sd: of conversions' money;
-    click_rate: clicks per exposure, strictly between 0 and 1 and not below `rate`.
+    rate: conversions per exposure, strictly between 0 and 1; log_revenue_mean, log_revenue_sd: mean and standard
+    deviation of a conversion's log revenue; click_rate: clicks per exposure, strictly between 0 and 1, at least `rate`.
     """
 
     rate: float
@@ -27,7 +30,7 @@ class LabelMoments:
 
 @dataclass(frozen=True)
 class LogNormalOutput:
-    """logit of p_c, mean and standard deviation of log revenue of a conversion; each (...)."""
+    """The logit of p_c, mu and sigma; each (...)."""
 
     logit: Tensor
     mu: Tensor
@@ -35,7 +38,7 @@ class LogNormalOutput:
 
 
 class ScalarHead(nn.Module):
-    """One number of the hidden units: a logit, or a logarithm of money."""
+    """Maps the hidden units to one number: a logit, or a logarithm of money."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -61,9 +64,9 @@ class LogNormalHead(nn.Module):
         self.sigma_min, self.sigma_max = sigma_min, sigma_max
 
     def start_at(self, moments: LabelMoments) -> None:
-        """Sets the biases to the data's moments: from 0, mu would need thousands of steps to reach log revenue.
+        """Sets the biases to the moments. From 0, mu would need thousands of steps to reach log revenue.
 
-        A sigma outside the bounds starts just inside them.
+        A standard deviation outside the bounds of sigma starts just inside them.
         """
         share = (moments.log_revenue_sd - self.sigma_min) / (self.sigma_max - self.sigma_min)
         biases = [logit(moments.rate), moments.log_revenue_mean, logit(min(max(share, 0.05), 0.95))]

@@ -1,6 +1,6 @@
-"""What a model declares of itself: how it is built, the unit of what it hands over, and its heads.
+"""What a model declares: how it is built, the unit of its predictions, and its heads.
 
-Each model stands in a module of its own, as `MODEL`, and has one line in `registry.MODELS`.
+Each model has its own module, which declares it as `MODEL`, and one line in `registry.MODELS`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Model:
     """A model.
 
     build: makes it with fresh weights, drawn from torch's generator. unit: of `Prediction.expected_revenue`, which the
-    allocator gets: money, or conversions where the model predicts no money. heads: the other fields of `Prediction`
-    that it fills; figures of the others are left out of Table 1.
+    allocator gets: money, or conversions if the model predicts no money. heads: the other fields of `Prediction` that
+    it fills. Table 1 leaves out the figures of fields that it does not fill.
     """
 
     build: Callable[[Layout, ModelSettings], RevenueModel[Any]]

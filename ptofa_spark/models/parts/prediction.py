@@ -1,4 +1,4 @@
-"""What every model says of a pair, and the interface by which the trainer and the scorer know a model."""
+"""What every model predicts for a user-fund pair, and the interface that the trainer and the scorer use."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Output = TypeVar("Output")
 
 @dataclass(frozen=True)
 class Prediction:
-    """A model's answer for each pair, float64 (...); None where the model has no such head.
+    """A model's prediction for each pair, float64 (...). A field is None if the model has no such head.
 
-    expected_revenue: what it hands the allocator, per exposure, in the unit that the model declares; p_c: probability
-    of conversion; mu, sigma: mean and standard deviation of log revenue of a conversion; log10_revenue: mean of
-    log10(1 + R) per exposure (Table 1).
+    expected_revenue: what the allocator gets, per exposure, in the unit that the model declares; p_c: probability of
+    conversion; mu, sigma: mean and standard deviation of log revenue of a conversion; log10_revenue: mean of
+    log10(1 + R) per exposure, where R is an exposure's revenue (Table 1).
     """
 
     expected_revenue: Tensor
@@ -34,7 +34,7 @@ class Prediction:
 
 
 class RevenueModel(nn.Module, abc.ABC, Generic[Output]):
-    """A row of Table 1: `forward` gives the heads' raw output, which `loss` fits and `predict` puts in words.
+    """One row of Table 1. `forward` returns the heads' raw output, `loss` its loss, and `predict` its prediction.
 
     (...) is what the leading dimensions of the feature blocks broadcast to: (examples,) in training, (users, funds) in
     scoring.
@@ -62,9 +62,10 @@ class RevenueModel(nn.Module, abc.ABC, Generic[Output]):
 
 
 def lognormal_prediction(p_c: Tensor, mu: Tensor, sigma: Tensor) -> Prediction:
-    """E = p_c * exp(mu + sigma^2 / 2) (paper, equation 2) and the mean of log10(1 + R), p_c * mu / ln 10.
+    """Expected revenue E = p_c * exp(mu + sigma^2 / 2) (paper, equation 2), and mean log10(1 + R) = p_c * mu / ln 10.
 
-    In float64: in float32 the exponential would overflow above 3e38 and lose digits that the allocator's ties need.
+    It computes in float64. In float32 the exponential would overflow above 3e38. It would also lose digits that the
+    allocator needs to tell values apart.
 
     Args:
         p_c: (...), probability of conversion.

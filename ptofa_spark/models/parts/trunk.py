@@ -14,7 +14,7 @@ class Trunk(nn.Module):
     """A perceptron of the settings' widths, with rectified units and dropout after each layer."""
 
     def __init__(self, widths: tuple[int, int, int], settings: ModelSettings) -> None:
-        """widths: of the embedding's blocks."""
+        """widths: those of the embedding's blocks."""
         super().__init__()
         hidden = settings.hidden_widths
         self.width = hidden[-1]

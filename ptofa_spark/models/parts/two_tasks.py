@@ -1,4 +1,7 @@
-"""What the models of a conversion task and a revenue task share: their output, its losses, and what it hands over."""
+"""What models with a conversion task and a revenue task share: their output, their loss and their prediction.
+
+p_c is the probability of a conversion, r its revenue, and R the revenue of an exposure.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,20 @@ from ptofa_spark.models.parts.prediction import Prediction
 
 @dataclass(frozen=True)
 class TwoTasks:
-    """The logit of p_c, and log(1 + revenue) of a conversion; each (...)."""
+    """The logit of p_c, and log(1 + r); each (...)."""
 
     logit: Tensor
     log_revenue: Tensor
 
 
 def conversions_loss(output: TwoTasks, labels: Labels) -> Tensor:
-    """Cross-entropy of conversion, and the squared error of log(1 + R) where there is one: (examples,)."""
+    """Cross-entropy of the conversion, plus the squared error of log(1 + R) on conversions: (examples,)."""
     error = (output.log_revenue - torch.log1p(labels.revenue)) ** 2
     return conversion_nll(output.logit, labels.conversion) + error * labels.conversion
 
 
 def two_task_prediction(output: TwoTasks) -> Prediction:
-    """E = p_c * r, money, with r the inverse of the predicted log(1 + revenue): r = exp(y) - 1, not below 0."""
+    """Expected revenue E = p_c * r, money. If y is the predicted log(1 + r), r = exp(y) - 1, but at least 0."""
     p_c, log_revenue = torch.sigmoid(output.logit.double()), output.log_revenue.double()
     return Prediction(
         expected_revenue=p_c * torch.expm1(log_revenue).clamp_min(0.0),

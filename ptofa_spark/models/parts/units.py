@@ -1,10 +1,10 @@
-"""What a model's numbers are; without PyTorch, for those who only read them."""
+"""The unit and the heads that a model may declare. Code that only reads predictions imports this without PyTorch."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-# Of what a model hands the allocator, per exposure.
+# The unit of what the allocator gets from a model, per exposure.
 Unit = Literal["money", "conversions"]
-# What a model may predict beside; fields of `Prediction`.
+# What else a model may predict: fields of `Prediction`.
 Head = Literal["p_c", "mu", "sigma", "log10_revenue"]

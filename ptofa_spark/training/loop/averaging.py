@@ -1,8 +1,8 @@
-"""The running average of a training's weights: what is validated, kept and handed over.
+"""The running average of a run's weights. Validation uses the average, and training returns it.
 
-With a few conversions in a thousand exposures a batch holds one or two, so each step throws the heads' biases about:
-the weights of a single step predict sums that are off by a tenth or two either way. Their average is not
-(docs/measured/prediction.md, "The average of the weights").
+With a few conversions per thousand exposures, a batch holds one or two, so each step changes the heads' biases a lot.
+The sums that a single step's weights predict are 10 to 20% too high or too low. The sums that the average predicts are
+not (docs/measured/prediction.md, "The average of the weights").
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel:
 
     Args:
         model: whose weights are averaged.
-        decay: what a step leaves of the average once it is old enough. A young one forgets faster, so that of a short
-            training it is not the weights that it began with. 0: the last step's weights.
+        decay: share of the average that a late step keeps. Early steps keep less, so that the average of a short
+            training does not stay near its starting weights. 0: the average is the last step's weights.
     """
 
     @torch.no_grad()

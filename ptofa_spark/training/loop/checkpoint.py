@@ -1,4 +1,4 @@
-"""A training run on disk, so that a killed one goes on where it was: tensors and JSON, nothing that is unpickled."""
+"""Saves a training run to disk, so that a killed run can resume. The file holds tensors and JSON, and no pickles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ptofa_spark.training.loop.group import Group
 from ptofa_spark.training.loop.history import Epoch, Progress
 from ptofa_spark.training.settings import TrainSettings
 
-# Settings that leave a run's weights as they are.
+# Settings that do not change a run's weights.
 _NOT_DECISIVE = {
     "warehouse", "snapshot_date", "model_dir", "grid", "grid_learning_rates", "grid_dropouts", "checkpoint_steps",
     "tracking", "tracking_uri", "experiment",
@@ -28,13 +28,13 @@ _NOT_DECISIVE = {
 
 
 class Checkpoint:
-    """One run's file, written anew every so many steps.
+    """One run's file, rewritten every `steps` steps.
 
-    All random numbers of a run on the CPU come from its seed and torch's generator, whose state is kept, and the order
-    of an epoch's rows from the epoch's number: a run that goes on from its file ends with the weights of one that was
-    never killed, bit for bit. A GPU draws its dropout from a generator of its own, which is not kept.
+    On the CPU, a run draws all random numbers from torch's generator, whose state is saved. The order of an epoch's
+    rows depends only on the seed and the epoch's number. A resumed run therefore ends with the same weights as an
+    uninterrupted run, bit for bit. A GPU draws its dropout from its own generator, whose state is not saved.
 
-    path: of the file, None to keep nothing; steps: between two writings.
+    path: of the file, None to save nothing; steps: number of steps between two writes.
     """
 
     def __init__(self, path: Path | None, steps: int) -> None:
@@ -54,7 +54,7 @@ class Checkpoint:
         optimizer: torch.optim.Optimizer,
         group: Group,
     ) -> None:
-        """Writes the file in one move; the first process does, with the generators of all."""
+        """Replaces the file atomically. Only the first process writes, with the generator states of all processes."""
         if self._path is None:
             return
         generators = group.gathered(torch.get_rng_state())
@@ -72,7 +72,7 @@ class Checkpoint:
         noted = json.dumps({"progress": asdict(progress), "stopping": stopped})
         whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # A name of its own: processes that outlived a killed driver may still be writing the same run's file.
+        # One name per process: processes that outlived a killed driver may still be writing the same run's file.
         half = self._path.with_suffix(f".{os.getpid()}.half")
         safetensors.torch.save_file(whole, half, metadata={"run": noted})
         os.replace(half, self._path)
@@ -85,9 +85,9 @@ class Checkpoint:
         optimizer: torch.optim.Optimizer,
         group: Group,
     ) -> Progress:
-        """Puts model, average, optimizer, generator and stopping where the file left them.
+        """Restores model, average, optimizer, generator and stopping from the file.
 
-        Without a whole file: a fresh start.
+        Without a complete file, the run starts from the beginning.
         """
         content = group.from_first(self._content() if group.rank == 0 else None)
         if content is None:
@@ -117,25 +117,25 @@ class Checkpoint:
             with safe_open(self._path, framework="pt"):
                 return self._path.read_bytes()
         except (OSError, SafetensorError):
-            return None  # of a run that was cut off by a full disk: the run starts anew
+            return None  # a full disk cut the file short: the run starts from the beginning
 
 
 NO_CHECKPOINT = Checkpoint(None, 1)
 
 
 def checkpoint_folder(model_dir: str) -> Path:
-    """Where the checkpoints of a training lie until its model is written: beside it."""
+    """The folder beside `model_dir` that holds the checkpoints of a training until its model is written."""
     target = Path(model_dir)
     return target.parent / f".{target.name}.checkpoints"
 
 
 def decisive(settings: TrainSettings) -> dict[str, Any]:
-    """The settings that decide a run's weights, as JSON has them."""
+    """The settings that decide a run's weights, as JSON values."""
     return settings.model_dump(mode="json", exclude=_NOT_DECISIVE)
 
 
 def checkpoint_name(settings: TrainSettings, feed: ExamplesFeed, versions: dict[str, int | None]) -> str:
-    """The name of a run's file: a digest of all that decides its weights, so that no other run goes on from it."""
+    """The name of a run's file: a digest of all that decides its weights, so that no other run resumes from it."""
     content = json.dumps(
         [decisive(settings), versions, feed.train_files, feed.validation_files, feed.encoding.to_json()]
     )
@@ -143,7 +143,7 @@ def checkpoint_name(settings: TrainSettings, feed: ExamplesFeed, versions: dict[
 
 
 def _metadata(content: bytes) -> dict[str, str]:
-    """The metadata of safetensors' header: 8 bytes of its length, then JSON."""
+    """The metadata in safetensors' header. The content starts with the header's length in 8 bytes, then its JSON."""
     length = int.from_bytes(content[:8], "little")
     metadata: dict[str, str] = json.loads(content[8 : 8 + length])["__metadata__"]
     return metadata

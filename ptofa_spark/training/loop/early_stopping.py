@@ -1,4 +1,4 @@
-"""When to stop, and which weights to keep: the ones of the best validation loss."""
+"""Decides when training stops, and keeps the weights with the best validation loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 @dataclass
 class EarlyStopping:
-    """Watches the validation loss of each epoch. patience: epochs without a better one before it is enough."""
+    """Tracks the validation loss of each epoch. patience: epochs without a better loss before training stops."""
 
     patience: int
     best_loss: float = float("inf")
@@ -19,11 +19,11 @@ class EarlyStopping:
 
     @property
     def enough(self) -> bool:
-        """Whether the last epochs, as many as the patience, brought nothing better."""
+        """Whether none of the last `patience` epochs had a better loss."""
         return self.last_epoch - self.best_epoch >= self.patience
 
     def note(self, epoch: int, loss: float, model: nn.Module) -> None:
-        """Notes the epoch's loss, and copies the weights if it is the best so far."""
+        """Records the epoch's loss, and copies the weights if it is the best so far."""
         self.last_epoch = epoch
         if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, epoch

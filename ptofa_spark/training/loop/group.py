@@ -1,4 +1,4 @@
-"""The processes that train together, and what they tell each other; one process is a group of itself."""
+"""The processes that train together, and how they exchange values. A single process is a group of one."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-# Backends of torch.distributed: what a device's tensors travel by.
+# The backend of torch.distributed that exchanges the tensors of each device.
 _BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
 
 
 @dataclass(frozen=True)
 class Group:
-    """A process's place among those that train together. rank: from 0; size: processes; device: of its tensors."""
+    """A process among those that train together. rank: number, from 0; size: processes; device: of its tensors."""
 
     rank: int
     size: int
     device: torch.device
 
     def share(self, rows: int) -> int:
-        """How many of `rows` this process takes, at least 1: as even as whole rows can be."""
+        """How many of `rows` this process takes, at least 1. Two processes' shares differ by at most 1."""
         return max(1, rows // self.size + (self.rank < rows % self.size))
 
     def total(self, value: float) -> float:
-        """The sum over all processes, the same bits in each."""
+        """The sum over all processes, bit for bit the same in each."""
         if self.size == 1:
             return value
         tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
@@ -60,7 +60,7 @@ class Group:
         return sent.cpu().numpy().tobytes()
 
     def synchronised(self, model: nn.Module) -> nn.Module:
-        """The model, with gradients that are the mean of all processes' after each backward pass."""
+        """The model. After each backward pass, its gradients are the mean over all processes."""
         return model if self.size == 1 else DistributedDataParallel(model)
 
 
@@ -69,9 +69,10 @@ ALONE = Group(0, 1, torch.device("cpu"))
 
 @contextmanager
 def joined_group(device: str) -> Iterator[Group]:
-    """The group that the environment names (as torchrun sets it), left at the end; a process alone without one.
+    """Joins the group that the environment names, as torchrun sets it, and leaves it at the end.
 
-    device: cpu or cuda; with cuda, the GPU of the process's local rank.
+    If the environment names none, the group is this process alone. device: cpu or cuda; with cuda, the GPU of the
+    process's local rank.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:

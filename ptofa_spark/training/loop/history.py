@@ -1,4 +1,4 @@
-"""How far a training run has come."""
+"""The progress of a training run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch came to: mean losses an example, examples trained on, seconds of training and of validation.
+    """Figures of a finished epoch.
 
-    waited: the share of the training seconds in which the trainer had no batch.
+    train_loss, validation_loss: mean per example; rows: examples trained on; seconds: training and validation together;
+    waited: the share of the training time in which the trainer waited for a batch.
     """
 
     number: int
@@ -22,9 +23,10 @@ class Epoch:
 
 @dataclass
 class Progress:
-    """Where a run stands: in epoch `epoch`, of which `steps` steps are done.
+    """The state of a run: it is in epoch `epoch` and has done `steps` steps of it.
 
-    loss, rows: sum of the losses and number of the rows that this process has trained on in the epoch.
+    loss, rows: sum of the losses and number of the rows that this process has trained on in the epoch; history: the
+    finished epochs.
     """
 
     epoch: int = 0
@@ -34,6 +36,6 @@ class Progress:
     history: list[Epoch] = field(default_factory=list)
 
     def end_epoch(self, epoch: Epoch) -> None:
-        """Keeps the epoch and goes to the next."""
+        """Adds the epoch to the history and starts the next one."""
         self.history.append(epoch)
         self.epoch, self.steps, self.loss, self.rows = self.epoch + 1, 0, 0.0, 0

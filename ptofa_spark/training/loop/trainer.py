@@ -1,4 +1,4 @@
-"""The epoch loop: any model, any source of batches, one process or several."""
+"""The epoch loop, for any model and any source of batches, in one process or several."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from ptofa_spark.training.loop.history import Epoch, Progress
 from ptofa_spark.training.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
-# Steps between two looks at the loss, for the progress bar.
+# Steps between two updates of the loss in the progress bar.
 _STEPS_A_SIGN = 50
 
 
 class Source(Protocol):
-    """Where a process's batches come from. train_rows, validation_rows: rows of the splits, of all processes."""
+    """The source of a process's batches. train_rows, validation_rows: rows of the splits, over all processes."""
 
     @property
     def train_rows(self) -> int:
@@ -43,20 +43,20 @@ class Source(Protocol):
         """Rows of the validation split."""
 
     def train(self, epoch: int) -> Iterator[Batch]:
-        """This process's part of the training split, in an order of the epoch's own."""
+        """This process's part of the training split, in an order that differs per epoch."""
 
     def validation(self) -> Iterator[Batch]:
         """This process's part of the validation split."""
 
     def nothing(self) -> Batch:
-        """A batch of no rows: what a process adds to a step when its own rows are used up."""
+        """A batch without rows. A process adds it to a step when its own rows are used up."""
 
 
 @dataclass(frozen=True)
 class Fitted:
     """A finished run.
 
-    history: all epochs; weights: those of the best, on the CPU; cut_off: whether `epochs` ended it before its patience.
+    history: all epochs; weights: those of the best, on the CPU; cut_off: whether `epochs` ended it, not `patience`.
     """
 
     best_epoch: int
@@ -72,27 +72,28 @@ def fit(
     group: Group = ALONE,
     checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Fitted:
-    """Minimises the model's mean loss by Adam until the validation loss stops falling; the model holds the best epoch.
+    """Minimises the model's mean loss by Adam until the validation loss stops falling.
 
-    What is validated, and kept, is the running average of the weights (see `averaging`).
+    The model then holds the weights of the best epoch. They are a running average (see `averaging`), as are the weights
+    that are validated.
 
-    Each step takes one batch from every process, and every row of it counts alike, however the processes share them.
-    Dropout draws from torch's own generator: call it inside `seeded_single_thread`.
+    Each step takes one batch from every process. Every row has the same weight, however the processes share the rows.
+    Dropout draws from torch's own generator, so call this inside `seeded_single_thread`.
 
     Args:
-        model: with fresh weights, its heads started.
+        model: with fresh weights, after `start_at`.
         source: of this process's batches.
         settings: learning rate, epochs, patience and so on.
         group: the processes that train together.
-        checkpoint: the run's file, which it goes on from if there is one.
+        checkpoint: the run's file. If it exists, the run resumes from it.
 
     Raises:
         DivergedError: the loss is no longer finite.
-        RuntimeError: the source gave another number of rows than it has.
+        RuntimeError: the source yielded another number of rows than it declares.
     """
     stopping = EarlyStopping(settings.patience)
     model.to(group.device)
-    # Fused: one pass over the weights a step, twice the rows per second of the plain implementation.
+    # Fused: one pass over the weights per step. It trains twice the rows per second of the plain implementation.
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     average = averaged(model, settings.averaging)
     progress = checkpoint.resume(stopping, model, average, optimizer, group)
@@ -116,11 +117,11 @@ def fit(
 
 
 def mean_loss(model: RevenueModel[Any], source: Source, group: Group = ALONE) -> float:
-    """Mean loss an example of the validation split, without dropout.
+    """Mean loss per example of the validation split, without dropout.
 
     Raises:
-        DivergedError: it is not finite.
-        RuntimeError: the source gave another number of rows than it has.
+        DivergedError: the mean is not finite.
+        RuntimeError: the source yielded another number of rows than it declares.
     """
     model.eval()
     total, rows = 0.0, 0
@@ -134,9 +135,9 @@ def mean_loss(model: RevenueModel[Any], source: Source, group: Group = ALONE) ->
 
 @contextmanager
 def seeded_single_thread(seed: int) -> Iterator[None]:
-    """Seeds torch for what runs inside, and leaves the process's generator and thread count as they were.
+    """Seeds torch and limits it to one thread inside the block. Afterwards, generator and thread count are as before.
 
-    One thread: beside Spark on the same cores, two threads of torch make a step a hundred times slower, not faster.
+    If Spark runs on the same cores, two threads of torch make a step a hundred times slower than one thread.
     """
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
@@ -150,9 +151,9 @@ def seeded_single_thread(seed: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Run:
-    """What stays the same from epoch to epoch.
+    """What all epochs of a run share.
 
-    average: of the model's weights; synchronised: the model, as steps of training call it.
+    average: of the model's weights; synchronised: the model as training steps call it (see `Group.synchronised`).
     """
 
     model: RevenueModel[Any]
@@ -166,11 +167,11 @@ class _Run:
     stopping: EarlyStopping
 
     def epoch(self, progress: Progress) -> Epoch:
-        """The rest of the epoch that the run stands in, and its validation."""
+        """Trains the rest of the current epoch and validates."""
         model, group, done = self.model, self.group, progress.steps
         model.train()
         parameters = list(model.parameters())
-        # In float64, and on the device: it is not read in every step, which would wait for it.
+        # In float64 and on the device. Reading it in every step would make the step wait for the device.
         total = torch.tensor(progress.loss, dtype=torch.float64, device=group.device)
         waiting = _Waiting(self.source.train(progress.epoch))
         started = time.perf_counter()
@@ -186,7 +187,7 @@ class _Run:
                 batch = mine.to(group.device)
                 loss = model.loss(self.synchronised(batch.features), batch.labels).sum()
                 self.optimizer.zero_grad()
-                # The processes' gradients are averaged: times their number, over all rows, gives the mean of all rows.
+                # Gradients are averaged over the processes. Times size / rows, they are the mean over all rows.
                 (loss * (group.size / rows)).backward()
                 nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
                 self.optimizer.step()
@@ -214,7 +215,7 @@ class _Run:
 
 
 class _Waiting(Iterator[Batch]):
-    """The batches, and the seconds that their taker waited for them."""
+    """The batches, and the seconds that the consumer waited for them."""
 
     def __init__(self, batches: Iterator[Batch]) -> None:
         self._batches = batches
@@ -229,7 +230,7 @@ class _Waiting(Iterator[Batch]):
 
 
 def _steps(batches: Iterator[Batch], nothing: Batch, group: Group) -> Iterator[tuple[Batch, int]]:
-    """This process's batch of each step, and the rows of all processes' together, until all are used up."""
+    """Yields, per step, this process's batch and the number of rows of all processes, until all are used up."""
     while True:
         batch = next(batches, nothing)
         rows = int(group.total(len(batch)))
@@ -239,10 +240,10 @@ def _steps(batches: Iterator[Batch], nothing: Batch, group: Group) -> Iterator[t
 
 
 def _all_rows(mine: int, wanted: int, group: Group) -> int:
-    """The rows of all processes together. A model of half the data looks like any: so a missing row is an error."""
+    """The rows of all processes; requires the wanted number. A model trained on half the data looks like any other."""
     rows = int(group.total(mine))
     if rows != wanted:
-        raise RuntimeError(f"the training processes read {rows} rows where Spark counted {wanted}")
+        raise RuntimeError(f"the training processes read {rows} rows, but Spark counted {wanted}")
     return rows
 
 
