@@ -56,7 +56,7 @@ def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
         tables = _Tables(spark, settings.warehouse, settings.snapshot_date)
         seen = test_set(tables.tested, settings.model_dir, model, tables.truth, settings.max_rows)
         judged = tuple(_judged(name, summary, tables, settings) for name, summary in summaries.items())
-        found = _evaluation(seen, judged, tables.versions, settings)
+        found = evaluation_of(seen, judged, tables.versions, settings)
         _write(found, seen, of_paper, settings)
         progress.counts |= {"exposures": found.exposures, "report": found.report}
     return found
@@ -137,12 +137,16 @@ def _require_same(name: str, allocation: DataFrame, summary: AllocationSummary, 
     )
 
 
-def _evaluation(
+def evaluation_of(
     seen: TestSet,
     judged: tuple[AllocationEvaluation, ...],
     versions: dict[str, int | None],
     settings: EvaluateSettings,
 ) -> Evaluation:
+    """All figures of the report.
+
+    seen: predictions and outcomes of the test exposures; judged: the allocations; versions: of the tables read.
+    """
     predictors = [seen.model, *([seen.oracle] if seen.oracle else []), *yardsticks(seen.outcomes)]
     p_c = seen.model.p_c
     conversion = () if p_c is None else calibration(p_c, seen.outcomes.conversion)

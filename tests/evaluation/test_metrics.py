@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ptofa_spark.evaluation.predictions.calibration import calibration, expected_calibration_error
-from ptofa_spark.evaluation.predictions.intervals import Ends, _Ordered, metric_intervals
+from ptofa_spark.evaluation.predictions.intervals import Ends, Ordered, metric_intervals
 from ptofa_spark.evaluation.predictions.metrics import (
     Outcomes,
     Predicted,
@@ -96,10 +96,10 @@ def test_weighted_auc_and_gini_are_those_of_rows_repeated_so_often() -> None:
     seen = logged(seen.conversion, seen.revenue, exposures_a_user=3)
     weight = np.random.default_rng(4).poisson(1.0, int(seen.user.max()) + 1).astype(float)
     times = weight[seen.user].astype(int)
-    by_p = _Ordered.by(predicted.p_c, seen.user, seen.conversion)
+    by_p = Ordered.by(predicted.p_c, seen.user, seen.conversion)
     assert by_p.auc(weight) == pytest.approx(roc_auc_score(seen.conversion, predicted.p_c, sample_weight=times))
     repeated = [np.repeat(values, times) for values in (seen.revenue, predicted.revenue)]
-    by_e, by_r = (_Ordered.by(score, seen.user, seen.revenue) for score in (predicted.revenue, seen.revenue))
+    by_e, by_r = (Ordered.by(score, seen.user, seen.revenue) for score in (predicted.revenue, seen.revenue))
     assert by_e.gini(weight) / by_r.gini(weight) == pytest.approx(normalised_gini(*repeated))
 
 

@@ -18,7 +18,7 @@ import pytest
 from ptofa_spark.allocation.certificate.summary import AllocationSummary, FundSummary, Violations
 from ptofa_spark.errors import UserError
 from ptofa_spark.evaluation.bootstrap import Interval
-from ptofa_spark.evaluation.evaluate import _evaluation
+from ptofa_spark.evaluation.evaluate import evaluation_of
 from ptofa_spark.evaluation.json_rows import write_rows
 from ptofa_spark.evaluation.logged.lifts import Lift, Rates
 from ptofa_spark.evaluation.predictions import predictions
@@ -94,7 +94,7 @@ def test_what_a_model_says_nothing_of_is_not_compared(model: str, figures: int, 
         "ptofa": Predicted(model, p_c, p_c, 90.0 * p_c),
     }[model]
     judged = (AllocationEvaluation("ha", summary("ha"), None, None),)
-    found = _evaluation(predictions.TestSet(outcomes, said, None), judged, {}, EvaluateSettings(metric_bootstrap=20))
+    found = evaluation_of(predictions.TestSet(outcomes, said, None), judged, {}, EvaluateSettings(metric_bootstrap=20))
     titles = [table.title for table in report_tables(found) if table.title.startswith("Calibration of")]
     of = ("conversion", "revenue") if calibrated == "both" else (calibrated,)
     assert titles == [f"Calibration of {each}, by tenth of the exposures" for each in of]

@@ -11,7 +11,7 @@ from ptofa_spark.features.facts import records
 
 @pytest.mark.parametrize("rows_a_batch", [1, 7, 50, 1_000])
 def test_chunks_hold_whole_users_and_every_row_once(monkeypatch: pytest.MonkeyPatch, rows_a_batch: int) -> None:
-    monkeypatch.setattr(records, "_ROWS_PER_CHUNK", 40)
+    monkeypatch.setattr(records, "ROWS_PER_CHUNK", 40)
     rng = np.random.default_rng(rows_a_batch)
     # The fifth user alone is more than a chunk holds.
     counts = np.concatenate([rng.integers(1, 9, 4), [95], rng.integers(1, 9, 40)])
@@ -19,7 +19,7 @@ def test_chunks_hold_whole_users_and_every_row_once(monkeypatch: pytest.MonkeyPa
     table = pa.table({"user_id": user, "kind": rng.integers(0, 3, len(user)), "at": np.arange(len(user))})
     batches = table.to_batches(max_chunksize=rows_a_batch)
     nothing = [pa.RecordBatch.from_pylist([], table.schema)]
-    chunks = list(records._chunks([*nothing, *batches, *nothing]))
+    chunks = list(records.user_chunks([*nothing, *batches, *nothing]))
     assert pa.concat_tables([chunk.table for chunk in chunks]).equals(table)
     of_each = [set(chunk.table["user_id"].to_pylist()) for chunk in chunks]
     assert sum(map(len, of_each)) == len(counts)  # no user in two chunks

@@ -20,12 +20,6 @@ from ptofa_spark.pipeline.every_setting import SETTINGS, every_setting
 
 ROOT = Path(__file__).parent.parent.parent
 OWN = ("ptofa_spark", "tests", "benchmarks", "jobs")
-# Files that are still to be changed to public names.
-STILL_PRIVATE = {
-    "tests/evaluation/test_metrics.py",
-    "tests/evaluation/test_report.py",
-    "tests/features/test_records.py",
-}
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py"))
 MODULES = [module.name for module in pkgutil.walk_packages(ptofa_spark.__path__, "ptofa_spark.")]
 
@@ -71,7 +65,7 @@ def test_no_private_name_is_used_from_outside() -> None:
     files = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
     assert files
     found = {str(path.relative_to(ROOT)): names for path in files if (names := private_names(path))}
-    assert {path: names for path, names in found.items() if path not in STILL_PRIVATE} == {}
+    assert found == {}
 
 
 def test_support_code_is_in_no_test_module() -> None:

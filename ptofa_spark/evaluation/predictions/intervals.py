@@ -49,7 +49,7 @@ def metric_intervals(
         outcomes.user,
         users,
     )
-    by_r = _Ordered.by(outcomes.revenue, outcomes.user, outcomes.revenue)
+    by_r = Ordered.by(outcomes.revenue, outcomes.user, outcomes.revenue)
     bench = [_OnePredictor.of(each, outcomes, users) for each in predictors]
     rows: dict[str, list[dict[str, float]]] = {each.name: [] for each in predictors}
     for weights in user_weights(users, resamples, seed):
@@ -95,8 +95,8 @@ class _OnePredictor:
     """What the figures of one predictor are computed from in a resample."""
 
     sums: _Sums
-    by_p: _Ordered | None
-    by_e: _Ordered
+    by_p: Ordered | None
+    by_e: Ordered
 
     @classmethod
     def of(cls, predicted: Predicted, outcomes: Outcomes, users: int) -> _OnePredictor:
@@ -112,8 +112,8 @@ class _OnePredictor:
             columns |= {"squared_money": of_money**2, "absolute_money": np.abs(of_money)}
         return cls(
             _Sums.by_user(columns, outcomes.user, users),
-            None if predicted.p_c is None else _Ordered.by(predicted.p_c, outcomes.user, outcomes.conversion),
-            _Ordered.by(predicted.revenue, outcomes.user, outcomes.revenue),
+            None if predicted.p_c is None else Ordered.by(predicted.p_c, outcomes.user, outcomes.conversion),
+            Ordered.by(predicted.revenue, outcomes.user, outcomes.revenue),
         )
 
     def figures(
@@ -146,7 +146,7 @@ def _ratios(of: dict[str, Floats]) -> dict[str, Floats]:
 
 
 @dataclass(frozen=True)
-class _Ordered:
+class Ordered:
     """Exposures in ascending order of a score, sorted once for all resamples.
 
     user: (exposures,) in that order; starts: first place of each group; labelled_user, label, group: of the exposures
@@ -163,7 +163,8 @@ class _Ordered:
     group: Ints
 
     @classmethod
-    def by(cls, score: Floats, user: Ints, label: Floats) -> _Ordered:
+    def by(cls, score: Floats, user: Ints, label: Floats) -> Ordered:
+        """Sorts the exposures by their scores. score, user, label: (exposures,)."""
         order = np.argsort(score, kind="stable")
         rising, label = score[order], label[order]
         in_order: Places = user[order].astype(np.int32)

@@ -28,7 +28,7 @@ UNKNOWN_USER = "user_id is not in users"
 
 _RECORDS_PER_PARTITION = 2_000_000
 _MIN_PARTITIONS = 4
-_ROWS_PER_CHUNK = 100_000
+ROWS_PER_CHUNK = 100_000
 
 Words = NDArray[np.str_]
 Kernel = Callable[["Chunk"], pa.RecordBatch]
@@ -130,7 +130,7 @@ def map_users(records: DataFrame, columns: Sequence[str], kernel: Kernel, schema
     needed = list(dict.fromkeys(["user_id", "kind", *columns]))
 
     def carry(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for chunk in _chunks(batches):
+        for chunk in user_chunks(batches):
             yield kernel(chunk)
 
     return records.select(*needed).mapInArrow(carry, from_arrow_schema(schema))
@@ -146,8 +146,8 @@ def record_batch(columns: dict[str, pa.Array | pa.ChunkedArray], schema: pa.Sche
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
-    """The rows in chunks; each ends with the last row of a user."""
+def user_chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
+    """The rows of sorted batches in chunks of about ROWS_PER_CHUNK. Each chunk ends with the last row of a user."""
     held: list[pa.RecordBatch] = []
     rows = 0
     for batch in batches:
@@ -155,7 +155,7 @@ def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
             continue
         held.append(batch)
         rows += batch.num_rows
-        if rows < _ROWS_PER_CHUNK:
+        if rows < ROWS_PER_CHUNK:
             continue
         table = pa.Table.from_batches(held)
         user_id = table.column("user_id").to_numpy()
