@@ -18,7 +18,8 @@ import matplotlib
 import numpy as np
 import torch
 
-from ptofa_spark.models.likelihoods import Counterfactual, bounded_sigma, entire_space_nll
+from ptofa_spark.models.counterfactual import Counterfactual
+from ptofa_spark.models.likelihoods import bounded_sigma, entire_space_nll
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from ptofa_spark.config import Settings
-from ptofa_spark.models.likelihoods import Counterfactual, require_bounded
+from ptofa_spark.models.counterfactual import Counterfactual, require_bounded
 
 
 class ModelSettings(Settings):

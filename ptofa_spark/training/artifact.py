@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 
 from ptofa_spark.errors import UserError
 from ptofa_spark.feed.encoding import FeatureEncoding
+from ptofa_spark.models.build import build_model
 from ptofa_spark.models.parts.prediction import RevenueModel
-from ptofa_spark.models.registry import build_model
 from ptofa_spark.models.settings import ModelSettings
 
 WEIGHTS, MODEL, ENCODERS, METRICS = "model.safetensors", "model.json", "encoders.json", "metrics.json"

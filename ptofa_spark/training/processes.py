@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import MachineError, UserError
 from ptofa_spark.feed.examples import ExamplesFeed
+from ptofa_spark.models.build import build_model
 from ptofa_spark.models.parts.heads import LabelMoments
-from ptofa_spark.models.registry import build_model
 from ptofa_spark.training.loop.checkpoint import Checkpoint
 from ptofa_spark.training.loop.group import joined_group
 from ptofa_spark.training.loop.trainer import Fitted, fit, seeded_single_thread

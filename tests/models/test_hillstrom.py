@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks.eps_sweep import fit_without_covariates, read_spend
-from ptofa_spark.models.likelihoods import Counterfactual
+from ptofa_spark.models.counterfactual import Counterfactual
 from ptofa_spark.models.settings import ModelSettings
 from tests.training.in_memory import InMemory, fitted
 

@@ -12,13 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptofa_spark.errors import ConfigError
+from ptofa_spark.models.counterfactual import Counterfactual, require_bounded
 from ptofa_spark.models.likelihoods import (
-    Counterfactual,
     bounded_sigma,
     entire_space_nll,
     lognormal_logcdf,
     lognormal_logpdf,
-    require_bounded,
 )
 from ptofa_spark.models.settings import ModelSettings
 

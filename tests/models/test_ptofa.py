@@ -12,11 +12,12 @@ from torch import nn
 
 from ptofa_spark.errors import ConfigError
 from ptofa_spark.feed.blocks import Block, Features, Labels
+from ptofa_spark.models.build import build_model
 from ptofa_spark.models.parts.embedding import BlockLinear, Embedded
 from ptofa_spark.models.parts.heads import LabelMoments, LogNormalHead
 from ptofa_spark.models.parts.prediction import RevenueModel, lognormal_prediction
 from ptofa_spark.models.parts.trunk import Trunk
-from ptofa_spark.models.registry import MODELS, build_model
+from ptofa_spark.models.registry import MODELS
 from ptofa_spark.models.settings import ModelSettings
 from tests.models.blocks import LAYOUT, block
 

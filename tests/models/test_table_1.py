@@ -10,10 +10,11 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from ptofa_spark.feed.blocks import Block, Features, Labels
+from ptofa_spark.models.build import build_model, model_of
 from ptofa_spark.models.likelihoods import product_nll
 from ptofa_spark.models.parts.heads import LabelMoments
 from ptofa_spark.models.parts.units import Head
-from ptofa_spark.models.registry import MODELS, build_model, model_of
+from ptofa_spark.models.registry import MODELS
 from ptofa_spark.models.settings import ModelSettings
 from tests.models.blocks import LAYOUT, block
 

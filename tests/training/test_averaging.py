@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ptofa_spark.models.registry import model_of
+from ptofa_spark.models.build import model_of
 from ptofa_spark.training.loop.averaging import averaged
 from ptofa_spark.training.validation import validate
 from tests.training.in_memory import exposures, fitted

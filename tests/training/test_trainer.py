@@ -12,9 +12,9 @@ import torch
 
 from ptofa_spark.errors import UserError
 from ptofa_spark.feed.blocks import Batch
-from ptofa_spark.models.likelihoods import Counterfactual
+from ptofa_spark.models.build import build_model, model_of
+from ptofa_spark.models.counterfactual import Counterfactual
 from ptofa_spark.models.parts.heads import LabelMoments
-from ptofa_spark.models.registry import build_model, model_of
 from ptofa_spark.models.settings import ModelSettings
 from ptofa_spark.training.labels import SplitLabels
 from ptofa_spark.training.loop.checkpoint import Checkpoint

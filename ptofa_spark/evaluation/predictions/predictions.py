@@ -13,7 +13,7 @@ from ptofa_spark.arrays import Floats
 from ptofa_spark.errors import TableError
 from ptofa_spark.evaluation.predictions.metrics import Outcomes, Predicted
 from ptofa_spark.evaluation.truth.oracle import ORACLE, true_revenue
-from ptofa_spark.models.registry import model_of
+from ptofa_spark.models.build import model_of
 from ptofa_spark.scoring.pairs import predict_examples
 
 logger = logging.getLogger(__name__)
