@@ -22,7 +22,7 @@ import torch
 from benchmarks.lines import add_place, keep
 from ptofa_spark.feed.encoding import FeatureEncoding, fit_encoding
 from ptofa_spark.feed.examples import ExamplesFeed
-from ptofa_spark.feed.snapshot import petastorm_url, pin_snapshot
+from ptofa_spark.feed.snapshot import file_url, pin_snapshot
 from ptofa_spark.reproducible.splits import TRAIN
 from ptofa_spark.running.session import SparkSettings, spark_session
 from ptofa_spark.tables.delta.writing import in_session, small_row_groups
@@ -80,7 +80,7 @@ def _epoch(copy: Path) -> dict[str, float]:
     groups = [pq.ParquetFile(file).metadata for file in files]
     rows = sum(meta.num_rows for meta in groups)
     feed = ExamplesFeed(
-        train_files=tuple(petastorm_url(f"file:{file}") for file in files),
+        train_files=tuple(file_url(f"file:{file}") for file in files),
         validation_files=(),
         encoding=FeatureEncoding.from_json((copy.parent / "encoders.json").read_text(encoding="utf-8")),
         train_rows=rows,

@@ -1,13 +1,13 @@
-"""Rows per second of training: tensors in memory, and the trainer fed by Petastorm from a Delta table's own files.
+"""Rows per second of training: tensors in memory, and the trainer fed from a Delta table's own files by each reader.
 
-Both sources run the trainer's own step on one thread, and take turns. The examples are those that `features.py` built.
+All sources run the trainer's own step on one thread, and take turns. The examples are those that `features.py` built.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,8 +19,8 @@ from ptofa_spark.feed.blocks import Batch
 from ptofa_spark.feed.encoding import FeatureEncoding, fit_encoding
 from ptofa_spark.feed.examples import ExamplesFeed, encoded_rows
 from ptofa_spark.feed.snapshot import pin_snapshot, split_files
+from ptofa_spark.models.build import build_model
 from ptofa_spark.models.parts.heads import LabelMoments
-from ptofa_spark.models.registry import build_model
 from ptofa_spark.reproducible.splits import TRAIN
 from ptofa_spark.running.session import SparkSettings, spark_session
 from ptofa_spark.training.loop.history import Epoch
@@ -60,7 +60,7 @@ class InMemory:
 
 
 @dataclass(frozen=True)
-class FedByPetastorm:
+class FedFromFiles:
     """The training feed, validated on the same few rows as the tensors in memory."""
 
     feed: ExamplesFeed
@@ -85,10 +85,10 @@ class FedByPetastorm:
 
 
 def main() -> None:
-    """Measures the two sources in turns, and appends one line per epoch."""
+    """Measures the sources in turns, and appends one line per epoch."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=10_000_000, help="size for which features.py built examples")
-    parser.add_argument("--exposures", type=int, default=4_300_000, help="examples of the epoch that Petastorm feeds")
+    parser.add_argument("--exposures", type=int, default=4_300_000, help="examples of the epoch that a reader feeds")
     parser.add_argument("--memory-rows", type=int, default=1_000_000, help="examples held as tensors")
     parser.add_argument("--turns", type=int, default=2, help="epochs per source")
     parser.add_argument("--model", default="ptofa")
@@ -100,7 +100,11 @@ def main() -> None:
     rows = sum(pq.ParquetFile(file.removeprefix("file://")).metadata.num_rows for file in files)
     feed = ExamplesFeed(files, (), encoding, rows, 0, settings.batch_size, settings.shuffle_rows, settings.seed)
     for turn in range(args.turns):
-        for name, source in (("tensors in memory", memory), ("fed by Petastorm", FedByPetastorm(feed, memory))):
+        for name, source in (
+            ("tensors in memory", memory),
+            ("fed by Petastorm", FedFromFiles(feed, memory)),
+            ("fed by pyarrow", FedFromFiles(replace(feed, reader="arrow"), memory)),
+        ):
             epoch = _epoch(source, encoding, settings)
             line = {
                 "model": args.model,
@@ -139,7 +143,7 @@ def _held(files: tuple[str, ...], encoding: FeatureEncoding, rows: int) -> Rows:
     return Rows.joined(parts)
 
 
-def _epoch(source: InMemory | FedByPetastorm, encoding: FeatureEncoding, settings: TrainSettings) -> Epoch:
+def _epoch(source: InMemory | FedFromFiles, encoding: FeatureEncoding, settings: TrainSettings) -> Epoch:
     with seeded_single_thread(settings.seed):
         model = build_model(settings.model, encoding.layout, settings.of_model())
         model.start_at(_MOMENTS)

@@ -1,1 +1,1 @@
-"""Feeds the Parquet files of a Delta snapshot to PyTorch through Petastorm."""
+"""Feeds the Parquet files of a Delta snapshot to PyTorch through Petastorm or pyarrow."""

@@ -1,4 +1,4 @@
-"""Streams the examples table as batches. Petastorm reads, its thread encodes, and a buffer shuffles."""
+"""Streams the examples table as batches. A reader's thread reads and encodes, and a buffer shuffles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from ptofa_spark.feed.batches import LABELS, Rows, ahead, cut, shuffled
 from ptofa_spark.feed.blocks import Batch
 from ptofa_spark.feed.encoding import FeatureEncoding
-from ptofa_spark.feed.petastorm_reader import WHOLE, RowGroupTransform, Shard, read_row_groups
+from ptofa_spark.feed.row_groups import READERS, WHOLE, RowGroupReader, RowGroupTransform, Shard
 from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
 
 # Rows per validation batch: few enough to stay in the processor's cache.
@@ -28,7 +28,8 @@ class ExamplesFeed:
 
     train_files, validation_files: URLs of the files with the split's rows; encoding: of the feature columns;
     train_rows, validation_rows: number of rows, as Spark counts them; batch_size: rows per training batch; buffer_rows:
-    rows in the shuffle buffer; seed: decides the order of rows, which differs per epoch; shard: the row groups to read.
+    rows in the shuffle buffer; seed: decides the order of rows, which differs per epoch; shard: the row groups to read;
+    reader: of READERS.
     """
 
     train_files: tuple[str, ...]
@@ -40,6 +41,7 @@ class ExamplesFeed:
     buffer_rows: int
     seed: int
     shard: Shard = WHOLE
+    reader: str = "petastorm"
 
     def train(self, epoch: int) -> Iterator[Batch]:
         """The training split in the epoch's order. The last batch may be smaller."""
@@ -66,12 +68,16 @@ class ExamplesFeed:
         return replace(self, shard=Shard(place, count), batch_size=batch_size)
 
     def _rows(self, files: tuple[str, ...], order_seed: int | None, split: str, wanted: int) -> Iterator[Rows]:
-        groups = encoded_rows(files, self.encoding, order_seed, self.shard)
+        groups = encoded_rows(files, self.encoding, order_seed, self.shard, self.reader)
         return _all_of(groups, split, wanted) if self.shard == WHOLE else groups
 
 
 def encoded_rows(
-    files: Sequence[str], encoding: FeatureEncoding, order_seed: int | None, shard: Shard = WHOLE
+    files: Sequence[str],
+    encoding: FeatureEncoding,
+    order_seed: int | None,
+    shard: Shard = WHOLE,
+    reader: str = "petastorm",
 ) -> Iterator[Rows]:
     """Yields the encoded rows of the files, one row group at a time. Reads only the columns that the model uses."""
     transform = RowGroupTransform(
@@ -79,6 +85,7 @@ def encoded_rows(
         {name: np.int64 for name in encoding.code_names}
         | {name: np.float32 for name in (*LABELS, *encoding.number_names)},
     )
+    read_row_groups = READERS.load(reader, RowGroupReader).read
     for group in read_row_groups(files, (*LABELS, *encoding.columns), transform, order_seed, shard):
         rows = len(group["revenue"])
         yield Rows(
@@ -94,7 +101,7 @@ def _all_of(groups: Iterator[Rows], split: str, wanted: int) -> Iterator[Rows]:
         rows += len(group)
         yield group
     if rows != wanted:
-        raise RuntimeError(f"Petastorm read {rows} rows of split {split}, Spark counted {wanted}")
+        raise RuntimeError(f"the reader read {rows} rows of split {split}, Spark counted {wanted}")
 
 
 def _encoded(rows: pd.DataFrame, encoding: FeatureEncoding) -> pd.DataFrame:

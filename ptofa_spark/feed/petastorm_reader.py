@@ -1,43 +1,14 @@
-"""Reads Parquet row groups through Petastorm. No other module imports it."""
+"""Reads Parquet row groups through Petastorm."""
 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-from petastorm import TransformSpec, make_batch_reader
-from petastorm.errors import NoDataAvailableError
-from petastorm.reader import Reader
-
-Array = npt.NDArray[np.generic]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One of `count` parts of the row groups, as equal as whole row groups allow. place: number of the part, from 0."""
-
-    place: int
-    count: int
-
-
-WHOLE = Shard(0, 1)
-
-
-@dataclass(frozen=True)
-class RowGroupTransform:
-    """A function that the reader's thread applies to each row group, from raw columns to numeric columns.
-
-    transform: the function; outputs: the name and NumPy type of each column that it returns.
-    """
-
-    transform: Callable[[pd.DataFrame], pd.DataFrame]
-    outputs: dict[str, type[np.generic]]
+from ptofa_spark.feed.adapter.petastorm import NoDataAvailableError, Reader, TransformSpec, make_batch_reader
+from ptofa_spark.feed.files import open_files
+from ptofa_spark.feed.row_groups import WHOLE, Array, RowGroupReader, RowGroupTransform, Shard
 
 
 def read_row_groups(
@@ -47,19 +18,7 @@ def read_row_groups(
     order_seed: int | None,
     shard: Shard = WHOLE,
 ) -> Iterator[dict[str, Array]]:
-    """Yields transformed row groups. A second thread reads a few of them ahead.
-
-    Args:
-        files: URLs of Parquet files, not empty.
-        columns: the only columns that are read.
-        transform: applied to each row group on the reader's thread.
-        order_seed: seed for shuffling the row groups; None: in the order of the files.
-        shard: the row groups to read. If there are fewer row groups than shards, the first shard has all of them.
-
-    Yields:
-        Column name to (rows,), for row groups that are not empty after the transform.
-    """
-    _ignore_deprecations()
+    """Yields transformed row groups, see `ReadRowGroups`."""
     spec = TransformSpec(
         transform.transform,
         edit_fields=[(name, kind, (), False) for name, kind in transform.outputs.items()],
@@ -68,6 +27,7 @@ def read_row_groups(
     read = partial(
         make_batch_reader,
         list(files),
+        filesystem=open_files(files[0]),
         schema_fields=[f"^{re.escape(column)}$" for column in columns],
         # One thread: with several, a race would decide the row groups' order, and so the trained weights.
         reader_pool_type="thread",
@@ -118,6 +78,4 @@ def _every_group(reader: Reader) -> Iterator[dict[str, Array]]:
                 return
 
 
-def _ignore_deprecations() -> None:
-    """Silences pyarrow's warning, on every call, that Petastorm uses its old interface. The lock file pins both."""
-    warnings.filterwarnings("ignore", message=r"(?s).*deprecated as of", category=FutureWarning, module=r"petastorm\.")
+READER = RowGroupReader(read_row_groups)

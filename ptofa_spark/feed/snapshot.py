@@ -53,7 +53,7 @@ def split_files(snapshot: Snapshot, split: str) -> tuple[str, ...]:
     files = snapshot.frame.where(F.col("split") == split).inputFiles()
     if not files:
         raise TableError(f"table {snapshot.table.name} has no rows of split {split!r}: see build_features' shares")
-    return tuple(sorted(petastorm_url(file) for file in files))
+    return tuple(sorted(file_url(file) for file in files))
 
 
 def files_digest(snapshot: Snapshot) -> str:
@@ -72,15 +72,15 @@ def _partition_columns(spark: SparkSession, argument: str) -> list[str]:
     return columns
 
 
-def petastorm_url(file: str) -> str:
-    """Converts Spark's name of a file (`file:/a/b`) to Petastorm's (`file:///a/b`). Other schemes stay unchanged.
+def file_url(file: str) -> str:
+    """Converts Spark's name of a file (`file:/a/b`) to a URL (`file:///a/b`). Other schemes stay unchanged.
 
-    A Databricks volume (`dbfs:/Volumes/...`) is a directory on every machine there; Petastorm does not support dbfs.
+    A Databricks volume (`dbfs:/Volumes/...`) is a directory on every machine there; no reader supports dbfs.
 
     Raises:
-        TableError: Petastorm would cut the path at one of `?#;`.
+        TableError: a URL would end at one of `?#;`.
     """
     if any(mark in file for mark in "?#;"):
-        raise TableError(f"file {file} cannot be opened by Petastorm: keep ?, # and ; out of the warehouse's path")
+        raise TableError(f"file {file} cannot be opened by the feed: keep ?, # and ; out of the warehouse's path")
     path = file.removeprefix("dbfs:" if file.startswith("dbfs:/Volumes/") else "file:")
     return file if path == file else "file:///" + path.lstrip("/")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from ptofa_spark.feed.row_groups import READERS
 from ptofa_spark.models.registry import MODELS
 from ptofa_spark.models.settings import ModelSettings
 from ptofa_spark.running.local_folder import LocalFolder
@@ -32,6 +33,7 @@ class TrainSettings(ModelSettings):
         0.9997, ge=0, lt=1, description="decay per step of the average of the weights; 0: keep the last step's weights"
     )
     clip_norm: float = Field(5.0, gt=0, description="greatest norm of the gradient of a step")
+    reader: Annotated[str, AfterValidator(READERS.known)] = Field("petastorm", description=READERS.help)
     shuffle_rows: int = Field(100_000, ge=1, description="rows of the shuffling buffer")
     grid: bool = Field(False, description="try every learning rate and dropout of the grid, and keep the best")
     grid_learning_rates: str = Field(

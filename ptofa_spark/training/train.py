@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from ptofa_spark.feed.encoding import fit_encoding
 from ptofa_spark.feed.examples import ExamplesFeed
 from ptofa_spark.feed.snapshot import Snapshot, files_digest, pin_snapshot, split_files
-from ptofa_spark.models.registry import build_model, model_of
+from ptofa_spark.models.build import build_model, model_of
 from ptofa_spark.models.settings import ModelSettings
 from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
 from ptofa_spark.running.progress import stage
@@ -128,6 +128,7 @@ def _feed(snapshot: Snapshot, labels: dict[str, SplitLabels], settings: TrainSet
         batch_size=settings.batch_size,
         buffer_rows=settings.shuffle_rows,
         seed=settings.seed,
+        reader=settings.reader,
     )
 
 

@@ -13,6 +13,7 @@ from ptofa_spark.feed.batches import Rows
 from ptofa_spark.feed.blocks import Batch
 from ptofa_spark.feed.encoding import fit_encoding
 from ptofa_spark.feed.examples import ExamplesFeed, encoded_rows
+from ptofa_spark.feed.row_groups import READERS
 from ptofa_spark.feed.snapshot import Snapshot, pin_snapshot, split_files
 from tests.feed.feature_tables import write_feature_tables
 
@@ -95,3 +96,16 @@ def test_a_feed_that_loses_rows_fails(feed: ExamplesFeed) -> None:
         list(replace(feed, train_rows=feed.train_rows + 1).train(0))
     with pytest.raises(RuntimeError, match="rows of split validation, Spark counted"):
         list(replace(feed, validation_rows=0).validation())
+
+
+def test_each_reader_gives_the_same_batches(feed: ExamplesFeed) -> None:
+    for epoch in (0, 1):
+        batches = [list(replace(feed, reader=name).train(epoch)) for name in READERS]
+        for one, other in zip(*batches, strict=True):
+            assert torch.equal(one.labels.revenue, other.labels.revenue)
+            for block in ("user", "fund", "pair"):
+                read, also = getattr(one.features, block), getattr(other.features, block)
+                assert torch.equal(read.codes, also.codes)
+                assert torch.equal(read.numbers, also.numbers)
+    validated = [revenues(list(replace(feed, reader=name).validation())) for name in READERS]
+    assert validated[0] == validated[1] != []

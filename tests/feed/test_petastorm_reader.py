@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-import warnings
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from petastorm.workers_pool.thread_pool import ThreadPool
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.feed.petastorm_reader import WHOLE, RowGroupTransform, Shard, read_row_groups
-from ptofa_spark.feed.snapshot import petastorm_url, pin_snapshot, split_files
+from ptofa_spark.feed.adapter.petastorm import ThreadPool
+from ptofa_spark.feed.petastorm_reader import read_row_groups
+from ptofa_spark.feed.row_groups import WHOLE, RowGroupTransform, Shard
+from ptofa_spark.feed.snapshot import file_url, pin_snapshot, split_files
 from ptofa_spark.tables.contracts.schemas import EXAMPLES
 from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.tables.reading import read_table
@@ -132,22 +132,6 @@ def test_a_reader_left_early_leaves_no_thread_behind(spark: SparkSession, wareho
     assert threading.active_count() == before
 
 
-def test_only_petastorms_own_warnings_are_silenced(
-    spark: SparkSession, warehouse: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_examples(spark, f"{warehouse}/examples", 0, 20)
-    files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
-    capsys.readouterr()
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        users_read(files)
-        warnings.warn_explicit("x is deprecated as of 1.0", FutureWarning, "own.py", 1, module="own")
-        warnings.warn_explicit("petastorm has another word", FutureWarning, "reader.py", 1, module="petastorm.reader")
-    said = [str(warning.message) for warning in heard if issubclass(warning.category, FutureWarning)]
-    assert said == ["x is deprecated as of 1.0", "petastorm has another word"]
-    assert capsys.readouterr().out == ""
-
-
 def test_a_split_without_rows_is_refused(spark: SparkSession, warehouse: str) -> None:
     write_examples(spark, f"{warehouse}/examples", 0, 20)
     with pytest.raises(TableError, match="has no rows of split 'validation'"):
@@ -165,7 +149,7 @@ def test_a_place_without_a_delta_table_is_refused(spark: SparkSession, warehouse
 
 def test_a_path_that_petastorm_cannot_open_is_refused() -> None:
     with pytest.raises(TableError, match=r"keep \?, # and ; out"):
-        petastorm_url("file:/a#b/part-0.parquet")
+        file_url("file:/a#b/part-0.parquet")
 
 
 @pytest.mark.parametrize(("files", "shards"), [(4, 2), (3, 2), (4, 3), (1, 2), (2, 5)])
@@ -181,6 +165,6 @@ def test_shards_have_every_row_once(
 
 
 def test_a_volume_of_databricks_is_a_directory_to_petastorm() -> None:
-    assert petastorm_url("dbfs:/Volumes/main/a/part-0.parquet") == "file:///Volumes/main/a/part-0.parquet"
-    assert petastorm_url("file:/a/part-0.parquet") == "file:///a/part-0.parquet"
-    assert petastorm_url("s3://bucket/part-0.parquet") == "s3://bucket/part-0.parquet"
+    assert file_url("dbfs:/Volumes/main/a/part-0.parquet") == "file:///Volumes/main/a/part-0.parquet"
+    assert file_url("file:/a/part-0.parquet") == "file:///a/part-0.parquet"
+    assert file_url("s3://bucket/part-0.parquet") == "s3://bucket/part-0.parquet"

@@ -17,7 +17,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from ptofa_spark.feed.petastorm_reader import RowGroupTransform, read_row_groups
+from ptofa_spark.feed.petastorm_reader import read_row_groups
+from ptofa_spark.feed.row_groups import RowGroupTransform
 from ptofa_spark.running.redaction import without_secrets
 from ptofa_spark.tables.names import TableName, in_warehouse, quoted, sql_string
 from tests.run_job import JOBS, run_job

@@ -23,7 +23,7 @@ from ptofa_spark.training.settings import TrainSettings
 # Settings that do not change a run's weights.
 _NOT_DECISIVE = {
     "warehouse", "snapshot_date", "model_dir", "grid", "grid_learning_rates", "grid_dropouts", "checkpoint_steps",
-    "tracking", "tracking_uri", "experiment",
+    "tracking", "tracking_uri", "experiment", "reader",
 }  # fmt: skip
 
 
