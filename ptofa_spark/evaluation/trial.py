@@ -34,7 +34,7 @@ EXACT = "exact"
 
 
 @dataclass(frozen=True)
-class Terms:
+class CampaignTerms:
     """The settings that all allocations of a trial share, as in `AllocateSettings`.
 
     demands, exposures: names of tables in the warehouse; exposures is None if no log sets the priority of `manual`.
@@ -60,7 +60,7 @@ class Trial:
         snapshot_date: date | None,
         report: str,
         tables: PinnedTables,
-        terms: Terms,
+        terms: CampaignTerms,
     ) -> None:
         """report: folder that gets a subfolder per allocation; tables: pins versions; terms: of every allocation."""
         self._spark, self._warehouse, self._snapshot_date = spark, warehouse, snapshot_date

@@ -58,7 +58,7 @@ def build_features(spark: SparkSession, settings: BuildFeaturesSettings) -> None
                 count_key_faults(records, counts)
             _set_aside(raw, records, counts, settings)
             tested = _tested(raw, settings)
-            history = History.of(raw, fund_types(raw.good("funds")), records.schema)
+            history = History.of(raw, fund_types(raw.good("funds")), records)
             funds = fund_features(records, history, raw).localCheckpoint()
             _write(funds, "fund_features", raw, settings)
             users = user_features(records, history, raw, _user_split(settings, tested))

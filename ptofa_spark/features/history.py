@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql.pandas.types import to_arrow_type
-from pyspark.sql.types import StructType
+from pyspark.sql import DataFrame
 
 from ptofa_spark.arrays import Bools, Floats, Ints
 from ptofa_spark.features.facts.past import DAY, Activity, Events, Moments, Past
 from ptofa_spark.features.facts.raw import Raw
-from ptofa_spark.features.facts.records import EXPOSURE, PURCHASE, USER, Chunk, record_batch
+from ptofa_spark.features.facts.records import EXPOSURE, PURCHASE, USER, Chunk, arrow_schema, record_batch
 from ptofa_spark.features.fund import COUNTED_EVENTS
 from ptofa_spark.features.pair import PAST_FACTS, TALLIES
 from ptofa_spark.features.user import DECLARED_USER_FEATURES, past_features
@@ -41,18 +40,18 @@ class History:
     user: pa.DataType
 
     @classmethod
-    def of(cls, raw: Raw, fund_types: Sequence[str | None], records: StructType) -> History:
+    def of(cls, raw: Raw, fund_types: Sequence[str | None], records: DataFrame) -> History:
         """Makes it from the raw tables' campaigns and funds.
 
         Args:
             raw: the raw tables.
             fund_types: of each fund, in the order of raw.funds.
-            records: schema of `records.user_records`.
+            records: as of `records.user_records`; only their schema is used.
         """
         types = tuple(sorted({name for name in fund_types if name is not None}))
         fund_type = np.array([-1 if name is None else types.index(name) for name in fund_types], dtype=np.int64)
         starts = [datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() for _, day in raw.campaigns]
-        user = to_arrow_type(records["user"].dataType)
+        user = arrow_schema(records.select("user")).field("user").type
         return cls(np.array(starts, dtype=np.int64), raw.funds, types, fund_type, user)
 
     def users(self, chunk: Chunk) -> pa.RecordBatch:

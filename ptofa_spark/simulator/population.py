@@ -62,7 +62,7 @@ class People:
     @property
     def youth(self) -> Floats:
         """Negated age, approximately standardized."""
-        return (42.0 - self.age) / 14.0
+        return (42.0 - self.age.astype(np.float64)) / 14.0
 
     @property
     def wealth(self) -> Floats:

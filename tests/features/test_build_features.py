@@ -106,7 +106,7 @@ def test_all_windows_take_one_shuffle(platform: tuple[str, dict[str, DataFrame]]
     """Windows of users and of examples, duplicates and unknown users: one exchange by user_id, and maps over it."""
     raw = read_raw(spark, platform[0], None, datetime.now(UTC))
     records = user_records(raw, 1_000)
-    history = History.of(raw, ["bond", "équity", "équity"], records.schema)
+    history = History.of(raw, ["bond", "équity", "équity"], records)
     users = user_features(records, history, raw, F.lit("train"))
     shown = examples(records, history, raw, platform[1]["fund_features"].drop("snapshot_date"), F.lit("train"))
     for frame in (users, shown):

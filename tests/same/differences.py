@@ -19,9 +19,14 @@ NOT_OF_THE_RESULT = frozenset({"seconds", "waited", "files", "created", "created
 _LISTED = 5  # differences of one file
 
 
-def differences(one: Path, other: Path) -> list[str]:
-    """A line for each difference; none if every table, JSON file, weight and exit code is the same bit for bit."""
-    files = [{str(path.relative_to(root)) for path in _results(root)} for root in (one, other)]
+def differences(one: Path, other: Path, without: frozenset[str] = frozenset()) -> list[str]:
+    """A line for each difference; none if every table, JSON file, weight and exit code is the same bit for bit.
+
+    without: names of files that are not compared.
+    """
+    files = [
+        {str(path.relative_to(root)) for path in _results(root) if path.name not in without} for root in (one, other)
+    ]
     found = [f"{file}: only {'before' if file in files[0] else 'now'}" for file in sorted(files[0] ^ files[1])]
     for file in sorted(files[0] & files[1]):
         lines = list(_of_file(one / file, other / file))
@@ -93,7 +98,7 @@ def _of_weights(one: dict[str, npt.NDArray[Any]], other: dict[str, npt.NDArray[A
         elif one[name].tobytes() != other[name].tobytes():
             left, right = one[name].ravel(), other[name].ravel()
             first = int(np.flatnonzero((left != right) | (np.signbit(left) != np.signbit(right)))[0])
-            yield f"weight {name}, number {first}: {left[first]!r} before, {right[first]!r} now"
+            yield f"weight {name}, number {first}: {left[first]!s} before, {right[first]!s} now"
 
 
 def _of_json(place: str, one: Any, other: Any) -> Iterator[str]:

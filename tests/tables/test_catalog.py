@@ -19,6 +19,7 @@ from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.config import validated
 from ptofa_spark.errors import ConfigError, TableError
+from ptofa_spark.running.delta_jars import DELTA_PACKAGE
 from ptofa_spark.tables.contracts.schemas import ALLOCATION
 from ptofa_spark.tables.delta import commits
 from ptofa_spark.tables.delta.commits import claim, require_alone
@@ -240,7 +241,7 @@ def test_two_sessions_share_a_table_by_a_metastore(campaign: dict[str, str], tmp
         "spark.sql.shuffle.partitions": 2,
         "spark.databricks.delta.snapshotPartitions": 2,
         "spark.sql.warehouse.dir": tmp_path / "tables",
-        "spark.jars.packages": "io.delta:delta-spark_2.13:4.0.1",
+        "spark.jars.packages": DELTA_PACKAGE,
         "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={tmp_path}/metastore;create=true",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",

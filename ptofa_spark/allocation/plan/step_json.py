@@ -11,6 +11,7 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ptofa_spark.allocation.plan.steps import Step
 
@@ -53,12 +54,23 @@ def _record(hint: Any, content: dict[str, Any]) -> Any:
 def _typed(hint: Any, value: Any) -> Any:
     if value is None:
         return None
-    if get_origin(hint) is np.ndarray:
-        return np.array(value, dtype=get_args(get_args(hint)[1])[0])
+    of_elements = _type_of_elements(hint)
+    if of_elements is not None:
+        return np.array(value, dtype=of_elements)
     if get_origin(hint) is tuple:
         return _tuples(value)
     named = next((each for each in (hint, *get_args(hint)) if each is not NoneType and is_dataclass(each)), None)
     return value if named is None else _record(named, value)
+
+
+def _type_of_elements(hint: Any) -> Any:
+    """The type of an array's elements, None for another hint.
+
+    NDArray[X] is ndarray[shape, dtype[X]], and from NumPy 2.5 on an alias that keeps its name.
+    """
+    if get_origin(hint) is np.ndarray:
+        return get_args(get_args(hint)[1])[0]
+    return get_args(hint)[0] if get_origin(hint) is NDArray else None
 
 
 def _tuples(value: Any) -> Any:

@@ -115,7 +115,7 @@ def by_fund(predicted: Predicted, outcomes: Outcomes) -> tuple[FundCalibration, 
 
     def sums(values: Floats | None) -> list[float | None]:
         funds = len(outcomes.fund_ids)
-        return [None] * funds if values is None else np.bincount(outcomes.fund, values, funds).tolist()
+        return [None] * funds if values is None else [*np.bincount(outcomes.fund, values, funds).tolist()]
 
     shown = np.bincount(outcomes.fund, minlength=len(outcomes.fund_ids))
     of_money = predicted.revenue if predicted.of_money else None

@@ -43,7 +43,7 @@ def demand_and_delivered(allocations: Mapping[str, AllocationSummary]) -> str:
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_WIDE)
         funds = _funds(allocations)
-        place = np.arange(len(funds))
+        place = np.arange(len(funds), dtype=np.float64)
         width = 0.8 / (len(allocations) + 1)
         axes.bar(place, [fund.demand for fund in funds], width, label="demand", color=_INK, alpha=0.5)
         for number, (name, summary) in enumerate(allocations.items()):
@@ -61,7 +61,7 @@ def revenue_by_fund(allocations: Mapping[str, AllocationSummary]) -> str:
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(_WIDE)
         funds = _funds(allocations)
-        place = np.arange(len(funds))
+        place = np.arange(len(funds), dtype=np.float64)
         width = 0.8 / len(allocations)
         for number, (name, summary) in enumerate(allocations.items()):
             revenue = [fund.expected_revenue for fund in summary.funds]

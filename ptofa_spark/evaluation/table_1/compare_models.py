@@ -24,7 +24,7 @@ from ptofa_spark.evaluation.predictions.predictions import TestSet, test_set
 from ptofa_spark.evaluation.table_1.run import TABLE_1_JSON, Run
 from ptofa_spark.evaluation.table_1.settings import CompareModelsSettings
 from ptofa_spark.evaluation.table_1.text import TABLE_1, table_1_page
-from ptofa_spark.evaluation.trial import Terms, Trial
+from ptofa_spark.evaluation.trial import CampaignTerms, Trial
 from ptofa_spark.evaluation.truth.oracle import ORACLE
 from ptofa_spark.feed.snapshot import files_digest, pin_snapshot
 from ptofa_spark.models.registry import require_model
@@ -95,7 +95,7 @@ class _Comparison:
         self._examples, self._files = snapshot.table, files_digest(snapshot)
         self._tested = snapshot.frame.where(F.col("split") == TEST)
         tables = PinnedTables(spark, [snapshot.table])
-        self._trial = Trial(spark, warehouse, settings.snapshot_date, settings.report, tables, Terms())
+        self._trial = Trial(spark, warehouse, settings.snapshot_date, settings.report, tables, CampaignTerms())
         read = {"examples": snapshot.frame}
         if self._trial.truth is not None:
             small = {"fund_features": FUND_FEATURES, "funds": FUNDS, "demands": DEMANDS}

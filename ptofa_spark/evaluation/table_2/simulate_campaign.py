@@ -23,7 +23,7 @@ from ptofa_spark.evaluation.table_2.arm_result import TABLE_2_JSON, ArmResult
 from ptofa_spark.evaluation.table_2.arms import Arm, arm_demands, arm_scores, parse_arms
 from ptofa_spark.evaluation.table_2.settings import SimulateCampaignSettings
 from ptofa_spark.evaluation.table_2.text import TABLE_2, table_2_page
-from ptofa_spark.evaluation.trial import EXACT, Terms, Trial
+from ptofa_spark.evaluation.trial import EXACT, CampaignTerms, Trial
 from ptofa_spark.evaluation.truth.oracle import ORACLE
 from ptofa_spark.evaluation.truth.regret import require_optimal
 from ptofa_spark.evaluation.truth.simulated_outcomes import converted_exposures
@@ -75,7 +75,7 @@ class _Campaign:
 
     def __init__(self, spark: SparkSession, settings: SimulateCampaignSettings, arms: tuple[Arm, ...]) -> None:
         self._spark, self._settings, self._arms = spark, settings, arms
-        terms = Terms(demands=_DEMANDS, exposures="exposures", k=settings.k, demand_mode="scale")
+        terms = CampaignTerms(demands=_DEMANDS, exposures="exposures", k=settings.k, demand_mode="scale")
         self._trial = Trial(
             spark, settings.warehouse, settings.snapshot_date, settings.report, PinnedTables(spark), terms
         )

@@ -10,11 +10,19 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.features.facts.raw import FAULT, Raw
-from ptofa_spark.features.facts.records import EXPOSURE, PURCHASE, USER, Chunk, map_users, name_of, record_batch
+from ptofa_spark.features.facts.records import (
+    EXPOSURE,
+    PURCHASE,
+    USER,
+    Chunk,
+    arrow_schema,
+    map_users,
+    name_of,
+    record_batch,
+)
 from ptofa_spark.running.progress import RUN_ID
 from ptofa_spark.tables.contracts.schemas import EXPOSURES, TRANSACTIONS
 from ptofa_spark.tables.delta.snapshots import snapshot_predicate
@@ -110,7 +118,7 @@ def _bad_records(raw: Raw, records: DataFrame, name: str) -> DataFrame:
     """The bad rows of one table among the records, in the raw table's columns."""
     kind = next(kind for kind, table in _TABLES.items() if table == name)
     needed = [column for column in records.columns if column not in ("user_id", "kind")]
-    kept = _FaultyRows(to_arrow_schema(records.select("user_id", "kind", *needed).schema))
+    kept = _FaultyRows(arrow_schema(records.select("user_id", "kind", *needed)))
     bad = map_users(records, needed, kept, kept.schema).where(F.col("kind") == kind)
     if kind == USER:
         rows = bad.select("user_id", "user.*", FAULT)

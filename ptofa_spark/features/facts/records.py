@@ -136,6 +136,11 @@ def map_users(records: DataFrame, columns: Sequence[str], kernel: Kernel, schema
     return records.select(*needed).mapInArrow(carry, from_arrow_schema(schema))
 
 
+def arrow_schema(frame: DataFrame) -> pa.Schema:
+    """The schema in which a kernel of `mapInArrow` gets the frame's rows. No row is read."""
+    return frame.limit(0).toArrow().schema
+
+
 def record_batch(columns: dict[str, pa.Array | pa.ChunkedArray], schema: pa.Schema) -> pa.RecordBatch:
     """The columns in the order and the types of the schema."""
     arrays = []
