@@ -12,9 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from ptofa_spark.config import parse_pipeline
-from ptofa_spark.evaluation.table_1.compare_models import compare_models
 from ptofa_spark.evaluation.table_1.settings import CompareModelsSettings
-from ptofa_spark.evaluation.table_1.text import table_1_page
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session
@@ -25,6 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings, spark_settings, file = parse_pipeline(
         "compare_models", CompareModelsSettings, SparkSettings, __doc__ or "", argv
     )
+    # Imported here: `--help` needs no package of an extra, and `run_as_job` names a missing one.
+    from ptofa_spark.evaluation.table_1.compare_models import compare_models
+    from ptofa_spark.evaluation.table_1.text import table_1_page
+
     log_to_stderr()
     with spark_session(spark_settings) as spark:
         print(table_1_page(compare_models(spark, settings, file.get("train") or {})))

@@ -12,8 +12,6 @@ import sys
 from collections.abc import Sequence
 
 from ptofa_spark.config import parse_job
-from ptofa_spark.evaluation.evaluate import evaluate
-from ptofa_spark.evaluation.report.contents import terminal_table
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
@@ -23,6 +21,10 @@ from ptofa_spark.running.session import SparkSettings, spark_session
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the job; the exit code is 0 only when the report is written."""
     settings, spark_settings = parse_job("evaluate", EvaluateSettings, SparkSettings, __doc__ or "", argv)
+    # Imported here: `--help` needs no package of an extra, and `run_as_job` names a missing one.
+    from ptofa_spark.evaluation.evaluate import evaluate
+    from ptofa_spark.evaluation.report.contents import terminal_table
+
     log_to_stderr()
     with spark_session(spark_settings) as spark:
         print(terminal_table(evaluate(spark, settings)))

@@ -10,8 +10,6 @@ import sys
 from collections.abc import Sequence
 
 from ptofa_spark.config import parse_pipeline
-from ptofa_spark.evaluation.report.contents import terminal_table
-from ptofa_spark.pipeline.run import run_pipeline
 from ptofa_spark.pipeline.settings import RunPipelineSettings
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
@@ -23,6 +21,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings, spark_settings, sections = parse_pipeline(
         "run_pipeline", RunPipelineSettings, SparkSettings, __doc__ or "", argv
     )
+    # Imported here: `--help` needs no package of an extra, and `run_as_job` names a missing one.
+    from ptofa_spark.evaluation.report.contents import terminal_table
+    from ptofa_spark.pipeline.run import run_pipeline
+
     log_to_stderr()
     with spark_session(spark_settings) as spark:
         print(terminal_table(run_pipeline(spark, settings, sections)))

@@ -12,13 +12,15 @@ from ptofa_spark.config import parse_job
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session
-from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the job; the exit code is 0 only when the scores are written."""
     settings, spark_settings = parse_job("score", ScoreSettings, SparkSettings, __doc__ or "", argv)
+    # Imported here: `--help` needs no package of an extra, and `run_as_job` names a missing one.
+    from ptofa_spark.scoring.score import score
+
     log_to_stderr()
     with spark_session(spark_settings) as spark:
         score(spark, settings)

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 
 from ptofa_spark.config import parse_pipeline
 from ptofa_spark.evaluation.table_2.settings import SimulateCampaignSettings
-from ptofa_spark.evaluation.table_2.simulate_campaign import simulate_campaign
-from ptofa_spark.evaluation.table_2.text import table_2_page
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session
@@ -24,6 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings, spark_settings, file = parse_pipeline(
         "simulate_campaign", SimulateCampaignSettings, SparkSettings, __doc__ or "", argv
     )
+    # Imported here: `--help` needs no package of an extra, and `run_as_job` names a missing one.
+    from ptofa_spark.evaluation.table_2.simulate_campaign import simulate_campaign
+    from ptofa_spark.evaluation.table_2.text import table_2_page
+
     log_to_stderr()
     with spark_session(spark_settings) as spark:
         print(table_2_page(simulate_campaign(spark, settings, file.get("train") or {})))

@@ -10,12 +10,14 @@ from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session
 from ptofa_spark.training.settings import TrainSettings
-from ptofa_spark.training.train import train
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the job; the exit code is 0 only when the model is written."""
     settings, spark_settings = parse_job("train", TrainSettings, SparkSettings, __doc__ or "", argv)
+    # Imported here: `--help` needs no package of an extra, and `run_as_job` names a missing one.
+    from ptofa_spark.training.train import train
+
     log_to_stderr()
     with spark_session(spark_settings) as spark:
         print(train(spark, settings).line())

@@ -9,7 +9,7 @@ import ast
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.resources import files
+from pathlib import Path
 
 from ptofa_spark import __version__
 from ptofa_spark.config import SECTIONS
@@ -66,7 +66,7 @@ def _job(name: str, words: list[str]) -> int:
 
 
 def _demo_words() -> list[str]:
-    config = str(files("ptofa_conf").joinpath("local.yaml"))
+    config = str(_file("ptofa_conf", "local.yaml"))
     return ["--config", config, "--warehouse", "warehouse/synthetic", "--report", "reports/synthetic"]
 
 
@@ -77,5 +77,10 @@ def _help() -> str:
 
 def _first_line(name: str) -> str:
     # Read, not imported: importing all jobs, with Spark and PyTorch, takes seconds.
-    source = files("ptofa_jobs").joinpath(f"{name}.py").read_text(encoding="utf-8")
+    source = _file("ptofa_jobs", f"{name}.py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
+
+
+def _file(package: str, name: str) -> Path:
+    """A file of jobs/ or conf/. importlib.resources rejects the further place that an editable installation adds."""
+    return Path(importlib.import_module(package).__path__[0]) / name

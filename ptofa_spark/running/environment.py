@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ptofa_spark.errors import MachineError
 
-JAVAS = (17, 21)  # the Java versions that Spark 4.0 is tested with
+JAVAS = (17, 21)  # the Java versions that Spark 4 is tested with
 _SECONDS = 120.0  # time limit for another interpreter to answer on a busy machine
 _JVM_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS", "SPARK_LAUNCHER_OPTS")
 # Variables that Spark's start depends on. A message lists them if it cannot name the one at fault.

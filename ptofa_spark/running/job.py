@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ptofa_spark.errors import DEBUG, ConfigError, UserError
+from ptofa_spark.running.extras import missing_extra
 from ptofa_spark.running.failures import why_it_failed
 from ptofa_spark.running.redaction import without_secrets
 
@@ -63,6 +64,9 @@ def _require_readable_arguments(argv: Sequence[str]) -> None:
 def _line_and_code(error: Exception) -> tuple[str, int]:
     if isinstance(error, UserError):
         return str(error), EXIT_USER_ERROR
+    lacking = missing_extra(error)
+    if lacking is not None:
+        return lacking, EXIT_USER_ERROR
     cause = why_it_failed(error)
     if cause is not None:
         return cause, EXIT_FAILED

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 import pyspark
@@ -23,6 +22,7 @@ from pyspark.sql import SparkSession
 
 from ptofa_spark.config import Settings
 from ptofa_spark.errors import DEBUG, MachineError, UserError
+from ptofa_spark.running.delta_jars import DELTA_PACKAGE, has_delta, keep_jars, require_delta
 from ptofa_spark.running.environment import (
     added_jvm_variables,
     hiding_modules,
@@ -34,8 +34,6 @@ from ptofa_spark.running.environment import (
 from ptofa_spark.running.failures import why_it_failed
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.jvm import no_jvm_left_behind, quiet_start, variables_of_the_jvm, why_it_did_not_start
-
-DELTA_PACKAGE = f"io.delta:delta-spark_2.13:{version('delta-spark')}"
 
 
 class SparkSettings(Settings):
@@ -95,9 +93,10 @@ def start_session(settings: SparkSettings) -> SparkSession:
         # One BLAS and OpenMP thread per worker: several on a busy core are a hundred times slower.
         .config("spark.executorEnv.OMP_NUM_THREADS", "1")
     )
+    local = settings.master is not None and settings.master.startswith("local")
     if settings.master is not None:
         builder = builder.master(settings.master)
-        if settings.master.startswith("local"):
+        if local:
             require_worker_python(os.environ)
             builder = (
                 builder.config("spark.pyspark.python", interpreter)
@@ -119,8 +118,9 @@ def start_session(settings: SparkSettings) -> SparkSession:
         builder = builder.config("spark.driver.memory", settings.driver_memory)
     if settings.shuffle_partitions is not None:
         builder = builder.config("spark.sql.shuffle.partitions", settings.shuffle_partitions)
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:
-        # Under spark-submit the JVM already runs, with the JARs of --packages. Here Spark fetches them itself.
+    if "PYSPARK_GATEWAY_PORT" not in os.environ and not (local and has_delta(Path(_find_spark_home()))):
+        # Under spark-submit the JVM already runs, with the JARs of --packages. Here Spark fetches them itself, and
+        # sends them to a cluster's executors.
         builder = builder.config("spark.jars.packages", DELTA_PACKAGE)
     # Py4J logs the trace of a call that a signal interrupts, partly through the root logger.
     logging.getLogger("py4j").setLevel(logging.NOTSET if os.environ.get(DEBUG) else logging.CRITICAL)
@@ -135,7 +135,7 @@ def start_session(settings: SparkSettings) -> SparkSession:
     # Spark and PySpark log the whole Java trace of an error that the job reports in one line.
     spark.sparkContext.setLogLevel("ERROR" if os.environ.get(DEBUG) else "OFF")
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
-    _require_delta(spark)
+    require_delta(SparkContext._jvm)
     return spark
 
 
@@ -157,21 +157,6 @@ def _platform_session(settings: SparkSettings) -> SparkSession:
     return spark
 
 
-def _require_delta(spark: SparkSession) -> None:
-    jvm = spark._jvm
-    if jvm is not None:
-        try:
-            jvm.java.lang.Class.forName(
-                "io.delta.sql.DeltaSparkSessionExtension",
-                False,
-                jvm.java.lang.Thread.currentThread().getContextClassLoader(),
-            )
-        except Exception as error:
-            raise MachineError(
-                f"Delta Lake's JARs are not on Spark's class path: add `--packages {DELTA_PACKAGE}` to spark-submit"
-            ) from error
-
-
 def _jvm_runs() -> bool:
     return SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ
 
@@ -183,7 +168,7 @@ def _started(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSes
         return _joined(builder, settings)
     try:
         with (
-            variables_of_the_jvm(added_jvm_variables(os.environ, _find_spark_home())),  # type: ignore[no-untyped-call]
+            variables_of_the_jvm(added_jvm_variables(os.environ, _find_spark_home())),
             quiet_start() as output,
             no_jvm_left_behind(),
         ):
@@ -197,6 +182,9 @@ def _started(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSes
 def _joined(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSession:
     """The session of the JVM that spark-submit has started."""
     try:
+        SparkContext._ensure_initialized()
+        # Without Delta's classes, Spark would first log a trace of its own for the missing extension.
+        require_delta(SparkContext._jvm)
         return builder.getOrCreate()
     except Py4JJavaError as error:
         raise _did_not_start(str(error), settings) from error
@@ -252,12 +240,14 @@ def _blame_the_locale(error: Exception, encoding: str) -> None:
         raise MachineError(f"{words}{_locale_remedy(encoding)}") from error
 
 
-def _resolve_jars(_: object) -> int:
-    """Starts a session once, so that Spark fetches Delta's JARs. `make install` runs this."""
+def _install_jars(_: object) -> int:
+    """Starts a session, so that Spark fetches Delta's JARs, and keeps them with Spark's. `make install` runs it."""
     with spark_session(SparkSettings(master="local[1]", driver_memory="1g")) as spark:
-        spark.range(1).count()
+        jars = spark.sparkContext.getConf().get("spark.jars")
+    if jars:
+        keep_jars(jars.split(","), Path(pyspark.__file__).parent)
     return EXIT_OK
 
 
 if __name__ == "__main__":
-    sys.exit(run_as_job(_resolve_jars))
+    sys.exit(run_as_job(_install_jars))

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pyspark
 
-from ptofa_spark.running.session import DELTA_PACKAGE
+from ptofa_spark.running.delta_jars import DELTA_PACKAGE
 from tests.jvm.options import java_options
 from tests.run_job import JOBS
 

@@ -161,9 +161,42 @@ def test_make_prints_its_help() -> None:
 
 
 @pytest.mark.parametrize(
+    ("on_path", "of_pyenv", "found"),
+    [
+        (["python3.11", "python3.13"], [], "python3.13"),
+        # A pyenv shim exists and does not run unless its version is active.
+        (["python3.11"], ["3.12.4"], "3.12.4/bin/python"),
+        (["python3.11"], ["3.10.1"], "python3.11"),
+        ([], [], ""),
+    ],
+)
+def test_make_takes_the_first_interpreter_that_runs(
+    tmp_path: Path, on_path: list[str], of_pyenv: list[str], found: str
+) -> None:
+    programs = tmp_path / "bin"
+    versions = tmp_path / "versions"
+    places = {programs / name: name in on_path for name in ("python3.11", "python3.12", "python3.13")}
+    places |= {versions / version / "bin" / "python": True for version in of_pyenv}
+    for place, runs in places.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"#!/bin/sh\nexit {int(not runs)}\n")
+        place.chmod(0o755)
+    asked = ["make", "--no-print-directory", "--eval=asked: ; @echo '$(PYTHON)'", "asked"]
+    # A make that runs these tests passes its own PYTHON on.
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHON", "MAKEFLAGS", "MAKEOVERRIDES")
+    }
+    environ = inherited | {"PATH": f"{programs}:{os.environ['PATH']}", "PYENV_ROOT": str(tmp_path)}
+    said = subprocess.run(asked, cwd=ROOT, env=environ, capture_output=True, text=True, check=True).stdout
+    assert said.strip().endswith(found)
+    assert bool(said.strip()) == bool(found)
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["PYTHON=python-nowhere"], "error: no python-nowhere on PATH: install Python 3.11"),
+        (["PYTHON=python-nowhere"], "error: no python-nowhere on PATH: install Python 3.12"),
+        (["PYTHON="], "error: no Python 3.11, 3.12 or 3.13 with its venv module runs here"),
         (["MIN_FREE_MB=99999999"], "MB of memory are free, 99999999 MB are needed"),
         (["JAVA_HOME=/nowhere"], "error: no Java at /nowhere/bin/java: install Java 17"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 # The optimising compiler would take a core for code that soon ends. The JVM would give the first compiler alone 48 MB
@@ -11,7 +12,8 @@ _FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
 _INTERPRETING = "-Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
 _ALWAYS = "-XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -Xlog:disable -Xlog:all=error"
 # Written by archive.py. A JVM of another Java or class path silently ignores it.
-ARCHIVE = Path(__file__).parents[2] / "build" / "spark-classes.jsa"
+# Each stack has an environment, `.venv` or `.venv-STACK`, and an archive of its own.
+ARCHIVE = Path(__file__).parents[2] / "build" / f"spark-classes{Path(sys.prefix).name.removeprefix('.venv')}.jsa"
 
 
 def java_options(*, short: bool = True, interpreting: bool = True) -> str:

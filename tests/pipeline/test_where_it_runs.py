@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyspark.find_spark_home import _find_spark_home
 
-from ptofa_spark.running.session import DELTA_PACKAGE
+from ptofa_spark.running.delta_jars import DELTA_PACKAGE
 from tests.run_job import JOBS
 
 WORDS = (
@@ -58,7 +58,7 @@ def test_spark_submit_names_the_locale_in_which_a_name_is_lost(folder: Path) -> 
         shutil.copy(folder / "é" / table, folder)
     rest = ("--report=aus-report", "--funds=funds.csv", "--demands=demands.csv", "--config=conf.yaml")
     for words, said in ((WORDS, "the argument --scores=??/scores.csv has lost"), (rest, "é/scores.csv")):
-        submit = str(Path(_find_spark_home()) / "bin" / "spark-submit")
+        command = str(Path(_find_spark_home()) / "bin" / "spark-submit")
         conf = {
             "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
             "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -66,7 +66,7 @@ def test_spark_submit_names_the_locale_in_which_a_name_is_lost(folder: Path) -> 
         settings = (word for name, value in conf.items() for word in ("--conf", f"{name}={value}"))
         script = str(JOBS / "allocate.py")
         ended = run(
-            folder, submit, "--packages", DELTA_PACKAGE, *settings, script, *words,
+            folder, command, "--packages", DELTA_PACKAGE, *settings, script, *words,
             LC_ALL="C", PYSPARK_PYTHON=sys.executable,
         )  # fmt: skip
         assert ended.returncode == 2
@@ -77,10 +77,42 @@ def test_spark_submit_names_the_locale_in_which_a_name_is_lost(folder: Path) -> 
         assert [path.name for path in folder.iterdir() if path.name.startswith(("sortie", "rapport", "aus"))] == []
 
 
+def test_spark_submit_of_the_installed_environment_needs_no_packages(folder: Path) -> None:
+    """`make install` copies Delta's JARs to those of the environment's Spark."""
+    command = str(Path(_find_spark_home()) / "bin" / "spark-submit")
+    environ = {"PYSPARK_PYTHON": sys.executable, "LC_ALL": "C.UTF-8"}
+    ended = run(folder, command, str(JOBS / "allocate.py"), *WORDS, **environ)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert "6 of 6 users served" in ended.stdout
+
+
+def test_a_spark_without_delta_is_one_line(folder: Path) -> None:
+    own = Path(_find_spark_home())
+    bare = folder / "spark"
+    (bare / "jars").mkdir(parents=True)
+    (bare / "bin").symlink_to(own / "bin")
+    for jar in (own / "jars").iterdir():
+        if "delta" not in jar.name:
+            (bare / "jars" / jar.name).symlink_to(jar)
+    script = str(JOBS / "allocate.py")
+    ended = run(
+        folder, str(bare / "bin" / "spark-submit"), script, *WORDS,
+        SPARK_HOME=str(bare), PYSPARK_PYTHON=sys.executable, LC_ALL="C.UTF-8",
+    )  # fmt: skip
+    assert ended.returncode == 2
+    (line,) = [line for line in ended.stdout.splitlines() if line.startswith("error: ")]
+    assert line == (
+        f"error: Delta Lake's JARs are not on Spark's class path: add `--packages {DELTA_PACKAGE}` to spark-submit"
+    )
+    assert "Exception" not in ended.stdout + ended.stderr
+
+
 def test_a_home_that_cannot_be_written_is_named(folder: Path) -> None:
     ended = run(
-        folder, sys.executable, str(JOBS / "allocate.py"), *WORDS, *SESSION, JAVA_TOOL_OPTIONS="-Duser.home=/dev/null/x"
-    )
+        folder, sys.executable, str(JOBS / "allocate.py"), *WORDS, *SESSION,
+        JAVA_TOOL_OPTIONS="-Duser.home=/dev/null/x",
+        PYSPARK_SUBMIT_ARGS=f"--packages {DELTA_PACKAGE} pyspark-shell",
+    )  # fmt: skip
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()[-1:]
     assert line.startswith("error: Spark did not start: Spark cannot write to /dev/null/x/.ivy2.5.2, where it keeps")
