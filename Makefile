@@ -3,8 +3,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3.11
-VENV := .venv
+# The first interpreter that runs, by version: on PATH, then among pyenv's. A pyenv shim runs only its active versions.
+ifndef PYTHON
+PYTHON := $(shell for version in 3.12 3.13 3.11; do \
+  for each in "python$$version" "$${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version".*/bin/python; do \
+  "$$each" -c 'import venv, ensurepip' >/dev/null 2>&1 && { echo "$$each"; exit; }; done; done)
+endif
+# Empty for the newest stack; databricks-17.3 or databricks-18 for the versions of a runtime, in an environment of its own.
+STACK ?=
+OF_STACK := $(STACK:%=-%)
+VENV := .venv$(OF_STACK)
 PY := $(VENV)/bin/python
 CONFIG ?= conf/local.yaml
 DATASET ?= synthetic
@@ -12,10 +20,13 @@ HILLSTROM_CSV ?= ../shared/data/hillstrom.csv
 # Number of test processes. Each has a Spark session of its own, which takes about 5 GiB.
 WORKERS ?= 2
 DIST ?= dist
-LOG := .install.log
+LOG := .install$(OF_STACK).log
 # Spark's classes, ready to be mapped into memory. Without it, each JVM of the tests reads and verifies them again.
-ARCHIVE := build/spark-classes.jsa
-LOCKS := requirements-build.lock requirements.lock
+ARCHIVE := build/spark-classes$(OF_STACK).jsa
+LOCK := requirements$(OF_STACK).lock
+LOCKS := requirements-build.lock $(LOCK)
+STACKS := $(patsubst requirements-%.lock,%,$(filter-out requirements-build.lock,$(wildcard requirements-*.lock)))
+$(if $(wildcard $(LOCK)),,$(error no stack is named $(STACK): choose from $(STACKS)))
 # The name depends on the content of the locks: only changed locks install the packages again.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
@@ -40,7 +51,7 @@ clean: ## remove what jobs, tests and builds wrote; keep .venv
 
 ##@ For developers
 
-test: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests, or some (TESTS=path); WORKERS=1 for one process
+test: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests, or some (TESTS=path, WORKERS=1), on a STACK: databricks-17.3, databricks-18
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=10 $(TESTS)
 
 test-long: check-machine $(INSTALLED) $(ARCHIVE) ## run the long tests: many faults, mutated input, a cluster; hours
@@ -64,8 +75,9 @@ format: $(INSTALLED) ## format the code
 	@$(VENV)/bin/ruff check --fix --quiet .
 	@$(VENV)/bin/ruff format --quiet .
 
-same: $(INSTALLED) ## prove that a refactoring changes no result (BASE=commit, ONLY=name); 25 minutes
-	@PYTHONPATH=. $(PY) -m tests.same.same '$(BASE)' $(if $(ONLY),--only='$(ONLY)')
+same: $(INSTALLED) ## prove that a refactoring (BASE=commit) or a STACK changes no result (ONLY=name); 25 minutes
+	@$(if $(STACK),$(MAKE) --no-print-directory install STACK=)
+	@PYTHONPATH=. .venv/bin/python -m tests.same.same $(if $(BASE),'$(BASE)') $(if $(STACK),--python=$(PY)) $(if $(ONLY),--only='$(ONLY)')
 
 docs: $(INSTALLED) ## build the API reference from the docstrings into dist/docs; a warning stops the build
 	@rm -rf '$(DIST)/docs'
@@ -105,7 +117,7 @@ bench-features: check-machine $(INSTALLED) ## time build_features at 1 and 10 mi
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/row_groups.py $(BENCH)
 	@$(BENCHMARKS)/report.py full features row_groups
 
-bench-train: check-machine $(INSTALLED) ## time training from memory and from Petastorm; needs bench-features
+bench-train: check-machine $(INSTALLED) ## time training from memory, from Petastorm and from pyarrow; needs bench-features
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/train.py $(BENCH)
 	@$(BENCHMARKS)/report.py full train
 
@@ -125,23 +137,28 @@ package: $(INSTALLED) ## build the wheel into dist/, and the same as a zip for -
 	@for wheel in '$(DIST)'/*.whl; do cp "$$wheel" "$${wheel%.whl}.zip"; done; ls '$(DIST)'/*.whl '$(DIST)'/*.zip
 
 audit: $(INSTALLED) ## look for known vulnerabilities of the pinned packages; needs the network
-	@$(VENV)/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict --progress-spinner off \
+	@$(VENV)/bin/pip-audit --requirement requirements.lock --requirement requirements-build.lock --require-hashes --disable-pip --strict --progress-spinner off \
 	  || { echo "error: pip-audit found a vulnerability, or it cannot reach an advisory database: its lines say which" >&2; exit 2; }
 
-lock: ## pin the packages of requirements*.in again; needs uv
+lock: check-machine ## pin the packages of requirements*.in again
+	@# uv has a small environment of its own: a lock that cannot be installed can be made again.
+	@'$(PYTHON)' -m venv build/lock && build/lock/bin/pip --disable-pip-version-check --quiet install uv
 	@# --no-strip-extras: without it, pip rejects the pins once a newer coverage is out: pytest-cov asks for coverage[toml].
-	@for name in requirements-build requirements; do \
-	  uv pip compile --quiet --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
-	    --no-emit-find-links --no-annotate --no-header $$name.in -o $$name.lock; done
+	@for name in $(basename $(filter-out requirements-every-stack.in requirements-overrides.in,$(wildcard requirements*.in))); do \
+	  build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --overrides requirements-overrides.in \
+	    --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	    $$name.in -o $$name.lock; done
 
 check-machine:
 	@fail() { echo "error: $$1" >&2; exit 2; }; \
-	command -v $(PYTHON) >/dev/null \
-	  || fail "no $(PYTHON) on PATH: install Python 3.11, or name one with make PYTHON=/path/to/python3.11"; \
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
-	  || fail "$(PYTHON) is $$($(PYTHON) -V 2>&1), the pinned packages need Python 3.11: make PYTHON=/path/to/python3.11"; \
-	$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
-	  || fail "$(PYTHON) cannot make virtual environments: install its venv module (Debian: python3.11-venv)"; \
+	python="$(PYTHON)"; \
+	[ -n "$$python" ] || fail "no Python 3.11, 3.12 or 3.13 with its venv module runs here: install one (Debian: python3.11 and python3.11-venv), or name one with make PYTHON=/path/to/python3.12"; \
+	command -v "$$python" >/dev/null \
+	  || fail "no $$python on PATH: install Python 3.12, or name one with make PYTHON=/path/to/python3.12"; \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	  || fail "$$python is $$("$$python" -V 2>&1 | head -n 1), the pinned packages need Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.12"; \
+	"$$python" -c 'import venv, ensurepip' 2>/dev/null \
+	  || fail "$$python cannot make virtual environments: install its venv module (Debian: python3.12-venv)"; \
 	java="$${JAVA_HOME:+$$JAVA_HOME/bin/}java"; \
 	version="$$("$$java" -version 2>&1)" \
 	  || fail "no Java at $$java: install Java 17, or set JAVA_HOME to it"; \
@@ -157,16 +174,21 @@ check-machine:
 MIN_FREE_MB ?= 7000
 
 # --no-compile: Python compiles the few modules that are imported, not all 16,000.
+# A lock holds every package, so no installer resolves again. uv reads its own variables, not pip's settings:
+# where it does not reach the package index, pip installs the same pins.
 $(INSTALLED): | check-machine
-	@echo "installing the pinned packages into $(VENV): 6 GB, some minutes, once (pip's own lines: $(LOG))"
+	@echo "installing the pinned packages into $(VENV) for $$('$(PYTHON)' -V), $(PYTHON): 7 GB, minutes, once (lines: $(LOG))"
 	@fail() { echo "error: $$1 ($(LOG) has the lines)" >&2; exit 2; }; \
 	rm -rf $(VENV); : >$(LOG); \
-	$(PYTHON) -m venv $(VENV) >>$(LOG) 2>&1 || fail "the virtual environment could not be made"; \
+	'$(PYTHON)' -m venv $(VENV) >>$(LOG) 2>&1 || fail "the virtual environment could not be made"; \
 	pip="$(VENV)/bin/pip --disable-pip-version-check"; \
 	$$pip install --require-hashes -r requirements-build.lock >>$(LOG) 2>&1 \
-	  && $$pip install --no-compile --no-build-isolation --require-hashes -r requirements.lock >>$(LOG) 2>&1 \
+	  && { $(VENV)/bin/uv pip install --python $(PY) --no-build-isolation --no-deps --require-hashes \
+	         -r $(LOCK) >>$(LOG) 2>&1 \
+	       || $$pip install --no-compile --no-build-isolation --no-deps --require-hashes \
+	            -r $(LOCK) >>$(LOG) 2>&1; } \
 	  || { grep '^ERROR' $(LOG) | tail -n 3 >&2 || true; \
-	       fail "packages could not be installed: the first run needs the package index and 12 GB of free disk"; }; \
+	       fail "packages could not be installed: the first run needs the package index and 14 GB of free disk"; }; \
 	$$pip install --no-build-isolation --no-deps --editable . >>$(LOG) 2>&1 || fail "the project could not be installed"; \
 	echo "resolving Delta Lake's JARs from Maven Central, once"; \
 	$(PY) -m ptofa_spark.running.session >>$(LOG) 2>&1 || { tail -n 1 $(LOG) >&2; exit 2; }

@@ -9,7 +9,7 @@ import pytest
 
 from ptofa_spark import __version__
 from ptofa_spark.pipeline.every_setting import SETTINGS
-from ptofa_spark.running.session import DELTA_PACKAGE
+from ptofa_spark.running.delta_jars import delta_package
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -78,9 +78,11 @@ def test_readme_lists_every_job() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_version_is_the_one_that_is_installed(page: Path) -> None:
+def test_every_version_is_that_of_the_newest_stack(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert set(re.findall(r"--packages (\S+:\S+)", text)) <= {DELTA_PACKAGE}
+    pinned = dict(re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
+    newest = delta_package(pinned["delta-spark"], pinned["pyspark"])
+    assert set(re.findall(r"--packages (\S+:\S+)", text)) <= {newest}
     assert set(re.findall(r"\bptofa_spark-([\d.]+)-", text)) <= {__version__}
 
 

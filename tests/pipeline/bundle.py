@@ -58,7 +58,8 @@ class Dependency(Part):
 
 
 class Library(Part):
-    whl: str
+    whl: str | None = None
+    requirements: str | None = None
 
 
 class WheelTask(Part):

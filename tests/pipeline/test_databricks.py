@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 import sys
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from pydantic import ValidationError
 from pyspark.sql import SparkSession
 
@@ -32,6 +34,7 @@ AFTER = {
     "allocate": {"score"},
     "evaluate": {"train", "allocate"},
 }
+EXTRAS = "databricks_requirements.txt"
 BUILT_IN = {"workspace.file_path", "workspace.current_user.userName", "bundle.name", "bundle.target"}
 TASK = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 
@@ -49,9 +52,26 @@ def test_the_entry_point_is_the_packages_own() -> None:
     for task in TASKS.values():
         assert task.python_wheel_task.package_name == name.replace("-", "_")
         assert entries[task.python_wheel_task.entry_point].load() is cli.main
-        assert task.libraries == [Library(whl="dist/*.whl")]
     (artifact,) = BUNDLE.artifacts.values()
     assert artifact.build.endswith("--wheel-dir dist .")
+
+
+@TASK
+def test_a_task_has_the_packages_of_its_job(task: Task) -> None:
+    lists = [Library(requirements=f"${{workspace.file_path}}/conf/{EXTRAS}")]
+    assert task.libraries == [Library(whl="dist/*.whl")] + (lists if task.job in ("train", "score", "evaluate") else [])
+
+
+def test_the_list_of_packages_is_that_of_the_extras() -> None:
+    asked = [Requirement(line) for line in metadata("ptofa-spark").get_all("Requires-Dist", [])]
+    of_extras = [
+        each for each in asked if each.marker and str(each.marker) in ('extra == "train"', 'extra == "report"')
+    ]
+    lines = (ROOT / "conf" / EXTRAS).read_text(encoding="utf-8").splitlines()
+    listed = [Requirement(line) for line in lines if not line.startswith("#")]
+    assert {(each.name, str(each.specifier)) for each in listed} == {
+        (each.name, str(each.specifier)) for each in of_extras
+    }
 
 
 @TASK
@@ -133,7 +153,7 @@ def test_production_has_one_place() -> None:
 def test_every_task_runs_on_the_jobs_cluster() -> None:
     (cluster,) = BUNDLE.job().job_clusters
     assert {task.job_cluster_key for task in TASKS.values()} == {cluster.job_cluster_key}
-    # Spark 4.0, which the package asks for, is Databricks Runtime 17.
+    # The package asks for Spark 4.0 or later. Databricks Runtime 17 has 4.0.
     assert BUNDLE.resolved(cluster.new_cluster.spark_version, {}).startswith("17.")
 
 

@@ -12,7 +12,7 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from email import message_from_string
-from importlib.metadata import packages_distributions
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,6 @@ from packaging.requirements import Requirement
 from scipy.optimize import linear_sum_assignment
 
 from ptofa_spark import __version__
-from tests.faults.cluster import python_without_the_project
 from tests.run_job import JOBS
 
 ROOT = JOBS.parent
@@ -65,11 +64,37 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     )
     shutil.rmtree(source)
     (wheel,) = (folder / "dist").glob("*.whl")
-    python = python_without_the_project(folder / "venv")
+    python = python_with_the_required_packages(folder / "venv", wheel)
     # This environment may have an editable install of the same version, which must stay.
     words = ("install", "--quiet", "--no-deps", "--no-index", "--ignore-installed", str(wheel))
     subprocess.run([sys.executable, "-m", "pip", "--python", str(python), *words], check=True)
     return Installed(folder, wheel, python.parent / "ptofa")
+
+
+def requirements(wheel: Path) -> list[Requirement]:
+    """What the wheel asks for, extras included."""
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        asked = message_from_string(archive.read(metadata).decode()).get_all("Requires-Dist", [])
+    return [Requirement(line) for line in asked]
+
+
+def python_with_the_required_packages(folder: Path, wheel: Path) -> Path:
+    """An interpreter that sees what the wheel asks for without an extra, out of the packages here."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    site = next((folder / "lib").glob("python*/site-packages"))
+    wanted, seen = requirements(wheel), set()
+    while wanted:
+        requirement = wanted.pop()
+        name = normalised(requirement.name)
+        if name in seen or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(name)
+        found = distribution(name)
+        wanted += [Requirement(line) for line in found.requires or []]
+        for top in {file.parts[0] for file in found.files or []} - {"..", "__pycache__"}:
+            (site / top).symlink_to(found.locate_file(top))
+    return folder / "bin" / "python"
 
 
 def campaign(folder: Path, missing_column: str | None = None) -> tuple[str, ...]:
@@ -127,10 +152,8 @@ def test_the_zip_for_py_files_is_the_wheel(installed: Installed) -> None:
 def test_the_wheel_asks_for_every_package_that_it_imports(installed: Installed) -> None:
     """Otherwise it would run here, where other packages bring them, but not in an empty environment."""
     with zipfile.ZipFile(installed.wheel) as wheel:
-        (metadata,) = [name for name in wheel.namelist() if name.endswith("/METADATA")]
-        asked = message_from_string(wheel.read(metadata).decode()).get_all("Requires-Dist", [])
         trees = [ast.parse(wheel.read(name)) for name in wheel.namelist() if name.endswith(".py")]
-    required = {normalised(Requirement(line).name) for line in asked}
+    required = {normalised(requirement.name) for requirement in requirements(installed.wheel)}
     nodes = [node for tree in trees for node in ast.walk(tree)]
     imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
@@ -171,3 +194,32 @@ def test_bad_input_is_one_line(installed: Installed) -> None:
     assert done.stderr.splitlines()[-1] == line
     assert "lacks column(s) demand" in line
     assert not (folder / "allocation").exists()
+
+
+@pytest.mark.parametrize("job", ["audit", "what_if"])
+def test_the_jobs_of_an_allocation_need_no_extra(installed: Installed, job: str) -> None:
+    folder = installed.folder / job
+    _, *words = campaign(folder)
+    inputs = words[:6]
+    assert installed.run("allocate", *words, "--method", "exact").returncode == 0
+    if job == "audit":
+        asked = ("--allocation", f"{folder}/allocation")
+    else:
+        asked = ("--report", f"{folder}/report", "--changes", "cash+10%")
+    done = installed.run(job, *inputs, *asked, *SPARK)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("job", "package", "extra"),
+    [("train", "torch", "train"), ("score", "torch", "train"), ("evaluate", "sklearn", "train"),
+     ("compare_models", "sklearn", "train"), ("simulate_campaign", "torch", "train"),
+     ("run_pipeline", "sklearn", "train")],
+)  # fmt: skip
+def test_a_job_that_lacks_a_package_names_its_extra(installed: Installed, job: str, package: str, extra: str) -> None:
+    assert installed.run(job, "--help").returncode == 0
+    done = installed.run(job, "--warehouse", str(installed.folder / "nowhere"))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: the package {package} is not installed, which this job needs: pip install 'ptofa-spark[{extra}]'\n"
+    )

@@ -23,6 +23,7 @@ import pandas as pd
 import pyarrow as pa
 import yaml
 from pyarrow import feather
+from pyspark.sql import functions as F
 
 USERS = 1_200
 FUNDS = 6
@@ -182,11 +183,17 @@ def _module(path: Path) -> Any:
 def export_tables(spark: Any) -> None:
     """Each Delta table below the working directory as one Arrow file, its rows sorted by the columns that tell them."""
     for log in sorted(Path().rglob("_delta_log")):
-        frame = spark.read.format("delta").load(str(log.parent.absolute()))
+        frame = _without_maps(spark.read.format("delta").load(str(log.parent.absolute())))
         rows = pa.Table.from_pandas(frame.toPandas(), preserve_index=False)
         target = Path("tables") / log.parent.with_suffix(".arrow")
         target.parent.mkdir(parents=True, exist_ok=True)
         feather.write_feather(_sorted(rows), str(target))
+
+
+def _without_maps(frame: Any) -> Any:
+    """The rows with each map as its entries, sorted by key: a map has no order."""
+    maps = [name for name, kind in frame.dtypes if kind.startswith("map<")]
+    return frame.withColumns({name: F.array_sort(F.map_entries(F.col(f"`{name}`"))) for name in maps})
 
 
 def _sorted(rows: pa.Table) -> pa.Table:

@@ -61,6 +61,12 @@ def test_each_difference_is_named_by_its_place(folders: tuple[Path, Path]) -> No
     ]
 
 
+def test_a_file_may_be_left_out(folders: tuple[Path, Path]) -> None:
+    (folders[1] / "ha" / "allocation.json").write_text("{}")
+    assert differences(*folders) != []
+    assert differences(*folders, without=frozenset({"allocation.json"})) == []
+
+
 def test_a_missing_row_is_named(folders: tuple[Path, Path]) -> None:
     before, now = folders
     table = feather.read_table(before / "tables" / "ha.arrow")
@@ -93,6 +99,12 @@ def test_the_runs_cover_every_combination(tmp_path: Path) -> None:
 def test_a_base_that_is_no_commit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert same.main(["nowhere"]) == 2
     assert capsys.readouterr().err == ("error: 'nowhere' is no commit of this repository: make same BASE=<commit>\n")
+
+
+@pytest.mark.parametrize("words", [[], ["HEAD", "--python=python3"]])
+def test_a_commit_or_a_stack_is_asked_for(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert same.main(words) == 2
+    assert capsys.readouterr().err.startswith("error: name a commit or a stack: ")
 
 
 def test_a_proof_needs_at_least_one_run(capsys: pytest.CaptureFixture[str]) -> None:
