@@ -14,7 +14,7 @@ import numpy as np
 from pyarrow import parquet as pq
 
 from ptofa_spark.feed.files import Files, open_files, path_of
-from ptofa_spark.feed.row_groups import WHOLE, Array, RowGroupReader, RowGroupTransform, Shard
+from ptofa_spark.feed.row_groups import WHOLE, Array, RowGroupReader, RowGroupTransform, Shard, has_rows
 
 _READ_AHEAD = 4
 
@@ -83,7 +83,7 @@ def _row_groups(opened: Files, path: str) -> int:
 
 def _not_empty(group: Future[dict[str, Array]]) -> Iterator[dict[str, Array]]:
     arrays = group.result()
-    if len(next(iter(arrays.values()))):
+    if has_rows(arrays):
         yield arrays
 
 

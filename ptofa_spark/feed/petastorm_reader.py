@@ -8,7 +8,7 @@ from functools import partial
 
 from ptofa_spark.feed.adapter.petastorm import NoDataAvailableError, Reader, TransformSpec, make_batch_reader
 from ptofa_spark.feed.files import open_files
-from ptofa_spark.feed.row_groups import WHOLE, Array, RowGroupReader, RowGroupTransform, Shard
+from ptofa_spark.feed.row_groups import WHOLE, Array, RowGroupReader, RowGroupTransform, Shard, has_rows
 
 
 def read_row_groups(
@@ -44,7 +44,7 @@ def read_row_groups(
         return
     try:
         for arrays in _every_group(reader):
-            if len(next(iter(arrays.values()))):
+            if has_rows(arrays):
                 yield arrays
     finally:
         # Not `with reader`, whose exit prints a line to standard output.

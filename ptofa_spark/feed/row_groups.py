@@ -37,6 +37,11 @@ class RowGroupTransform:
     outputs: dict[str, type[np.generic]]
 
 
+def has_rows(group: dict[str, Array]) -> bool:
+    """Whether a transformed row group has rows."""
+    return len(next(iter(group.values()))) > 0
+
+
 class ReadRowGroups(Protocol):
     """Reads row groups; a second thread reads a few of them ahead."""
 

@@ -43,14 +43,11 @@ def _removed_modules() -> Iterator[None]:
     namenode = ModuleType("petastorm.hdfs.namenode")
     namenode.HdfsNamenodeResolver = namenode.HdfsConnector = object  # type: ignore[attr-defined]
     sys.modules[namenode.__name__] = namenode
-    before = sys.modules.get(filesystem.__name__)
     sys.modules[filesystem.__name__] = filesystem
     try:
         yield
     finally:
         del sys.modules[filesystem.__name__]
-        if before is not None:
-            sys.modules[filesystem.__name__] = before
 
 
 require_version(version("petastorm"))

@@ -2,7 +2,7 @@
 
 Petastorm 0.13.1 reads through pyarrow's legacy datasets, which pyarrow 15 removed. NumPy 2 renamed two of the types
 that it uses. `make_batch_reader`, called with a list of Parquet files and an open file system, needs little of both.
-The stand-ins are the same on every pyarrow from 14 on.
+The stand-ins are the same on every pyarrow that setup.py admits.
 """
 
 from __future__ import annotations
