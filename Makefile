@@ -30,7 +30,7 @@ $(if $(wildcard $(LOCK)),,$(error no stack is named $(STACK): choose from $(STAC
 # The name depends on the content of the locks: only changed locks install the packages again.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
-.PHONY: help install demo clean test test-long coverage lint format settings same docs bench bench-full bench-allocate \
+.PHONY: help install demo clean test check test-long coverage lint format settings same docs bench bench-full bench-allocate \
   bench-features bench-train bench-score bench-pipeline package audit lock check-machine
 
 help: ## print this help
@@ -53,6 +53,10 @@ clean: ## remove what jobs, tests and builds wrote; keep .venv
 
 test: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests, or some (TESTS=path, WORKERS=1), on a STACK: databricks-17.3, databricks-18
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=10 $(TESTS)
+
+check: $(INSTALLED) ## run what an edit needs: lint, types, direction of imports, the tests without Spark; one minute
+	@$(MAKE) --no-print-directory lint
+	@$(PY) -m pytest -n $(WORKERS) -m kernel tests
 
 test-long: check-machine $(INSTALLED) $(ARCHIVE) ## run the long tests: many faults, mutated input, a cluster; hours
 	@$(PY) -m pytest -n $(WORKERS) -m long $(TESTS)

@@ -20,6 +20,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ.setdefault("SPARK_SUBMIT_OPTS", java_options())
 
 
+# In these rooms a test without a session starts no process and trains no model.
+ROOMS = ("allocation", "evaluation", "features", "files", "ingest", "reproducible", "scoring", "simulator", "tables")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that need no Spark, for `make check`."""
+    for item in items:
+        room = item.path.relative_to(item.config.rootpath).parts[1]
+        if room in ROOMS and "spark" not in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.kernel)
+
+
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     with pytest.MonkeyPatch.context() as patch:

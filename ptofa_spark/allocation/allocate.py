@@ -9,22 +9,24 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark import StorageLevel
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
-from ptofa_spark.allocation.certificate.audit import Audit, audit
+from ptofa_spark.allocation.certificate.audit import DRIVER_EXPOSURES, Audit, audit
 from ptofa_spark.allocation.certificate.bound import Certificate
 from ptofa_spark.allocation.certificate.summary import AllocationSummary, FundSummary, MarkedSummary
 from ptofa_spark.allocation.methods import all_files, certificate, method_of, solve
 from ptofa_spark.allocation.plan.method import Asked, Solved
-from ptofa_spark.allocation.plan.plan import allocation, plan_of
+from ptofa_spark.allocation.plan.plan import AllocationPlan, allocation, allocation_on_driver, plan_of
 from ptofa_spark.allocation.problem.demand_modes import Campaign
 from ptofa_spark.allocation.problem.feasibility import apply_demand_mode, require_feasible
 from ptofa_spark.allocation.problem.problem import AllocationProblem
 from ptofa_spark.allocation.scores.account import inputs_used, require_scored
 from ptofa_spark.allocation.scores.marked_pairs import MarkedScores, marked_scores
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
-from ptofa_spark.allocation.scores.score_table import SparkScoreTable, fits_on_driver
+from ptofa_spark.allocation.scores.score_rows import ScoreRows, score_rows
+from ptofa_spark.allocation.scores.score_table import DriverScoreTable, SparkScoreTable, score_table_of
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.running import progress
 from ptofa_spark.running.whole_file import write_whole
@@ -51,8 +53,9 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         with seconds.of("read"):
             campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
             claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}", ALLOCATION)
-            given, read = read_scores(tables, settings.scores, campaign, funds)
+            table, read = read_scores(tables, settings.scores, campaign, funds)
             exposures = tables.read(log, EXPOSURES) if log else None
+            given = score_rows(table, read.users, len(funds), settings.driver_users)
             marked = marked_scores(given, funds, settings.max_classes, settings.marked_pairs)
             scores, profile = marked.scores, marked.profile
             if not settings.allow_unscored:
@@ -61,33 +64,51 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             problem = apply_demand_mode(as_asked, settings.report)
             if method.keeps_every_demand(settings):
                 require_feasible(problem, settings.report)
-            score_table = SparkScoreTable(scores, problem.funds.risk_levels, problem.classes)
-            near = score_table.on_driver() if fits_on_driver(problem, settings.driver_users) else score_table
-            asked = Asked(problem, near, profile.largest, settings, exposures, marked.marks)
+            score_table = score_table_of(scores, problem.funds.risk_levels, problem.classes)
+            asked = Asked(problem, score_table, profile.largest, settings, exposures, marked.marks)
         with seconds.of("solve"):
             solved = solve(asked)
         with seconds.of("certify"):
             bound = certificate(asked, solved)
-        rows = allocation(plan_of(problem, solved.steps, solved.clip), score_table).persist(StorageLevel.DISK_ONLY)
+        plan = plan_of(problem, solved.steps, solved.clip)
+        rows, held = _rows(spark, plan, problem, scores, score_table)
         try:
             with seconds.of("audit"):
                 ordinary = math.inf if marked.all_marks is None else marked.all_marks.ordinary_largest
-                audited = audit(rows, scores, problem.funds, problem.bounds, problem.users, ordinary)
+                of_scores = scores.frame if held is None else scores.held
+                audited = audit(
+                    rows if held is None else held, of_scores, problem.funds, problem.bounds, problem.users, ordinary
+                )
                 _require_promises(audited, problem, settings)
             with seconds.of("write"):
                 write_table(rows, settings.output, kind="allocation", replace_where=claimed, built_from=tables.versions)
         finally:
             rows.unpersist()
-            given.unpersist()
+            table.unpersist()
         report.counts.update(users=audited.users, served=audited.users_served, objective=round(audited.objective, 2))
     summary = _summary(problem, settings, solved, bound, audited, marked, seconds.by_step)
     used = inputs_used(read, funds, profile.classes, profile.scored, marked.not_eligible)
     summary = replace(summary, inputs=used)
-    plan_of(problem, solved.steps, solved.clip).write(settings.report)
+    plan.write(settings.report)
     for name in all_files():
         _leave(Path(settings.report) / name, solved.files.get(name))
     summary.write(settings.report)
     return summary
+
+
+def _rows(
+    spark: SparkSession,
+    plan: AllocationPlan,
+    problem: AllocationProblem,
+    scores: ScoreRows,
+    score_table: SparkScoreTable | DriverScoreTable,
+) -> tuple[DataFrame, pa.Table | None]:
+    """The allocation, and the same rows on the driver if they are few."""
+    if isinstance(score_table, DriverScoreTable) and problem.slots <= DRIVER_EXPOSURES:
+        held = allocation_on_driver(plan, score_table)
+        return spark.createDataFrame(held, ALLOCATION), held
+    everyone = SparkScoreTable(scores.frame, problem.funds.risk_levels, problem.classes)
+    return allocation(plan, everyone).persist(StorageLevel.DISK_ONLY), None
 
 
 def _leave(path: Path, content: str | None) -> None:

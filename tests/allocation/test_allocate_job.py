@@ -16,6 +16,7 @@ from ptofa_spark.allocation.certificate.summary import Violations
 from ptofa_spark.allocation.methods import all_steps
 from ptofa_spark.allocation.plan.plan import AllocationPlan, allocation
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
+from ptofa_spark.allocation.scores.score_rows import ScoreRows
 from ptofa_spark.allocation.scores.score_table import SparkScoreTable
 from ptofa_spark.allocation.scores.user_classes import profile
 from ptofa_spark.allocation.settings import AllocateSettings
@@ -66,7 +67,7 @@ def test_spark_and_driver_give_the_same_bits(campaign: Campaign) -> None:
     tables, plans = [], []
     for partitions, driver_users in ((3, 0), (7, 0), (1, 1_000)):
         campaign.write(partitions=partitions)
-        allocate(campaign.spark, AllocateSettings(**campaign.arguments(driver_users=driver_users)))
+        allocate(campaign.spark, AllocateSettings(**campaign.arguments(driver_users=driver_users, max_sweep_rows=150)))
         tables.append(campaign.allocation().toPandas().sort_values(["user_id", "slot"]).reset_index(drop=True))
         plans.append((campaign.root / "report" / "plan.json").read_text())
     assert plans[0] == plans[1] == plans[2]
@@ -75,12 +76,12 @@ def test_spark_and_driver_give_the_same_bits(campaign: Campaign) -> None:
 
 
 def test_the_saved_plan_replays_to_the_same_table(campaign: Campaign) -> None:
-    allocate(campaign.spark, AllocateSettings(**campaign.arguments(driver_users=0)))
+    allocate(campaign.spark, AllocateSettings(**campaign.arguments(driver_users=0, max_sweep_rows=200)))
     plan = AllocationPlan.read(str(campaign.root / "report"), all_steps())
     tables = PinnedTables(campaign.spark)
     name, funds = read_campaign_funds(tables, *(str(campaign.root / t) for t in ("funds", "demands")), None)
     scores, _ = read_scores(tables, str(campaign.root / "pairs"), name, funds)
-    score_table = SparkScoreTable(scores, funds.risk_levels, profile(scores, funds, 100).classes)
+    score_table = SparkScoreTable(scores, funds.risk_levels, profile(ScoreRows(scores), funds, 100).classes)
     assert_same_table(allocation(plan, score_table), campaign.allocation())
 
 
@@ -142,7 +143,8 @@ def test_every_method_reports_its_true_gap(spark: SparkSession, tmp_path: Path) 
 
 def test_manual_serves_the_funds_in_the_given_order(campaign: Campaign) -> None:
     order = [campaign.ids[f] for f in (4, 0, 7, 1, 2, 3, 5, 6)]
-    settings = AllocateSettings(**campaign.arguments(method="manual", priority=",".join(order), driver_users=0))
+    wanted = campaign.arguments(method="manual", priority=",".join(order), driver_users=0, max_sweep_rows=200)
+    settings = AllocateSettings(**wanted)
     summary = allocate(campaign.spark, settings)
     rows = campaign.allocation().toPandas()
     assert set(zip(rows["user_id"], rows["fund_id"], strict=True)) == manual_by_loop(campaign, order)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
@@ -80,8 +81,8 @@ def test_each_fault_of_an_allocation_is_named(
     allocated: tuple[Campaign, pd.DataFrame], how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     campaign, rows = allocated
-    spoiled = campaign.spark.createDataFrame(spoil(rows.copy(), campaign, how))
-    spoiled.repartition(3).write.format("delta").save(str(tmp_path / "spoiled"))
+    (tmp_path / "spoiled").mkdir()
+    spoil(rows.copy(), campaign, how).to_parquet(tmp_path / "spoiled" / "rows.parquet", index=False)
     code, line = audited(campaign, tmp_path / "spoiled", capsys)
     assert code == 2
     for part in SEEN[how]:
@@ -90,16 +91,24 @@ def test_each_fault_of_an_allocation_is_named(
     assert len(said.split(", ")) == len(", ".join(SEEN[how]).split(", "))
 
 
-def test_the_audit_does_not_depend_on_its_buckets(allocated: tuple[Campaign, pd.DataFrame], tmp_path: Path) -> None:
-    """One run has many more buckets than users: some buckets hold no score or no row."""
+def test_the_audit_does_not_depend_on_its_buckets_nor_on_where_it_counts(
+    allocated: tuple[Campaign, pd.DataFrame],
+) -> None:
+    """One run has many more buckets than users: some buckets hold no score or no row. Another is the driver's."""
     campaign, rows = allocated
     places = (str(campaign.root / name) for name in ("funds", "demands"))
     name, funds = read_campaign_funds(PinnedTables(campaign.spark), *places, None)
     scores, _ = read_scores(PinnedTables(campaign.spark), str(campaign.root / "pairs"), name, funds)
+    held, bounds = scores.toArrow(), exact(funds.demand, 2)
+    for how in SEEN:
+        rows_of = spoil(rows.copy(), campaign, how)
+        in_spark = audit(campaign.spark.createDataFrame(rows_of), scores, funds, bounds, 1, 5.0)
+        assert audit(pa.Table.from_pandas(rows_of), held, funds, bounds, 1, 5.0) == in_spark
+        assert in_spark.broken(bounds, funds.ids)
     spoiled = campaign.spark.createDataFrame(spoil(rows.copy(), campaign, "a user without a score"))
-    bounds = exact(funds.demand, 2)
     found = [audit(spoiled, scores, funds, bounds, about_users=about) for about in (1, 9_000_000)]
     assert found[0] == found[1]
     assert (found[0].wrong_rows, found[0].violations.c1, found[0].violations.c3) == (1, 1, 1)
-    nothing = audit(spoiled.limit(0), scores, funds, bounds, about_users=300)
-    assert (nothing.users, nothing.users_served, nothing.exposures, nothing.violations.c2) == (300, 0, 0, 600)
+    for none, table in ((spoiled.limit(0), scores), (spoiled.limit(0).toArrow(), held)):
+        nothing = audit(none, table, funds, bounds, about_users=300)
+        assert (nothing.users, nothing.users_served, nothing.exposures, nothing.violations.c2) == (300, 0, 0, 600)

@@ -12,8 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ptofa_spark.allocation.problem.problem import Funds
 from ptofa_spark.allocation.scores.account import ScoresRead, inputs_used, require_scored
-from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores, users_by_fund
-from ptofa_spark.allocation.scores.user_classes import profile
+from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
+from ptofa_spark.allocation.scores.score_rows import ScoreRows
+from ptofa_spark.allocation.scores.user_classes import profile, sizes_of
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES, DEMANDS, FUNDS
 from ptofa_spark.tables.delta.pinned import PinnedTables
@@ -49,8 +50,7 @@ def test_compact_scores_are_read_in_the_order_of_the_demands(spark: SparkSession
     assert [tuple(row) for row in rows] == [(1, 3, [None, None]), (2, 3, [0.5, None])]
     assert (read.rows, read.of_other_campaigns, read.pairs) == (3, 1, 4)
     assert (read.pairs_without_demand, read.without_demand) == (2, {"a": 2})
-    users, scored = users_by_fund(scores, asked)
-    assert (users, scored.tolist()) == (2, [1, 0])
+    assert (read.users, sizes_of(ScoreRows(scores), asked)[1].tolist()) == (2, [1, 0])
     with pytest.raises(TableError, match=r"has no campaign 'autumn'; the campaigns there are 'c', 'other': name it"):
         read_scores(PinnedTables(spark), place, "autumn", asked)
 
@@ -81,7 +81,7 @@ def test_only_the_campaigns_rows_of_long_scores_count(spark: SparkSession, tmp_p
     assert [tuple(row) for row in rows] == [(1, 3, [1.0, None]), (2, 3, [None, 0.5])]
     assert (read.rows, read.of_other_campaigns, read.pairs) == (7, 3, 4)
     assert (read.pairs_without_demand, read.without_demand) == (1, {"z": 1})
-    found = profile(scores, TWO, 10)
+    found = profile(ScoreRows(scores), TWO, 10)
     assert found.scored.tolist() == [1, 1]
     used = inputs_used(read, TWO, found.classes, found.scored, 0)
     assert (used.users, used.users_used, used.pairs_used, used.pairs_without_score) == (2, 2, 2, 1)
@@ -105,7 +105,7 @@ def test_a_campaign_that_is_not_certain_is_refused(spark: SparkSession, tmp_path
 
 
 def a_read(**without_demand: int) -> ScoresRead:
-    return ScoresRead("scores", 9, 0, 9, sum(without_demand.values()), without_demand)
+    return ScoresRead("scores", 3, 9, 0, 9, sum(without_demand.values()), without_demand)
 
 
 def funds_of(demand: list[int], others: tuple[str, ...] = ()) -> Funds:

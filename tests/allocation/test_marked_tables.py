@@ -18,6 +18,7 @@ from ptofa_spark.allocation.plan.plan import AllocationPlan, allocation
 from ptofa_spark.allocation.plan.steps import replay
 from ptofa_spark.allocation.scores.marks import find_marks
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
+from ptofa_spark.allocation.scores.score_rows import ScoreRows
 from ptofa_spark.allocation.scores.score_table import DriverScoreTable, SparkScoreTable
 from ptofa_spark.allocation.scores.spectrum import spectrum
 from ptofa_spark.allocation.scores.user_classes import profile
@@ -63,7 +64,7 @@ def test_marked_pairs_are_left_out(spark: SparkSession, tmp_path: Path, capsys: 
     tables = PinnedTables(spark)
     name, funds = read_campaign_funds(tables, *(str(tmp_path / table) for table in ("funds", "demands")), None)
     scores, _ = read_scores(tables, str(tmp_path / "pairs"), name, funds)
-    found = profile(scores, funds, 1_000)
+    found = profile(ScoreRows(scores), funds, 1_000)
     truth = spectrum(instance.expected_revenue)
     for each in ("bins", "pairs", "least", "most"):
         np.testing.assert_array_equal(getattr(found.spectrum, each), getattr(truth, each))

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from ptofa_spark.allocation.scores.account import require_scored
 from ptofa_spark.allocation.scores.marked_pairs import marked_scores
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
+from ptofa_spark.allocation.scores.score_rows import score_rows
 from ptofa_spark.errors import UserError
 from ptofa_spark.tables.delta.pinned import PinnedTables
 from tests.fuzz.exports.every_kind import KINDS
@@ -32,9 +33,9 @@ def result(spark: SparkSession, export: Export, root: Path) -> Any:
         campaign, funds = read_campaign_funds(tables, places["funds"], places["demands"], None)
         given, read = read_scores(tables, places["scores"], campaign, funds)
         try:
-            marked = marked_scores(given, funds, 1_000, "not-eligible")
+            marked = marked_scores(score_rows(given, read.users, len(funds), 1_000), funds, 1_000, "not-eligible")
             require_scored(read, funds, marked.profile.scored)
-            rows = marked.scores.orderBy("user_id").collect()
+            rows = marked.scores.frame.orderBy("user_id").collect()
         finally:
             given.unpersist()
     except UserError as error:

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
+from ptofa_spark.allocation.scores.score_rows import ScoreRows
 from ptofa_spark.allocation.scores.user_classes import profile
 from ptofa_spark.errors import UserError
 from ptofa_spark.features.facts.raw import read_raw
@@ -107,7 +108,7 @@ def read_step(spark: SparkSession, step: str, root: Path, rng: np.random.Generat
         tables = PinnedTables(spark)
         asked, funds = read_campaign_funds(tables, str(root / "funds"), str(root / "demands"), None)
         scores, _ = read_scores(tables, str(root / "pairs"), asked, funds)
-        assert profile(scores, funds, 100).classes.users.sum() > 0
+        assert profile(ScoreRows(scores), funds, 100).classes.users.sum() > 0
     else:
         schema = {
             "train": EXAMPLES, "score": USER_FEATURES, "funds": FUND_FEATURES, "evaluate": TRUTH, "audit": ALLOCATION,

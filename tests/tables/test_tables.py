@@ -236,7 +236,7 @@ def test_only_a_write_of_the_same_rows_is_a_conflict(
     with monkeypatch.context() as another_run:
         another_run.setattr(commits, "RUN_ID", "another")
         write_table(other, place, replace_where="campaign_id = 'autumn'")
-    require_unwritten(spark, claimed)
+    before = require_unwritten(spark, claimed)
     spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", "nightly job")
     try:
         table.delete("campaign_id = 'spring'")
@@ -244,8 +244,20 @@ def test_only_a_write_of_the_same_rows_is_a_conflict(
         spark.conf.unset("spark.databricks.delta.commitInfo.userMetadata")
     with pytest.raises(TableError, match="another run wrote the rows"):
         require_unwritten(spark, claimed)
+    write_table(spark.createDataFrame(ROWS, DEMANDS), place, replace_where=claimed.rows)
     with pytest.raises(TableError, match="at the same moment"):
-        require_alone(spark, claimed)
+        require_alone(spark, claimed, before)
+
+
+def test_a_version_is_that_of_the_newest_commit(spark: SparkSession, tmp_path: Path) -> None:
+    """A version is read without a Spark job where Delta's classes are as expected, and by the history elsewhere."""
+    place = str(tmp_path / "demands")
+    for version in range(3):
+        write_table(spark.createDataFrame(ROWS, DEMANDS), place)
+        jobs = len(spark.sparkContext.statusTracker().getJobIdsForGroup())
+        assert delta_version(spark, place) == TableVersion(place, version)
+        assert len(spark.sparkContext.statusTracker().getJobIdsForGroup()) == jobs
+        assert DeltaTable.forPath(spark, place).history(1).collect()[0]["version"] == version
 
 
 def test_a_view_of_the_catalog_has_no_version(spark: SparkSession) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,10 @@ from pyspark.sql import functions as F
 from ptofa_spark.allocation.certificate.summary import Violations
 from ptofa_spark.allocation.problem.problem import Bounds, Funds
 from ptofa_spark.arrays import Floats, Ints
-from ptofa_spark.reproducible.exact_sums import grid_exponents, sum_on_grid
+from ptofa_spark.reproducible.exact_sums import grid_exponents, on_grid, sum_on_grid
+
+# Rows of an allocation that the driver may hold: some MB.
+DRIVER_EXPOSURES = 100_000
 
 _COUNTS = ("users", "served", "ineligible", "wrong", "doubled")
 # A few MB of both tables, which is what a task holds at once.
@@ -76,8 +80,8 @@ class Audit:
 
 
 def audit(
-    allocation: DataFrame,
-    scores: DataFrame,
+    allocation: DataFrame | pa.Table,
+    scores: DataFrame | pa.Table,
     funds: Funds,
     bounds: Bounds,
     about_users: int,
@@ -86,17 +90,21 @@ def audit(
     """Holds an allocation against the scores it was made from: C1, C2, C3 and eq. 1 (paper, section 2), recounted.
 
     Args:
-        allocation: ALLOCATION rows of one campaign.
-        scores: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`.
+        allocation: ALLOCATION rows of one campaign, as a DataFrame, or on the driver.
+        scores: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`, where allocation is.
         funds: the campaign's funds.
         bounds: what C1 and C2 ask for.
         about_users: how many users there are, roughly: it decides how the work is cut up, and nothing else.
         ordinary_largest: money; rows of a larger |E| are marked pairs, and are added up apart.
     """
-    parts = _by_user(allocation, scores, funds, bounds.slots_high, about_users // _USERS_A_BUCKET + 1)
-    row = parts.agg(*[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in _COUNTS]).first()
-    assert row is not None  # an aggregate without groups is one row
-    per_fund, ordinary, marked, rows_marked = _by_fund(allocation, ordinary_largest)
+    if isinstance(allocation, DataFrame):
+        parts = _by_user(allocation, scores, funds, bounds.slots_high, about_users // _USERS_A_BUCKET + 1)
+        total = parts.agg(*[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in _COUNTS]).collect()[0]
+        row = {name: int(total[name]) for name in _COUNTS}
+        per_fund, ordinary, marked, rows_marked = _by_fund(_SparkTally(allocation, ordinary_largest))
+    else:
+        row = dict(zip(_COUNTS, _counts(scores, allocation, funds, bounds.slots_high), strict=True))
+        per_fund, ordinary, marked, rows_marked = _by_fund(_DriverTally(allocation, ordinary_largest))
     demand = dict(zip(funds.ids, bounds.demand_high.tolist(), strict=True))
     delivered = {fund: line.delivered for fund, line in per_fund.items()}
     off_demand = sum(abs(delivered.get(fund, 0) - demand.get(fund, 0)) for fund in demand.keys() | delivered.keys())
@@ -116,26 +124,31 @@ def audit(
 
 def _by_user(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int, buckets: int) -> DataFrame:
     """Counts of _COUNTS, a row per bucket of users: a hash of the user partitions both tables."""
-    ids, levels = pa.array(funds.ids, pa.string()), funds.risk_levels
 
     def counts(scored: pa.Table, held: pa.Table) -> pa.Table:
-        counts = _count(
-            scored["user_id"].to_numpy(),
-            scored["risk_tolerance"].to_numpy(),
-            scored["expected_revenue"].combine_chunks().flatten().to_numpy(zero_copy_only=False),
-            levels,
-            k,
-            held["user_id"].to_numpy(),
-            held["slot"].to_numpy(),
-            pc.fill_null(pc.index_in(held["fund_id"], ids), -1).to_numpy(),
-            held["expected_revenue"].to_numpy(),
-        )
-        return pa.table({name: pa.array([count], pa.int64()) for name, count in zip(_COUNTS, counts, strict=True)})
+        found = _counts(scored, held, funds, k)
+        return pa.table({name: pa.array([count], pa.int64()) for name, count in zip(_COUNTS, found, strict=True)})
 
     bucket = F.pmod(F.xxhash64("user_id"), F.lit(buckets)).alias("bucket")
     left = scores.select(bucket, "user_id", "risk_tolerance", "expected_revenue").groupBy("bucket")
     right = allocation.select(bucket, "user_id", "slot", "fund_id", "expected_revenue").groupBy("bucket")
     return left.cogroup(right).applyInArrow(counts, ", ".join(f"{name} bigint" for name in _COUNTS))
+
+
+def _counts(scored: pa.Table, held: pa.Table, funds: Funds, k: int) -> tuple[int, ...]:
+    """The counts of _COUNTS, of all rows of some users."""
+    ids = pa.array(funds.ids, pa.string())
+    return _count(
+        scored["user_id"].to_numpy(),
+        scored["risk_tolerance"].to_numpy(),
+        scored["expected_revenue"].combine_chunks().flatten().to_numpy(zero_copy_only=False),
+        funds.risk_levels,
+        k,
+        held["user_id"].to_numpy(),
+        held["slot"].to_numpy(),
+        pc.fill_null(pc.index_in(held["fund_id"], ids), -1).to_numpy(),
+        held["expected_revenue"].to_numpy(),
+    )
 
 
 def _count(
@@ -180,39 +193,83 @@ def _repeats(user: Ints, of: Ints) -> int:
     return int(((np.diff(user[order]) == 0) & (np.diff(of[order]) == 0)).sum())
 
 
-def _by_fund(
-    allocation: DataFrame, ordinary_largest: float
-) -> tuple[dict[str, FundAudit], list[float], list[float], int]:
-    """Sums that are exact in any order, so that the objective does not depend on the partitioning.
+class _Tally(Protocol):
+    """The rows' money by fund, in two parts: ordinary pairs, and marked pairs, which the ordinary are lost beside.
 
-    A row of NaN or infinite revenue adds nothing: it is one of the wrong rows. Marked pairs are added up apart, on a
-    grid of their own, which the ordinary ones would be lost on.
+    A row of NaN or infinite revenue adds nothing: it is one of the wrong rows.
+    """
+
+    def sizes(self) -> list[tuple[str, int, int, list[float]]]:
+        """Of each fund: its id, its rows, those that are marked, the largest |E| of each part, money."""
+
+    def units(self, grids: Sequence[int]) -> dict[str, list[int]]:
+        """Of each fund: the sum of each part on its grid."""
+
+
+class _SparkTally:
+    """See `_Tally`."""
+
+    def __init__(self, allocation: DataFrame, ordinary_largest: float) -> None:
+        expected_revenue = F.col("expected_revenue")
+        expected_revenue = F.when(F.abs(expected_revenue) < math.inf, expected_revenue).otherwise(0.0)
+        self._is_marked = F.abs(expected_revenue) > ordinary_largest
+        self._parts = [
+            F.when(~self._is_marked, expected_revenue).otherwise(0.0),
+            F.when(self._is_marked, expected_revenue).otherwise(0.0),
+        ]
+        self._by_fund = allocation.groupBy("fund_id")
+
+    def sizes(self) -> list[tuple[str, int, int, list[float]]]:
+        rows = self._by_fund.agg(
+            F.count("*").alias("delivered"),
+            F.sum(self._is_marked.cast("bigint")).alias("marked"),
+            F.array(*[F.max(F.abs(part)) for part in self._parts]).alias("largest"),
+        ).collect()
+        return [(row["fund_id"], row["delivered"], row["marked"], row["largest"]) for row in rows]
+
+    def units(self, grids: Sequence[int]) -> dict[str, list[int]]:
+        sums = [sum_on_grid(part, grid) for part, grid in zip(self._parts, grids, strict=True)]
+        return {row["fund_id"]: row["units"] for row in self._by_fund.agg(F.array(*sums).alias("units")).collect()}
+
+
+class _DriverTally:
+    """See `_Tally`; of few rows."""
+
+    def __init__(self, allocation: pa.Table, ordinary_largest: float) -> None:
+        fund_id = allocation["fund_id"].combine_chunks().dictionary_encode()
+        self._funds, self._fund = fund_id.dictionary.to_pylist(), fund_id.indices.to_numpy()
+        expected_revenue = allocation["expected_revenue"].to_numpy()
+        expected_revenue = np.where(np.abs(expected_revenue) < math.inf, expected_revenue, 0.0)
+        self._is_marked = np.abs(expected_revenue) > ordinary_largest
+        self._parts = np.stack([np.where(self._is_marked, 0.0, expected_revenue), expected_revenue * self._is_marked])
+
+    def sizes(self) -> list[tuple[str, int, int, list[float]]]:
+        of_fund = [self._fund == number for number in range(len(self._funds))]
+        return [
+            (fund, int(own.sum()), int(self._is_marked[own].sum()), np.abs(self._parts[:, own]).max(axis=1).tolist())
+            for fund, own in zip(self._funds, of_fund, strict=True)
+        ]
+
+    def units(self, grids: Sequence[int]) -> dict[str, list[int]]:
+        units = on_grid(self._parts, np.array(grids)[:, None])
+        return {fund: units[:, self._fund == number].sum(axis=1).tolist() for number, fund in enumerate(self._funds)}
+
+
+def _by_fund(tally: _Tally) -> tuple[dict[str, FundAudit], list[float], list[float], int]:
+    """Sums that are exact in any order, so that the objective does not depend on the partitioning.
 
     Returns:
         What each fund got; the funds' ordinary money, and their money of marked pairs; rows of marked pairs.
     """
-    expected_revenue = F.col("expected_revenue")
-    expected_revenue = F.when(F.abs(expected_revenue) < math.inf, expected_revenue).otherwise(0.0)
-    is_marked = F.abs(expected_revenue) > ordinary_largest
-    parts = [F.when(~is_marked, expected_revenue).otherwise(0.0), F.when(is_marked, expected_revenue).otherwise(0.0)]
-    by_fund = allocation.groupBy("fund_id")
-    sizes = by_fund.agg(
-        F.count("*").alias("delivered"),
-        F.sum(is_marked.cast("bigint")).alias("marked"),
-        *[F.max(F.abs(part)).alias(f"largest_{place}") for place, part in enumerate(parts)],
-    ).collect()
+    sizes = tally.sizes()
     if not sizes:
         return {}, [], [], 0
-    rows = max(line["delivered"] for line in sizes)
-    largest = np.array([max(line[f"largest_{place}"] for line in sizes) for place in range(len(parts))])
-    grids = [int(grid) for grid in grid_exponents(largest, rows)]
-    units = [
-        sum_on_grid(part, grid).alias(f"units_{at}") for at, (part, grid) in enumerate(zip(parts, grids, strict=True))
-    ]
-    sums = by_fund.agg(*units).collect()
+    rows = max(delivered for _, delivered, _, _ in sizes)
+    grids = [int(grid) for grid in grid_exponents(np.array([largest for *_, largest in sizes]).max(axis=0), rows)]
+    units = tally.units(grids)
     money = {
-        line["fund_id"]: [math.ldexp(line[f"units_{at}"], -grid) for at, grid in enumerate(grids)] for line in sums
+        fund: [math.ldexp(count, -grid) for count, grid in zip(units[fund], grids, strict=True)] for fund, *_ in sizes
     }
-    ordinary, marked = ([money[line["fund_id"]][at] for line in sizes] for at in range(len(parts)))
-    funds = {line["fund_id"]: FundAudit(line["delivered"], math.fsum(money[line["fund_id"]])) for line in sizes}
-    return funds, ordinary, marked, sum(line["marked"] for line in sizes)
+    ordinary, marked = ([money[fund][part] for fund, *_ in sizes] for part in range(len(grids)))
+    funds = {fund: FundAudit(delivered, math.fsum(money[fund])) for fund, delivered, _, _ in sizes}
+    return funds, ordinary, marked, sum(count for _, _, count, _ in sizes)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 
-from pyspark.sql import SparkSession
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from ptofa_spark.allocation.certificate.audit import Audit, audit
+from ptofa_spark.allocation.certificate.audit import DRIVER_EXPOSURES, Audit, audit
 from ptofa_spark.allocation.problem.demand_modes import bounds_of
 from ptofa_spark.allocation.scores.account import require_scored
 from ptofa_spark.allocation.scores.marked_pairs import audited_scores
-from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores, users_by_fund
+from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
+from ptofa_spark.allocation.scores.score_rows import score_rows
 from ptofa_spark.allocation.settings import AuditSettings
 from ptofa_spark.errors import UserError
 from ptofa_spark.tables.campaigns import of_campaign
@@ -29,15 +31,19 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     tables.pin(settings.scores, settings.funds, settings.demands)
     campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
     given, read = read_scores(tables, settings.scores, campaign, funds)
-    users, scored = users_by_fund(given, funds)
+    held_scores = score_rows(given, read.users, len(funds), DRIVER_EXPOSURES // settings.k)
+    scores, marks, scored = audited_scores(held_scores, funds, settings.marked_pairs)
     if not settings.allow_unscored:
         require_scored(read, funds, scored)
-    scores, marks = audited_scores(given, funds, settings.marked_pairs)
-    bounds = bounds_of(settings.demand_mode, funds.demand, settings.k, users)
+    bounds = bounds_of(settings.demand_mode, funds.demand, settings.k, read.users)
     table = tables.read(settings.allocation, ALLOCATION)
     rows = table.where(F.col("campaign_id") == campaign)
     ordinary_largest = math.inf if marks is None else marks.ordinary_largest
-    audited = audit(rows, scores, funds, bounds, users, ordinary_largest)
+    held = None if scores.held is None else _held(rows)
+    if held is None:
+        audited = audit(rows, scores.frame, funds, bounds, read.users, ordinary_largest)
+    else:
+        audited = audit(held, scores.held, funds, bounds, read.users, ordinary_largest)
     broken = audited.broken(bounds, funds.ids)
     if broken:
         # One that has rows, and none of the campaign, is of another; an empty one may be right where demands are 0.
@@ -46,3 +52,9 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
             f"table {settings.allocation} breaks its promises for {campaign!r}: {', '.join(broken)}: allocate it again"
         )
     return audited
+
+
+def _held(allocation: DataFrame) -> pa.Table | None:
+    """The rows on the driver; None if they are many."""
+    rows = allocation.limit(DRIVER_EXPOSURES + 1).toArrow()
+    return rows if rows.num_rows <= DRIVER_EXPOSURES else None

@@ -15,7 +15,7 @@ from ptofa_spark.allocation.plan.step_json import step_from_json, step_to_json
 from ptofa_spark.allocation.plan.steps import Step, replay
 from ptofa_spark.allocation.problem.problem import AllocationProblem, UserBatch
 from ptofa_spark.allocation.scores.marks import Clip
-from ptofa_spark.allocation.scores.score_table import SparkScoreTable, clipped_users
+from ptofa_spark.allocation.scores.score_table import DriverScoreTable, SparkScoreTable, clipped_users
 from ptofa_spark.running.whole_file import write_whole
 from ptofa_spark.tables.contracts.schemas import ALLOCATION
 
@@ -82,6 +82,11 @@ def allocation(plan: AllocationPlan, score_table: SparkScoreTable) -> DataFrame:
         score_table: the scores as they are; the plan knows how to clip them.
     """
     return score_table.map(_assignment(plan), _ROWS).to(ALLOCATION)
+
+
+def allocation_on_driver(plan: AllocationPlan, score_table: DriverScoreTable) -> pa.Table:
+    """The same rows, on the driver."""
+    return score_table.collect(_assignment(plan), _ROWS)
 
 
 def _assignment(plan: AllocationPlan) -> Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]:

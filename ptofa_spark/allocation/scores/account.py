@@ -20,12 +20,13 @@ _ALLOW = "give --allow-unscored"
 class ScoresRead:
     """What the table of scores held.
 
-    table: the argument, for messages; rows: of the whole table; of_other_campaigns: rows left out for their campaign;
-    pairs: rows or elements of the campaign, nulls among them; pairs_without_demand: those of funds that have no demand
-    in the campaign; without_demand: the same by fund, of those 10,000 that have the most.
+    table: the argument, for messages; users: of the campaign; rows: of the whole table; of_other_campaigns: rows left
+    out for their campaign; pairs: rows or elements of the campaign, nulls among them; pairs_without_demand: those of
+    funds that have no demand in the campaign; without_demand: the same by fund, of those 10,000 that have the most.
     """
 
     table: str
+    users: int
     rows: int
     of_other_campaigns: int
     pairs: int

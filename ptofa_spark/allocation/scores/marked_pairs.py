@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.problem.problem import Funds, UserBatch
 from ptofa_spark.allocation.scores.marks import Marks, find_marks
+from ptofa_spark.allocation.scores.score_rows import ScoreRows
 from ptofa_spark.allocation.scores.score_table import ScoreTable
 from ptofa_spark.allocation.scores.user_classes import Profile, profile, sizes_of
 from ptofa_spark.allocation.settings import MarkedPairs
+from ptofa_spark.arrays import Ints
 
 logger = logging.getLogger(__name__)
 
@@ -28,22 +29,22 @@ _ROWS = pa.schema([("user_id", pa.int64()), ("fund", pa.int64()), ("expected_rev
 class MarkedScores:
     """Scores with their marks treated as asked for.
 
-    scores: user_id, risk_tolerance, expected_revenue array<double>; profile: of these scores; marks: those that are
-    left in them; all_marks: those of the table; not_eligible: how many pairs the scores have lost.
+    scores: what is left of them; profile: of these scores; marks: those that are left in them; all_marks: those of the
+    table; not_eligible: how many pairs the scores have lost.
     """
 
-    scores: DataFrame
+    scores: ScoreRows
     profile: Profile
     marks: Marks | None
     all_marks: Marks | None
     not_eligible: int
 
 
-def marked_scores(scores: DataFrame, funds: Funds, max_classes: int, asked: MarkedPairs) -> MarkedScores:
+def marked_scores(scores: ScoreRows, funds: Funds, max_classes: int, asked: MarkedPairs) -> MarkedScores:
     """The first pass over the scores, and a second one if marks are taken out.
 
     Args:
-        scores: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`, money.
+        scores: of the campaign's funds.
         funds: the campaign's.
         max_classes: distinct sets of eligible funds, at most.
         asked: what becomes of marks.
@@ -63,14 +64,18 @@ def marked_scores(scores: DataFrame, funds: Funds, max_classes: int, asked: Mark
     return MarkedScores(kept, second, find_marks(second.spectrum, len(funds) + 1), marks, marks.negative)
 
 
-def audited_scores(scores: DataFrame, funds: Funds, asked: MarkedPairs) -> tuple[DataFrame, Marks | None]:
-    """Scores for an audit, which counts no classes, and their marks; arguments as in `marked_scores`."""
-    marks = find_marks(sizes_of(scores, funds), len(funds) + 1)
+def audited_scores(scores: ScoreRows, funds: Funds, asked: MarkedPairs) -> tuple[ScoreRows, Marks | None, Ints]:
+    """Scores for an audit, which counts no classes; their marks; (funds,), users with a score for the fund.
+
+    Arguments as in `marked_scores`.
+    """
+    sizes, scored = sizes_of(scores, funds)
+    marks = find_marks(sizes, len(funds) + 1)
     if marks is not None:
         _report(marks, asked)
     if marks is None or asked == "values":
-        return scores, marks
-    return _without_negative(scores, marks, funds), marks
+        return scores, marks, scored
+    return _without_negative(scores, marks, funds), marks, scored
 
 
 def a_marked_pair(score_table: ScoreTable, marks: Marks, fund_ids: tuple[str, ...]) -> str:
@@ -101,11 +106,12 @@ def _report(marks: Marks, asked: MarkedPairs) -> None:
     )
 
 
-def _without_negative(scores: DataFrame, marks: Marks, funds: Funds) -> DataFrame:
+def _without_negative(scores: ScoreRows, marks: Marks, funds: Funds) -> ScoreRows:
     """Scores with null for negative marks: Spark compiles an expression per fund, and interprets a lambda over them."""
     expected_revenue = [F.col("expected_revenue")[fund] for fund in range(len(funds))]
     kept = [F.when(each >= -marks.ordinary_largest, each) for each in expected_revenue]
-    return scores.select("user_id", "risk_tolerance", F.array(*kept).alias("expected_revenue"))
+    frame = scores.frame.select("user_id", "risk_tolerance", F.array(*kept).alias("expected_revenue"))
+    return scores.changed(frame)
 
 
 def _first_marked(ordinary_largest: float) -> Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]:

@@ -14,7 +14,6 @@ from pyspark.sql.types import StructType
 
 from ptofa_spark.allocation.problem.problem import Funds
 from ptofa_spark.allocation.scores.account import ScoresRead
-from ptofa_spark.arrays import Ints
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.campaigns import names_campaigns, of_campaign, require_campaign
 from ptofa_spark.tables.contracts.schemas import CAMPAIGN_ID, COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
@@ -42,9 +41,10 @@ def read_campaign_funds(tables: PinnedTables, funds: str, demands: str, campaign
     Raises:
         TableError: no such campaign, a fund twice, an unknown fund, a negative demand, or more than can be counted.
     """
-    asked = tables.read(demands, DEMANDS).orderBy("campaign_id", "fund_id").collect()
+    asked = tables.read(demands, DEMANDS).collect()
     campaign = _campaign({row["campaign_id"] for row in asked}, demands, campaign_id)
-    rows = [row for row in asked if row["campaign_id"] == campaign]
+    # Sorted here: a sort of a few rows would be a Spark job of its own.
+    rows = sorted((row for row in asked if row["campaign_id"] == campaign), key=lambda row: str(row["fund_id"]))
     levels = _risk_levels(tables.read(funds, FUNDS), funds)
     seen: set[str] = set()
     for row in rows:
@@ -95,19 +95,6 @@ def read_scores(tables: PinnedTables, argument: str, campaign_id: str, funds: Fu
     return _from_long(pairs, argument, funds, left_out)
 
 
-def users_by_fund(scores: DataFrame, funds: Funds) -> tuple[int, Ints]:
-    """How many users there are, and how many have a score for each fund: (funds,).
-
-    Args:
-        scores: as `read_scores` gives them.
-        funds: of the campaign.
-    """
-    scored = [F.count(F.col("expected_revenue")[fund]) for fund in range(len(funds))]
-    row = scores.agg(F.count("*").alias("users"), F.array(*scored).alias("scored")).first()
-    assert row is not None  # an aggregate without groups is one row
-    return row["users"], np.array(row["scored"], dtype=np.int64)
-
-
 def _require_countable(rows: list[Row], table: str) -> None:
     largest = max(rows, key=lambda row: int(row["demand"]))
     total = sum(int(row["demand"]) for row in rows)
@@ -130,7 +117,7 @@ def _campaign(known: set[str], table: str, campaign_id: str | None) -> str:
 
 def _risk_levels(funds: DataFrame, table: str) -> dict[str, int]:
     levels: dict[str, int] = {}
-    for row in funds.select("fund_id", "risk_level").orderBy("fund_id").collect():
+    for row in sorted(funds.select("fund_id", "risk_level").collect()):
         if row["fund_id"] in levels:
             raise TableError(f"table {table}: fund {row['fund_id']!r} stands there more than once: keep one row")
         levels[row["fund_id"]] = row["risk_level"]
@@ -163,6 +150,7 @@ def _from_long(pairs: DataFrame, table: str, funds: Funds, left_out: int) -> tup
     is_bad = F.col("torn") | F.col("doubled").isNotNull() | _not_finite()
     counts = kept.agg(
         F.min(F.when(is_bad, F.struct("user_id", "torn", "doubled", "expected_revenue"))).alias("bad"),
+        F.count("*").alias("users"),
         F.coalesce(F.sum("pairs"), F.lit(0)).alias("pairs"),
         F.coalesce(F.sum(F.size("others")), F.lit(0)).alias("others"),
     ).first()
@@ -181,7 +169,8 @@ def _from_long(pairs: DataFrame, table: str, funds: Funds, left_out: int) -> tup
             )
         raise _not_finite_error(bad, table, funds.ids)
     others = _by_name(kept.select(F.explode("others").alias("fund_id"))) if counts["others"] else {}
-    read = ScoresRead(table, counts["pairs"] + left_out, left_out, counts["pairs"], counts["others"], others)
+    rows = counts["pairs"] + left_out
+    read = ScoresRead(table, counts["users"], rows, left_out, counts["pairs"], counts["others"], others)
     return kept.select("user_id", "risk_tolerance", "expected_revenue"), read
 
 
@@ -220,7 +209,7 @@ def _from_compact(
     _require_one_row_a_user(rows, table)
     users, others = seen["users"], [fund for fund in position if fund not in funds.ids]
     by_name = dict.fromkeys(others[:_MOST_NAMES], users)
-    read = ScoresRead(table, users + left_out, left_out, users * len(position), users * len(others), by_name)
+    read = ScoresRead(table, users, users + left_out, left_out, users * len(position), users * len(others), by_name)
     if tuple(position) == funds.ids:
         return rows.select("user_id", "risk_tolerance", "expected_revenue"), read
     absent = F.lit(None).cast("double")

@@ -13,13 +13,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from ptofa_spark.allocation.problem.eligibility import class_index, eligible_pairs
-from ptofa_spark.allocation.problem.problem import AllocationProblem, Classes, UserBatch
+from ptofa_spark.allocation.problem.problem import Classes, UserBatch
 from ptofa_spark.allocation.scores.marks import Clip
+from ptofa_spark.allocation.scores.score_rows import ScoreRows
 from ptofa_spark.arrays import Bools, Floats, Ints
 
 _PAIRS_A_BATCH = 200_000
-# 160 MB of scores, and some GiB at work on them.
-_DRIVER_PAIRS = 20_000_000
 
 Kernel = Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]
 # Tells for each user of a batch, as a solver sees them, whether they stay: (users,).
@@ -43,11 +42,6 @@ class ScoreTable(Protocol):
 
     def release(self) -> None:
         """Gives back what `only` stores."""
-
-
-def fits_on_driver(problem: AllocationProblem, driver_users: int) -> bool:
-    """Whether `SparkScoreTable.on_driver` is faster and has the memory. driver_users: the most users for it."""
-    return problem.users <= driver_users and problem.users * len(problem.funds) <= _DRIVER_PAIRS
 
 
 class DriverScoreTable:
@@ -139,18 +133,19 @@ class SparkScoreTable:
         """See `ScoreTable`."""
         return self.map(kernel, schema).toArrow()
 
-    def on_driver(self) -> DriverScoreTable:
-        """The same passes over a copy of all users on the driver; for few users only.
 
-        Raises:
-            ValueError: there are no users.
-        """
-        table = self.scores.toArrow().combine_chunks()
-        batches = table.to_batches()
-        if not batches:
-            raise ValueError("no users to hold on the driver")
-        users = user_batch(batches[0], self.risk_levels, self.classes)
-        return DriverScoreTable(users, self.classes, self.clip)
+def score_table_of(scores: ScoreRows, risk_levels: Ints, classes: Classes) -> SparkScoreTable | DriverScoreTable:
+    """The score table of the rows, on the driver if they are held there.
+
+    Args:
+        scores: at least one user.
+        risk_levels: (funds,).
+        classes: of these users.
+    """
+    if scores.held is None:
+        return SparkScoreTable(scores.frame, risk_levels, classes)
+    (batch,) = scores.held.combine_chunks().to_batches()
+    return DriverScoreTable(user_batch(batch, risk_levels, classes), classes)
 
 
 def clipped_users(users: UserBatch, clip: Clip | None) -> UserBatch:

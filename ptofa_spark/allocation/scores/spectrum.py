@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +27,34 @@ class Spectrum:
     most: Floats
 
 
+class SpectrumSum:
+    """The spectrum of revenues that come in parts, in any order."""
+
+    def __init__(self) -> None:
+        self._pairs = np.zeros(_PLACES, dtype=np.int64)
+        self._least, self._most = np.full(_PLACES, np.inf), np.full(_PLACES, -np.inf)
+
+    def add(self, expected_revenue: Floats) -> None:
+        """Adds expected revenues of any shape, money; NaN (not eligible) is left out."""
+        values = expected_revenue[~np.isnan(expected_revenue)]
+        _, exponent = np.frexp(values)
+        place = np.where(values == 0.0, 0, 2 * (exponent.astype(np.int64) + _EXPONENT_ZERO) + (values < 0.0))
+        np.minimum.at(self._least, place, values)
+        np.maximum.at(self._most, place, values)
+        self._pairs += np.bincount(place, minlength=_PLACES)
+
+    def merge(self, part: Spectrum) -> None:
+        """Adds a spectrum, whose bins may stand there several times."""
+        np.minimum.at(self._least, part.bins, part.least)
+        np.maximum.at(self._most, part.bins, part.most)
+        np.add.at(self._pairs, part.bins, part.pairs)
+
+    def total(self) -> Spectrum:
+        """The spectrum of all that was added."""
+        bins = np.flatnonzero(self._pairs)
+        return Spectrum(bins, self._pairs[bins], self._least[bins] + 0.0, self._most[bins] + 0.0)
+
+
 def spectrum(expected_revenue: Floats) -> Spectrum:
     """The spectrum of expected revenues of any shape, money; NaN (not eligible) is left out.
 
@@ -35,23 +62,6 @@ def spectrum(expected_revenue: Floats) -> Spectrum:
     >>> found.pairs.tolist(), found.least.tolist(), found.most.tolist()
     ([1, 2, 2], [0.0, 1.0, -1000000000.0], [0.0, 1.5, -1000000000.0])
     """
-    values = expected_revenue[~np.isnan(expected_revenue)]
-    _, exponent = np.frexp(values)
-    place = np.where(values == 0.0, 0, 2 * (exponent.astype(np.int64) + _EXPONENT_ZERO) + (values < 0.0))
-    least, most = np.full(_PLACES, np.inf), np.full(_PLACES, -np.inf)
-    np.minimum.at(least, place, values)
-    np.maximum.at(most, place, values)
-    pairs = np.bincount(place, minlength=_PLACES)
-    bins = np.flatnonzero(pairs)
-    return Spectrum(bins, pairs[bins], least[bins] + 0.0, most[bins] + 0.0)
-
-
-def merged(parts: Sequence[tuple[int, int, float, float]]) -> Spectrum:
-    """One spectrum of rows (bin, pairs, least, most), each bin once and in any order."""
-    rows = sorted(parts)
-    return Spectrum(
-        np.array([row[0] for row in rows], dtype=np.int64),
-        np.array([row[1] for row in rows], dtype=np.int64),
-        np.array([row[2] for row in rows], dtype=np.float64),
-        np.array([row[3] for row in rows], dtype=np.float64),
-    )
+    found = SpectrumSum()
+    found.add(expected_revenue)
+    return found.total()

@@ -7,28 +7,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
+import pyarrow.compute as pc
 
 from ptofa_spark.allocation.problem.eligibility import eligible_pairs, set_keys
 from ptofa_spark.allocation.problem.problem import Classes, Funds
+from ptofa_spark.allocation.scores.score_rows import ScoreRows
 from ptofa_spark.allocation.scores.score_table import revenue_matrix
-from ptofa_spark.allocation.scores.spectrum import Spectrum, merged, spectrum
-from ptofa_spark.arrays import Floats, Ints
+from ptofa_spark.allocation.scores.spectrum import Spectrum, SpectrumSum
+from ptofa_spark.arrays import Bools, Floats, Ints
 from ptofa_spark.errors import TableError
 
-# A row for each class that a batch holds, and a row for each bin of its spectrum; each leaves the other's columns null.
-_CLASS = [
+_CLASSES = [
+    ("users", pa.int64()),
     ("eligible", pa.binary()),
     ("tolerance_low", pa.int64()),
     ("tolerance_high", pa.int64()),
-    ("largest", pa.list_(pa.float64())),
-    ("scored", pa.list_(pa.int64())),
 ]
-_SPECTRUM = [("bin", pa.int64()), ("least", pa.float64()), ("most", pa.float64())]
-_PROFILE = pa.schema([("number", pa.int64()), *_CLASS, *_SPECTRUM])
-_MOST_BINS = 4_300
+_OF_FUNDS = [("largest", pa.list_(pa.float64())), ("scored", pa.list_(pa.int64()))]
+_SPECTRUM = [("bin", pa.int64()), ("pairs", pa.int64()), ("least", pa.float64()), ("most", pa.float64())]
+# A row for each class that a partition holds, one row of the funds, and a row for each bin of the spectrum. Each kind
+# leaves the other columns null.
+_PROFILE = pa.schema([*_CLASSES, *_OF_FUNDS, *_SPECTRUM])
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,11 @@ class Profile:
     scored: Ints
 
 
-def profile(scores: DataFrame, funds: Funds, max_classes: int) -> Profile:
+def profile(scores: ScoreRows, funds: Funds, max_classes: int) -> Profile:
     """Counts the users by their set of eligible funds, in one pass.
 
     Args:
-        scores: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`, money.
+        scores: of the campaign's funds.
         funds: the campaign's.
         max_classes: distinct sets, at most.
 
@@ -59,90 +58,132 @@ def profile(scores: DataFrame, funds: Funds, max_classes: int) -> Profile:
     levels, count = funds.risk_levels, len(funds)
 
     def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        classes = _ClassCounts()
+        largest, scored = np.zeros(count), np.zeros(count, dtype=np.int64)
+        sizes = SpectrumSum()
         for batch in batches:
             expected_revenue = revenue_matrix(batch.column("expected_revenue"), count)
             tolerance = batch.column("risk_tolerance").to_numpy(zero_copy_only=False).astype(np.int64)
             eligible = eligible_pairs(tolerance, levels, expected_revenue)
-            keys, inverse = np.unique(set_keys(eligible), return_inverse=True)
-            size = np.where(eligible, np.abs(expected_revenue), 0.0)
-            low, high = np.full(len(keys), np.iinfo(np.int64).max), np.full(len(keys), np.iinfo(np.int64).min)
-            np.minimum.at(low, inverse, tolerance)
-            np.maximum.at(high, inverse, tolerance)
-            largest = size.max(axis=0, initial=0.0).tolist()
-            # They are added up over all rows, so one of the batch's rows has them all.
-            scored = [(~np.isnan(expected_revenue)).sum(axis=0).tolist(), *[[0] * count] * (len(keys) - 1)]
-            by_class = [
-                pa.array(np.bincount(inverse, minlength=len(keys))),
-                pa.array([key.tobytes() for key in keys], pa.binary()),
-                pa.array(low),
-                pa.array(high),
-                pa.array([largest] * len(keys), pa.list_(pa.float64())),
-                pa.array(scored[: len(keys)], pa.list_(pa.int64())),
-            ]
-            yield _rows(by_class + [pa.nulls(len(keys), kind) for _, kind in _SPECTRUM])
-            yield _spectrum_rows(np.where(eligible, expected_revenue, np.nan))
+            classes.add(eligible, tolerance)
+            # Beyond what is allowed, each partition tells that it is so, and holds no more.
+            classes.keep(max_classes + 1)
+            largest = np.maximum(largest, np.where(eligible, np.abs(expected_revenue), 0.0).max(axis=0, initial=0.0))
+            scored += (~np.isnan(expected_revenue)).sum(axis=0)
+            sizes.add(np.where(eligible, expected_revenue, np.nan))
+        yield _rows(classes.columns())
+        yield _rows({"largest": pa.array([largest.tolist()]), "scored": pa.array([scored.tolist()])})
+        yield _rows(_spectrum_columns(sizes))
 
-    parts = scores.select("risk_tolerance", "expected_revenue").mapInArrow(kernel, from_arrow_schema(_PROFILE))
-    largest = [F.max(F.col("largest")[fund]) for fund in range(count)]
-    scored = [F.sum(F.col("scored")[fund]) for fund in range(count)]
-    rows = (
-        parts.groupBy("eligible", "bin")
-        .agg(
-            F.sum("number").alias("number"),
-            F.min("tolerance_low").alias("low"),
-            F.max("tolerance_high").alias("high"),
-            F.array(*largest).alias("largest"),
-            F.array(*scored).alias("scored"),
-            F.min("least").alias("least"),
-            F.max("most").alias("most"),
-        )
-        .orderBy(F.col("eligible").asc_nulls_first())
-        .take(_MOST_BINS + max_classes + 1)
-    )
-    sizes = merged([(row["bin"], row["number"], row["least"], row["most"]) for row in rows if row["bin"] is not None])
-    rows = [row for row in rows if row["bin"] is None]
-    if not rows:
+    found = scores.collect(kernel, _PROFILE)
+    by_class = _ClassCounts()
+    of_class = found.filter(pc.is_valid(found["eligible"]))
+    for row in of_class.select([name for name, _ in _CLASSES]).to_pylist():
+        by_class.merge(row["eligible"], row["users"], row["tolerance_low"], row["tolerance_high"])
+    if not by_class.users:
         raise TableError("the table of scores has no users: score the campaign's users first")
-    if len(rows) > max_classes:
+    if len(by_class.users) > max_classes:
         raise TableError(
             f"users have more than {max_classes:,} distinct sets of eligible funds: leave fewer pairs absent, "
             "or raise --max-classes"
         )
-    bits = np.frombuffer(b"".join(bytes(row["eligible"]) for row in rows), dtype=np.uint8).reshape(len(rows), -1)
-    classes = Classes(
-        eligible=np.unpackbits(bits, axis=1)[:, :count].astype(bool),
-        users=np.array([row["number"] for row in rows], dtype=np.int64),
-        tolerance_low=np.array([row["low"] for row in rows], dtype=np.int64),
-        tolerance_high=np.array([row["high"] for row in rows], dtype=np.int64),
-    )
-    largest_of = np.array([row["largest"] for row in rows]).max(axis=0)
-    scored_of = np.array([row["scored"] for row in rows], dtype=np.int64).sum(axis=0)
-    return Profile(classes, largest_of, sizes, scored_of)
+    largest = np.array(found["largest"].drop_null().to_pylist(), dtype=np.float64).reshape(-1, count).max(axis=0)
+    return Profile(by_class.classes(count), largest, _merged_spectrum(found), _scored(found, count))
 
 
-def sizes_of(scores: DataFrame, funds: Funds) -> Spectrum:
-    """The sizes of all eligible pairs alone, in one pass; arguments as in `profile`."""
+def sizes_of(scores: ScoreRows, funds: Funds) -> tuple[Spectrum, Ints]:
+    """The sizes of all eligible pairs, and (funds,) users with a score for the fund, without a count of classes.
+
+    Arguments as in `profile`.
+    """
     levels, count = funds.risk_levels, len(funds)
 
     def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        sizes, scored = SpectrumSum(), np.zeros(count, dtype=np.int64)
         for batch in batches:
             expected_revenue = revenue_matrix(batch.column("expected_revenue"), count)
             tolerance = batch.column("risk_tolerance").to_numpy(zero_copy_only=False).astype(np.int64)
-            yield _spectrum_rows(
-                np.where(eligible_pairs(tolerance, levels, expected_revenue), expected_revenue, np.nan)
-            )
+            scored += (~np.isnan(expected_revenue)).sum(axis=0)
+            sizes.add(np.where(eligible_pairs(tolerance, levels, expected_revenue), expected_revenue, np.nan))
+        yield _rows({"scored": pa.array([scored.tolist()])})
+        yield _rows(_spectrum_columns(sizes))
 
-    parts = scores.select("risk_tolerance", "expected_revenue").mapInArrow(kernel, from_arrow_schema(_PROFILE))
-    by_bin = parts.groupBy("bin").agg(F.sum("number"), F.min("least"), F.max("most"))
-    return merged([tuple(row) for row in by_bin.collect()])
-
-
-def _spectrum_rows(expected_revenue: Floats) -> pa.RecordBatch:
-    sizes_by_bin = spectrum(expected_revenue)
-    nothing = [pa.nulls(len(sizes_by_bin.bins), kind) for _, kind in _CLASS]
-    sizes = [pa.array(each) for each in (sizes_by_bin.bins, sizes_by_bin.least, sizes_by_bin.most)]
-    return _rows([pa.array(sizes_by_bin.pairs), *nothing, *sizes])
+    found = scores.collect(kernel, _PROFILE)
+    return _merged_spectrum(found), _scored(found, count)
 
 
-def _rows(columns: list[pa.Array]) -> pa.RecordBatch:
-    return pa.record_batch(columns, schema=_PROFILE)
+class _ClassCounts:
+    """Users, and the least and highest tolerance, by the bits of their set of eligible funds."""
+
+    def __init__(self) -> None:
+        self.users: dict[bytes, int] = {}
+        self._low: dict[bytes, int] = {}
+        self._high: dict[bytes, int] = {}
+
+    def add(self, eligible: Bools, tolerance: Ints) -> None:
+        """Adds users: eligible (users, funds), tolerance (users,)."""
+        keys, inverse = np.unique(set_keys(eligible), return_inverse=True)
+        low, high = np.full(len(keys), np.iinfo(np.int64).max), np.full(len(keys), np.iinfo(np.int64).min)
+        np.minimum.at(low, inverse, tolerance)
+        np.maximum.at(high, inverse, tolerance)
+        counts = np.bincount(inverse, minlength=len(keys))
+        for index, key in enumerate(keys):
+            self.merge(key.tobytes(), int(counts[index]), int(low[index]), int(high[index]))
+
+    def merge(self, key: bytes, users: int, low: int, high: int) -> None:
+        """Adds users of one set."""
+        self.users[key] = self.users.get(key, 0) + users
+        self._low[key] = min(self._low.get(key, low), low)
+        self._high[key] = max(self._high.get(key, high), high)
+
+    def keep(self, most: int) -> None:
+        """Forgets all sets but the first ones, at most so many."""
+        for key in list(self.users)[most:]:
+            del self.users[key], self._low[key], self._high[key]
+
+    def columns(self) -> dict[str, pa.Array]:
+        """The columns of _CLASSES."""
+        keys = list(self.users)
+        return {
+            "users": pa.array([self.users[key] for key in keys], pa.int64()),
+            "eligible": pa.array(keys, pa.binary()),
+            "tolerance_low": pa.array([self._low[key] for key in keys], pa.int64()),
+            "tolerance_high": pa.array([self._high[key] for key in keys], pa.int64()),
+        }
+
+    def classes(self, funds: int) -> Classes:
+        """The classes, sorted by their set."""
+        keys = sorted(self.users)
+        bits = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1)
+        return Classes(
+            eligible=np.unpackbits(bits, axis=1)[:, :funds].astype(bool),
+            users=np.array([self.users[key] for key in keys], dtype=np.int64),
+            tolerance_low=np.array([self._low[key] for key in keys], dtype=np.int64),
+            tolerance_high=np.array([self._high[key] for key in keys], dtype=np.int64),
+        )
+
+
+def _scored(found: pa.Table, funds: int) -> Ints:
+    total: Ints = np.array(found["scored"].drop_null().to_pylist(), dtype=np.int64).reshape(-1, funds).sum(axis=0)
+    return total
+
+
+def _spectrum_columns(sizes: SpectrumSum) -> dict[str, pa.Array]:
+    total = sizes.total()
+    columns = (total.bins, total.pairs, total.least, total.most)
+    return {name: pa.array(column) for (name, _), column in zip(_SPECTRUM, columns, strict=True)}
+
+
+def _merged_spectrum(found: pa.Table) -> Spectrum:
+    sizes = SpectrumSum()
+    rows = found.filter(pc.is_valid(found["bin"]))
+    sizes.merge(Spectrum(*(rows[name].to_numpy() for name, _ in _SPECTRUM)))
+    return sizes.total()
+
+
+def _rows(columns: dict[str, pa.Array]) -> pa.RecordBatch:
+    """Rows of some columns; the others are null."""
+    count = len(next(iter(columns.values())))
+    return pa.record_batch(
+        [columns.get(field.name, pa.nulls(count, field.type)) for field in _PROFILE], schema=_PROFILE
+    )

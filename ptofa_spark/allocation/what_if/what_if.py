@@ -23,7 +23,8 @@ from ptofa_spark.allocation.problem.feasibility import explain, is_feasible
 from ptofa_spark.allocation.scores.account import require_scored
 from ptofa_spark.allocation.scores.marked_pairs import MarkedScores, a_marked_pair, marked_scores
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
-from ptofa_spark.allocation.scores.score_table import ScoreTable, SparkScoreTable, fits_on_driver
+from ptofa_spark.allocation.scores.score_rows import score_rows
+from ptofa_spark.allocation.scores.score_table import ScoreTable, score_table_of
 from ptofa_spark.allocation.what_if.changes import changed, read_changes
 from ptofa_spark.allocation.what_if.settings import WhatIfSettings
 from ptofa_spark.arrays import Floats
@@ -66,14 +67,14 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
         asked = read_changes(settings.changes, funds.ids)
         scores, read = read_scores(tables, settings.scores, campaign, funds)
         try:
-            marked = marked_scores(scores, funds, settings.max_classes, settings.marked_pairs)
+            given = score_rows(scores, read.users, len(funds), settings.driver_users)
+            marked = marked_scores(given, funds, settings.max_classes, settings.marked_pairs)
             if not settings.allow_unscored:
                 require_scored(read, funds, marked.profile.scored)
             classes = marked.profile.classes
             today = fitted(Campaign(campaign, settings.k, settings.demand_mode, funds, classes))
-            users = SparkScoreTable(marked.scores, funds.risk_levels, classes)
-            near = users.on_driver() if fits_on_driver(today.problem(), settings.driver_users) else users
-            outlooks = _outlooks(today, asked, near, marked, settings)
+            score_table = score_table_of(marked.scores, funds.risk_levels, classes)
+            outlooks = _outlooks(today, asked, score_table, marked, settings)
         finally:
             scores.unpersist()
         path = Path(settings.report) / WHAT_IF_JSON

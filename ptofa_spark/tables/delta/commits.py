@@ -19,6 +19,7 @@ from pyspark.sql.types import StructType
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.running.progress import RUN_ID
+from ptofa_spark.tables.delta.newest import delta_table, newest_version
 from ptofa_spark.tables.delta.targets import require_same_rows, require_target
 from ptofa_spark.tables.names import TableName
 
@@ -60,32 +61,44 @@ def claim(spark: SparkSession, argument: str, rows: str, schema: StructType | No
         return Claim(argument, rows, _ABSENT)
     if schema is not None:
         require_same_rows(spark, argument, schema)
-    return Claim(argument, rows, _newest_version(spark, argument))
+    return Claim(argument, rows, newest_version(spark, argument))
 
 
-def require_unwritten(spark: SparkSession, claimed: Claim) -> None:
+def require_unwritten(spark: SparkSession, claimed: Claim) -> int:
     """Requires that no other run has replaced the claimed rows since the claim.
+
+    Returns:
+        The table's newest version, -1 if there is no table.
 
     Raises:
         TableError: another run has; its rows remain.
     """
-    if _is_delta(spark, claimed.table) and _others_since(spark, claimed):
+    if not _is_delta(spark, claimed.table):
+        return _ABSENT
+    newest = newest_version(spark, claimed.table)
+    if newest > claimed.version and _others_since(spark, claimed):
         raise TableError(
             f"table {claimed.table}: another run wrote the rows where {claimed.rows} while this one was at work; "
             "those stand, nothing was written: run again to replace them"
         )
+    return newest
 
 
-def require_alone(spark: SparkSession, claimed: Claim) -> None:
+def require_alone(spark: SparkSession, claimed: Claim, before: int) -> None:
     """Requires, after the write, that this run did not replace another run's rows.
 
     Between `require_unwritten` and the start of Delta's own conflict check, another commit can go unnoticed. This check
     detects it afterwards.
 
+    Args:
+        spark: the session.
+        claimed: what was written.
+        before: the version that `require_unwritten` returned. If the table is one version further, no other run wrote.
+
     Raises:
         TableError: another run also wrote the claimed rows since the claim.
     """
-    others = _others_since(spark, claimed)
+    others = _others_since(spark, claimed) if newest_version(spark, claimed.table) > before + 1 else []
     if others:
         raise TableError(
             f"table {claimed.table}: another run wrote the rows where {claimed.rows} at the same moment (version "
@@ -101,7 +114,7 @@ def commit_metadata(built_from: Iterable[TableVersion], replaced: str | None) ->
 
 def _others_since(spark: SparkSession, claimed: Claim) -> list[int]:
     """Versions since the claim in which another run may have changed the claimed rows."""
-    history = _delta_table(spark, claimed.table).history()
+    history = delta_table(spark, claimed.table).history()
     since = history.where((F.col("version") > claimed.version) & ~F.col("operation").isin(*_CHANGE_NO_ROW))
     versions = []
     for row in since.select("version", "userMetadata").collect():
@@ -124,12 +137,7 @@ def delta_version(spark: SparkSession, argument: str) -> TableVersion:
     """The newest version of a Delta table, to pin it for a run. The version is None if the table is not Delta."""
     if not _is_delta(spark, argument):
         return TableVersion(argument, None)
-    return TableVersion(argument, _newest_version(spark, argument))
-
-
-def _newest_version(spark: SparkSession, argument: str) -> int:
-    history = _delta_table(spark, argument).history(1)
-    return int(history.select("version").collect()[0][0])
+    return TableVersion(argument, newest_version(spark, argument))
 
 
 def sources_of(spark: SparkSession, argument: str, version: int) -> dict[str, int | None]:
@@ -140,7 +148,7 @@ def sources_of(spark: SparkSession, argument: str, version: int) -> dict[str, in
     """
     if not _is_delta(spark, argument):
         raise TableError(f"table {argument} is no Delta table: it has no versions to build again")
-    history = _delta_table(spark, argument).history().where(F.col("version") == version)
+    history = delta_table(spark, argument).history().where(F.col("version") == version)
     recorded = [_parsed_metadata(row[0]) for row in history.select("userMetadata").collect()]
     if not recorded or not recorded[0].get("built_from"):
         raise TableError(f"table {argument} says nothing of what its version {version} was built from: name another")
@@ -157,8 +165,3 @@ def _is_delta(spark: SparkSession, argument: str) -> bool:
     except AnalysisException:  # a view, or no table: the reader reports it
         return False
     return bool(detail.select("format").collect()[0][0] == "delta")
-
-
-def _delta_table(spark: SparkSession, argument: str) -> DeltaTable:
-    name = TableName.parse(argument)
-    return DeltaTable.forName(spark, name.sql()) if name.in_catalog else DeltaTable.forPath(spark, argument)

@@ -12,12 +12,13 @@ from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql.types import StructField, StructType
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.files.places import hadoop_path
 from ptofa_spark.tables.contracts.conversions import DECLARED_TYPE
+from ptofa_spark.tables.delta.newest import delta_frame, newest_property
 from ptofa_spark.tables.names import TableName, file_ending, in_warehouse, quoted, sql_string
 
 _APPEND_ONLY = "delta.appendOnly"
@@ -33,10 +34,10 @@ def require_target(spark: SparkSession, argument: str) -> bool:
         TableError: something else exists there, or an append-only table, or no table can be created there.
     """
     name = TableName.parse(argument)
-    detail = _in_catalog(spark, name) if name.in_catalog else _at_path(spark, name)
-    if detail is None:
+    exists = _in_catalog(spark, name) if name.in_catalog else _at_path(spark, name)
+    if not exists:
         return False
-    if detail["properties"].get(_APPEND_ONLY, "false").lower() == "true":
+    if (newest_property(spark, argument, _APPEND_ONLY) or "false").lower() == "true":
         raise TableError(
             f"table {name} has the property {_APPEND_ONLY} = true, and the job replaces rows of it: set it to false "
             "(ALTER TABLE ... SET TBLPROPERTIES), or write to another table"
@@ -60,7 +61,7 @@ def require_columns(spark: SparkSession, argument: str, schema: StructType) -> N
     Raises:
         TableError: a column is missing or has another type.
     """
-    _require_columns(TableName.parse(argument), _schema(spark, argument), schema)
+    _require_columns(TableName.parse(argument), delta_frame(spark, argument).schema, schema)
 
 
 def require_same_rows(spark: SparkSession, argument: str, schema: StructType) -> None:
@@ -69,7 +70,7 @@ def require_same_rows(spark: SparkSession, argument: str, schema: StructType) ->
     Raises:
         TableError: see `require_columns`; or a further column is NOT NULL.
     """
-    name, existing = TableName.parse(argument), _schema(spark, argument)
+    name, existing = TableName.parse(argument), delta_frame(spark, argument).schema
     _require_columns(name, existing, schema)
     known = {field.name.lower() for field in schema}
     for field in existing:
@@ -82,7 +83,7 @@ def require_same_rows(spark: SparkSession, argument: str, schema: StructType) ->
 
 def other_types(spark: SparkSession, argument: str, schema: StructType) -> str | None:
     """The columns whose types in the table differ from the schema's, in words; None if there are none."""
-    differing = _other_types(_schema(spark, argument), schema)
+    differing = _other_types(delta_frame(spark, argument).schema, schema)
     return "; ".join(differing) if differing else None
 
 
@@ -123,15 +124,10 @@ def _is_char(field: StructField) -> bool:
     return str(field.metadata.get(DECLARED_TYPE, "")).startswith("char(")
 
 
-def _schema(spark: SparkSession, argument: str) -> StructType:
-    name = TableName.parse(argument)
-    return (spark.table(name.sql()) if name.in_catalog else spark.read.format("delta").load(name.text)).schema
-
-
-def _in_catalog(spark: SparkSession, name: TableName) -> Row | None:
-    """Format and properties of a Delta table in the catalog; None if the name is free."""
+def _in_catalog(spark: SparkSession, name: TableName) -> bool:
+    """Whether the catalog has a Delta table of that name; False if the name is free."""
     try:
-        detail: Row = spark.sql(f"DESCRIBE DETAIL {name.sql()}").select("format", "properties").collect()[0]
+        detail = spark.sql(f"DESCRIBE DETAIL {name.sql()}").select("format").collect()[0]
     except AnalysisException as error:
         condition = error.getCondition() or ""
         if condition.startswith("EXPECT_TABLE_NOT_VIEW"):
@@ -141,13 +137,13 @@ def _in_catalog(spark: SparkSession, name: TableName) -> Row | None:
             _require_schema(spark, name)
             raise TableError(f"table {name} cannot be written: {_first_line(error)}") from error
         _require_free(spark, name, _require_schema(spark, name))
-        return None
+        return False
     if detail["format"] != "delta":
         raise TableError(
             f"table {name} is a table of {detail['format']}, whose rows would be lost: write to a Delta table, or a "
             "new name"
         )
-    return detail
+    return True
 
 
 def _require_schema(spark: SparkSession, name: TableName) -> str:
@@ -189,13 +185,12 @@ def _require_free(spark: SparkSession, name: TableName, schema_folder: str) -> N
 _SLASH = "\\u002f"
 
 
-def _at_path(spark: SparkSession, name: TableName) -> Row | None:
-    """Properties of the Delta table at a path; None if nothing or an interrupted first write is there."""
+def _at_path(spark: SparkSession, name: TableName) -> bool:
+    """Whether a Delta table is at the path; False if nothing or an interrupted first write is there."""
     if ":" in name.text.split("/")[0] and not _URI.match(name.text):
         raise TableError(f"table {name}: what is before ':' is read as a URI's scheme: write ./{name}")
     if DeltaTable.isDeltaTable(spark, name.text):
-        detail: Row = DeltaTable.forPath(spark, name.text).detail().select("format", "properties").collect()[0]
-        return detail
+        return True
     ending = file_ending(name.text)
     if ending:
         raise TableError(
@@ -206,7 +201,7 @@ def _at_path(spark: SparkSession, name: TableName) -> Row | None:
     _require_folder(name, path, file_system)
     log, _ = hadoop_path(spark, f"{name.text.rstrip('/')}/_delta_log")
     if not file_system.exists(path) or file_system.exists(log):
-        return None
+        return False
     files = file_system.listFiles(path, True)
     while files.hasNext():
         file = files.next().getPath()
@@ -215,7 +210,7 @@ def _at_path(spark: SparkSession, name: TableName) -> Row | None:
                 f"table {name}: the folder holds files that are no Delta table ({file.toUri().getPath()}): write to a "
                 "Delta table, or a new folder"
             )
-    return None
+    return False
 
 
 def _require_folder(name: TableName, path: Any, file_system: Any) -> None:

@@ -83,8 +83,7 @@ def write_table(
     for pause in _PAUSES:
         sleep(pause)
         exists = require_target(frame.sparkSession, argument)
-        if claimed is not None:
-            require_unwritten(frame.sparkSession, claimed)
+        before = None if claimed is None else require_unwritten(frame.sparkSession, claimed)
         writer = frame.write.format("delta").partitionBy(*partition_by).option("userMetadata", metadata)
         if rows is not None and exists:
             writer = writer.mode("overwrite").option("replaceWhere", rows).option("mergeSchema", True)
@@ -97,8 +96,8 @@ def write_table(
         with in_session(frame.sparkSession, session):
             saved = _saved(writer, name, frame)
         if saved:
-            if claimed is not None:
-                require_alone(frame.sparkSession, claimed)
+            if claimed is not None and before is not None:
+                require_alone(frame.sparkSession, claimed, before)
             return
         if claimed is None:
             break
