@@ -1,6 +1,8 @@
-"""Compares tables exactly: their schemas, then their rows in both directions."""
+"""Compares small tables exactly: their schemas, then their rows in both directions."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -11,9 +13,9 @@ def assert_same_table(left: DataFrame, right: DataFrame) -> None:
     """Fails unless both hold the same columns, types and rows, duplicates counted."""
     types = [(field.name, field.dataType) for field in left.schema]
     assert types == [(field.name, field.dataType) for field in right.schema]
-    left, right = without_maps(left), without_maps(right)
-    assert left.exceptAll(right).count() == 0
-    assert right.exceptAll(left).count() == 0
+    rows, others = (Counter(map(repr, without_maps(frame).collect())) for frame in (left, right))
+    assert rows - others == Counter()
+    assert others - rows == Counter()
 
 
 def without_maps(frame: DataFrame) -> DataFrame:

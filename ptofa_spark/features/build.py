@@ -20,7 +20,7 @@ from ptofa_spark.features.facts.quarantine import (
 )
 from ptofa_spark.features.facts.raw import Raw, read_raw
 from ptofa_spark.features.facts.records import user_records
-from ptofa_spark.features.fund_table import fund_features, fund_types
+from ptofa_spark.features.fund_table import fund_features
 from ptofa_spark.features.history import History
 from ptofa_spark.features.settings import BuildFeaturesSettings
 from ptofa_spark.features.user_table import user_features
@@ -57,8 +57,8 @@ def build_features(spark: SparkSession, settings: BuildFeaturesSettings) -> None
             with stage("shuffle_users", rows=counts.records()):
                 count_key_faults(records, counts)
             _set_aside(raw, records, counts, settings)
-            tested = _tested(raw, settings)
-            history = History.of(raw, fund_types(raw.good("funds")), records)
+            tested = _tested(raw, counts, settings)
+            history = History.of(raw, records)
             funds = fund_features(records, history, raw).localCheckpoint()
             _write(funds, "fund_features", raw, settings)
             users = user_features(records, history, raw, _user_split(settings, tested))
@@ -93,11 +93,9 @@ def _set_aside(raw: Raw, records: DataFrame, counts: RowCounts, settings: BuildF
     counts.require_few(settings.max_quarantined_share)
 
 
-def _tested(raw: Raw, settings: BuildFeaturesSettings) -> str | None:
+def _tested(raw: Raw, counts: RowCounts, settings: BuildFeaturesSettings) -> str | None:
     """The last campaign with exposures, which is the test split; None if the split is by user."""
-    known = [campaign for campaign, _ in raw.campaigns]
-    shown = raw.good("exposures").where(F.col("campaign_id").isin(known)).select("campaign_id").distinct()
-    exposed = {row[0] for row in shown.collect()}
+    exposed = [campaign for campaign, _ in raw.campaigns if campaign in counts.exposed]
     if not exposed:
         raise TableError(
             f"table {in_warehouse(settings.warehouse, 'exposures')} has no exposure of a campaign up to "
@@ -107,7 +105,7 @@ def _tested(raw: Raw, settings: BuildFeaturesSettings) -> str | None:
         return None
     if len(exposed) < 2:
         raise TableError("only one campaign has exposures, and it cannot both train and test: choose --split-by user")
-    return next(campaign for campaign in reversed(known) if campaign in exposed)
+    return exposed[-1]
 
 
 def _user_split(settings: BuildFeaturesSettings, tested: str | None) -> Column:

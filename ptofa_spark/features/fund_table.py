@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import NumericType
 
 from ptofa_spark.features.columns import FUND, attributes
-from ptofa_spark.features.facts.raw import Raw
+from ptofa_spark.features.facts.raw import FUND_TYPE, Raw, type_name
 from ptofa_spark.features.facts.records import map_users
 from ptofa_spark.features.fund import COUNTED_EVENTS, DECLARED_FUND_FEATURES, RECENT_COUNTS
 from ptofa_spark.features.history import EVENT_COLUMNS, FUND_DAYS, History
 from ptofa_spark.tables.contracts.schemas import FUND_FEATURES
 
 _KEYS = ("fund_id", "risk_level")
-_TYPE = "fund_type"
-
-
-def fund_types(funds: DataFrame) -> list[str | None]:
-    """The type of each fund, sorted by fund_id; None if the fund or the platform has no types."""
-    return [row[0] for row in funds.orderBy("fund_id").select(_type_name(funds)).collect()]
-
-
-def _type_name(funds: DataFrame) -> Column:
-    """The type as a word, even if the platform numbers its types. Purchases of a type are looked up by this word."""
-    if _TYPE not in funds.columns:
-        return F.lit(None).cast("string")
-    fund_type = F.col(_TYPE)
-    if isinstance(funds.schema[_TYPE].dataType, NumericType):
-        fund_type = F.when(F.abs(fund_type) < float("inf"), fund_type)  # Spark sorts NaN above all numbers
-    return fund_type.cast("string")
 
 
 def fund_features(records: DataFrame, history: History, raw: Raw) -> DataFrame:
@@ -69,9 +52,9 @@ def fund_features(records: DataFrame, history: History, raw: Raw) -> DataFrame:
         name: feature.value(*[counts[count.column] for count in feature.counts])
         for name, feature in DECLARED_FUND_FEATURES.items()
     }
-    features |= attributes(funds.schema, (*_KEYS, _TYPE), FUND)
-    if _TYPE in funds.columns:
-        features[FUND + _TYPE] = _type_name(funds)
+    features |= attributes(funds.schema, (*_KEYS, FUND_TYPE), FUND)
+    if FUND_TYPE in funds.columns:
+        features[FUND + FUND_TYPE] = type_name(funds)
     fixed = {"snapshot_date": F.lit(raw.snapshot_date)}
     return every.select(
         *[fixed.get(name, F.col(name)).alias(name) for name in FUND_FEATURES.names],

@@ -40,16 +40,10 @@ class History:
     user: pa.DataType
 
     @classmethod
-    def of(cls, raw: Raw, fund_types: Sequence[str | None], records: DataFrame) -> History:
-        """Makes it from the raw tables' campaigns and funds.
-
-        Args:
-            raw: the raw tables.
-            fund_types: of each fund, in the order of raw.funds.
-            records: as of `records.user_records`; only their schema is used.
-        """
-        types = tuple(sorted({name for name in fund_types if name is not None}))
-        fund_type = np.array([-1 if name is None else types.index(name) for name in fund_types], dtype=np.int64)
+    def of(cls, raw: Raw, records: DataFrame) -> History:
+        """Makes it from the raw tables' campaigns and funds. Of the records, only their schema is used."""
+        types = tuple(sorted({name for name in raw.fund_types if name is not None}))
+        fund_type = np.array([-1 if name is None else types.index(name) for name in raw.fund_types], dtype=np.int64)
         starts = [datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() for _, day in raw.campaigns]
         user = arrow_schema(records.select("user")).field("user").type
         return cls(np.array(starts, dtype=np.int64), raw.funds, types, fund_type, user)

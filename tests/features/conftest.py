@@ -27,12 +27,6 @@ def built_once(spark: SparkSession, raw_once: str, tmp_path_factory: pytest.Temp
 
 
 @pytest.fixture
-def raw_warehouse(raw_once: str, tmp_path: Path) -> str:
-    """A warehouse of the raw tables, the test's own."""
-    return str(shutil.copytree(raw_once, tmp_path / "raw"))
-
-
-@pytest.fixture
 def built_warehouse(built_once: str, tmp_path: Path) -> str:
     """A warehouse of the raw tables and the features of the last campaign, the test's own."""
     return str(shutil.copytree(built_once, tmp_path / "built"))

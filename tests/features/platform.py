@@ -57,7 +57,8 @@ def built(spark: SparkSession, warehouse: str, **settings: object) -> dict[str, 
     return features(spark, warehouse)
 
 
-def features(spark: SparkSession, warehouse: str) -> dict[str, DataFrame]:
-    """The tables that build_features wrote."""
+def features(spark: SparkSession, warehouse: str, version: int | None = None) -> dict[str, DataFrame]:
+    """The tables that build_features wrote, each at a version; at its newest if None."""
     names = ("user_features", "fund_features", "examples")
-    return {name: spark.read.format("delta").load(f"{warehouse}/{name}") for name in names}
+    options = {} if version is None else {"versionAsOf": str(version)}
+    return {name: spark.read.options(**options).format("delta").load(f"{warehouse}/{name}") for name in names}

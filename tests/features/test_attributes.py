@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +12,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.features import build
 from ptofa_spark.features.pair import CampaignPairs
 from ptofa_spark.scoring.score import score
 from ptofa_spark.scoring.settings import ScoreSettings
+from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
 from tests.features.platform import FUNDS, USERS, built, raw_tables, written
@@ -23,8 +27,19 @@ TYPE_CODES = {"bond": 1.0, "équity": 2.0}
 
 
 @pytest.fixture(scope="module")
-def platform(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, DataFrame]]:
-    """Users with a dotted column, a map, numbers that are none, one of them with two rows; fund types are numbers."""
+def fed() -> dict[str, bool]:
+    """Whether Petastorm reads a table, by name, as the build of `platform` wrote it."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def platform(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, fed: dict[str, bool]
+) -> tuple[str, dict[str, DataFrame]]:
+    """Users with a dotted column, a map, numbers that are none, one of them with two rows; fund types are numbers.
+
+    The split is by user.
+    """
     tables = raw_tables(spark)
     users = tables["users"].where("user_id <> 20").select("user_id", "risk_tolerance")
     known = F.create_map(*[F.lit(part) for pair in INCOMES.items() for part in pair])
@@ -43,7 +58,23 @@ def platform(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> t
     coded = [*((fund, level, TYPE_CODES[kind]) for fund, level, kind in FUNDS), ("f4", 1, float("nan"))]
     tables["funds"] = spark.createDataFrame(coded, "fund_id string, risk_level int, fund_type double")
     warehouse = written(tables, str(tmp_path_factory.mktemp("attributes") / "warehouse"))
-    return warehouse, built(spark, warehouse, max_quarantined_share=0.5)
+
+    def noted(rows: DataFrame, argument: str, **how: Any) -> None:
+        fed[Path(argument).name] = how.get("fed", False)
+        write_table(rows, argument, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "write_table", noted)
+        return warehouse, built(spark, warehouse, max_quarantined_share=0.5, split_by="user")
+
+
+def test_split_by_user_holds_out_about_its_share_and_petastorm_reads_the_examples_alone(
+    platform: tuple[str, dict[str, DataFrame]], fed: dict[str, bool]
+) -> None:
+    assert fed == {"fund_features": False, "user_features": False, "examples": True}
+    split = {row["user_id"]: row["split"] for row in platform[1]["user_features"].collect()}
+    assert 0.3 < Counter(split.values())["test"] / (USERS - 1) < 0.7
+    assert all(row["split"] == split[row["user_id"]] for row in platform[1]["examples"].collect())
 
 
 def test_numbers_that_are_none_are_unknown(platform: tuple[str, dict[str, DataFrame]]) -> None:

@@ -1,4 +1,4 @@
-"""build_features over small raw tables, against plain Python; nothing from a campaign's start on counts."""
+"""build_features over small raw tables, against plain Python."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.features import build
 from ptofa_spark.features.encoders import NULL, UNKNOWN, Encoders
 from ptofa_spark.features.examples import examples
 from ptofa_spark.features.facts.raw import read_raw
@@ -24,11 +22,8 @@ from ptofa_spark.features.fitting import fit_encoders
 from ptofa_spark.features.history import History
 from ptofa_spark.features.pair import DECLARED_PAIR_FEATURES, CampaignPairs, pair_columns
 from ptofa_spark.features.user_table import user_features
-from ptofa_spark.tables.contracts.schemas import TRANSACTIONS
-from ptofa_spark.tables.delta.writing import write_table
 from tests.features.logged_pairs import with_past_facts
 from tests.features.platform import FUNDS, STARTS, USERS, built, features, raw_tables, written
-from tests.same_table import assert_same_table
 
 
 @pytest.fixture(scope="module")
@@ -87,26 +82,12 @@ def test_exposures_count_only_for_later_campaigns(platform: tuple[str, dict[str,
     assert set(examples.loc["c1", "split"]) <= {"train", "validation"}
 
 
-def test_events_at_and_after_the_start_move_no_feature(
-    platform: tuple[str, dict[str, DataFrame]], spark: SparkSession, warehouse: str
-) -> None:
-    tables = raw_tables(spark)
-    late = [(u, "f2", datetime(2025, 3, 17) + timedelta(hours=u), 999.0) for u in range(20)]
-    tables["transactions"] = tables["transactions"].unionByName(spark.createDataFrame(late, TRANSACTIONS))
-    again = built(spark, written(tables, warehouse, partitions=7))
-    for name, frame in platform[1].items():  # and 7 partitions instead of 1 move nothing either
-        maps = [field.name for field in frame.schema if field.dataType.typeName() == "map"]
-        plain = [again[name], frame]
-        for column in maps:  # maps cannot be compared by exceptAll
-            plain = [each.withColumn(column, F.to_json(F.array_sort(F.map_entries(column)))) for each in plain]
-        assert_same_table(*plain)
-
-
 def test_all_windows_take_one_shuffle(platform: tuple[str, dict[str, DataFrame]], spark: SparkSession) -> None:
     """Windows of users and of examples, duplicates and unknown users: one exchange by user_id, and maps over it."""
     raw = read_raw(spark, platform[0], None, datetime.now(UTC))
     records = user_records(raw, 1_000)
-    history = History.of(raw, ["bond", "équity", "équity"], records)
+    assert raw.fund_types == ("bond", "équity", "équity")
+    history = History.of(raw, records)
     users = user_features(records, history, raw, F.lit("train"))
     shown = examples(records, history, raw, platform[1]["fund_features"].drop("snapshot_date"), F.lit("train"))
     for frame in (users, shown):
@@ -118,24 +99,6 @@ def test_all_windows_take_one_shuffle(platform: tuple[str, dict[str, DataFrame]]
         assert "Exchange hashpartitioning(user_id" in exchanges[0]
         assert "Window" not in plan
         assert plan.count("MapInArrow") == 1
-
-
-def test_split_by_user_holds_out_about_its_share_and_petastorm_reads_the_examples_alone(
-    spark: SparkSession, raw_warehouse: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fed: dict[str, bool] = {}
-
-    def noted(rows: DataFrame, argument: str, **how: Any) -> None:
-        fed[Path(argument).name] = how.get("fed", False)
-        write_table(rows, argument, **how)
-
-    monkeypatch.setattr(build, "write_table", noted)
-    tables = built(spark, raw_warehouse, split_by="user")
-    assert fed == {"fund_features": False, "user_features": False, "examples": True}
-    share = tables["user_features"].where("split = 'test'").count() / USERS
-    assert 0.3 < share < 0.7
-    split = {row["user_id"]: row["split"] for row in tables["user_features"].collect()}
-    assert all(row["split"] == split[row["user_id"]] for row in tables["examples"].collect())
 
 
 def test_pair_features_are_the_same_for_one_pair_and_for_all(platform: tuple[str, dict[str, DataFrame]]) -> None:

@@ -1,4 +1,7 @@
-"""Bad rows of the raw tables: each is set aside with its reason, none disappears, and too many stop the job."""
+"""Bad rows of the raw tables: each is set aside with its reason, none disappears, and too many stop the job.
+
+Nothing from a campaign's start on counts.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.tables.contracts.schemas import EXPOSURES, FUNDS, TRANSACTIONS
+from ptofa_spark.tables.contracts.schemas import EXPOSURES, TRANSACTIONS
 from tests.features.platform import USERS, built, features, raw_tables, written
 from tests.same_table import assert_same_table
 
@@ -39,14 +42,18 @@ BAD_EXPOSURES = {
 AGAIN, OTHERWISE = "the same row again", "another row of the same key has other values"
 
 
+# Good rows, but of the target campaign's first day and later: no feature may know of them.
+LATE = [(user, "f2", datetime(2025, 3, 17) + timedelta(hours=user), 999.0) for user in range(20)]
+
+
 def nullable(frame: DataFrame) -> str:
     return ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in frame.schema)
 
 
 def spoilt(spark: SparkSession, tables: dict[str, DataFrame]) -> dict[str, DataFrame]:
-    """The good tables with every kind of bad row beside them."""
+    """The good tables with late purchases, and with every kind of bad row, beside them."""
     spoilt = dict(tables)
-    purchases = [*BAD_PURCHASES.values(), *NOT_FINITE]
+    purchases = [*BAD_PURCHASES.values(), *NOT_FINITE, *LATE]
     spoilt["transactions"] = tables["transactions"].unionByName(
         spark.createDataFrame(purchases, nullable(tables["transactions"]))
     )
@@ -77,41 +84,41 @@ def reasons(spark: SparkSession, warehouse: str, table: str) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def spoilt_once(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A warehouse of the spoilt tables. To read."""
-    return written(spoilt(spark, raw_tables(spark)), str(tmp_path_factory.mktemp("spoilt") / "warehouse"))
-
-
-@pytest.fixture(scope="module")
-def spoilt_and_built(spark: SparkSession, spoilt_once: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A warehouse of the spoilt tables and the features built from them. To read."""
-    warehouse = str(shutil.copytree(spoilt_once, tmp_path_factory.mktemp("built") / "warehouse"))
+def spoilt_and_built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A warehouse of the spoilt tables, in several partitions each, and the features built from them. To read."""
+    warehouse = str(tmp_path_factory.mktemp("spoilt") / "warehouse")
+    written(spoilt(spark, raw_tables(spark)), warehouse, partitions=5)
     built(spark, warehouse, max_quarantined_share=0.5)
     return warehouse
 
 
-@pytest.mark.parametrize("partitions", [1, 5])
-def test_bad_rows_are_set_aside_with_their_reason_and_move_nothing(
-    spark: SparkSession, built_once: str, spoilt_and_built: str, tmp_path: Path, partitions: int
-) -> None:
-    clean = features(spark, built_once)
-    warehouse = spoilt_and_built
-    if partitions > 1:
-        warehouse = written(spoilt(spark, raw_tables(spark)), f"{tmp_path}/dirty", partitions)
-        built(spark, warehouse, max_quarantined_share=0.5)
-    dirty = features(spark, warehouse)
+def assert_events_set_aside(spark: SparkSession, warehouse: str) -> None:
     purchases = dict.fromkeys(BAD_PURCHASES, 1)
     purchases["amount: expected above 0 and at most 1e12"] += len(NOT_FINITE)
     assert reasons(spark, warehouse, "transactions") == purchases
     # The two that contradict each other are of a user whose own rows do: he is unknown.
     exposures = dict.fromkeys(BAD_EXPOSURES, 1) | {AGAIN: 2, "user_id is not in users": 3}
     assert reasons(spark, warehouse, "exposures") == exposures
-    users = {"user_id is null": 1, "risk_tolerance: expected 1 to 5": 1, AGAIN: 1, OTHERWISE: 2}
-    assert reasons(spark, warehouse, "users") == users
     assert reasons(spark, warehouse, "funds") == {"risk_level: expected 1 to 5": 1, AGAIN: 1}
-    for name in ("user_features", "fund_features", "examples"):
-        without_maps = [c for c in clean[name].columns if not c.startswith("purchases_by")]
-        assert_same_table(dirty[name].select(without_maps), clean[name].select(without_maps))
+
+
+def assert_same_features(found: dict[str, DataFrame], wanted: dict[str, DataFrame]) -> None:
+    for name, frame in wanted.items():
+        assert_same_table(found[name].select(frame.columns), frame)
+
+
+def test_bad_rows_are_set_aside_with_their_reason(spark: SparkSession, spoilt_and_built: str) -> None:
+    assert_events_set_aside(spark, spoilt_and_built)
+    users = {"user_id is null": 1, "risk_tolerance: expected 1 to 5": 1, AGAIN: 1, OTHERWISE: 2}
+    assert reasons(spark, spoilt_and_built, "users") == users
+
+
+def test_neither_bad_rows_nor_late_events_nor_partitions_move_a_feature(
+    spark: SparkSession, built_once: str, spoilt_and_built: str
+) -> None:
+    """The clean tables are of one partition, the spoilt ones of five."""
+    dirty = features(spark, spoilt_and_built)
+    assert_same_features(dirty, features(spark, built_once))
     assert dirty["user_features"].count() == USERS
 
 
@@ -128,7 +135,7 @@ def test_rows_in_are_rows_kept_and_rows_set_aside(spark: SparkSession, spoilt_an
     )
     kept = raw_tables(spark)["transactions"].where("transacted_at < '2025-03-17'").count()
     assert sum(row[0] for row in bought.collect()) == kept
-    assert kept + aside["transactions"] == raw["transactions"].count()
+    assert kept + len(LATE) + aside["transactions"] == raw["transactions"].count()
     kept_rows = spark.read.format("delta").load(f"{spoilt_and_built}/transactions_quarantine")
     assert kept_rows.columns == ["snapshot_date", "run_id", "reason", *TRANSACTIONS.names]
     stray = kept_rows.where("reason = 'user_id is not in users'").collect()
@@ -139,30 +146,26 @@ def test_rows_in_are_rows_kept_and_rows_set_aside(spark: SparkSession, spoilt_an
 
 
 def test_building_again_replaces_the_quarantine_of_the_snapshot(
-    spark: SparkSession, spoilt_and_built: str, tmp_path: Path
+    spark: SparkSession, built_once: str, spoilt_and_built: str, tmp_path: Path
 ) -> None:
+    """The users are mended, the other tables as before, in one partition each."""
     warehouse = str(shutil.copytree(spoilt_and_built, tmp_path / "warehouse"))
-    built(spark, warehouse, max_quarantined_share=0.5)
-    assert reasons(spark, warehouse, "users")[OTHERWISE] == 2
-    written(raw_tables(spark), warehouse)
-    built(spark, warehouse)
+    good = raw_tables(spark)
+    written(spoilt(spark, good) | {"users": good["users"]}, warehouse)
+    again = built(spark, warehouse, max_quarantined_share=0.5)
     assert reasons(spark, warehouse, "users") == {}
+    assert_events_set_aside(spark, warehouse)
+    assert_same_features(again, features(spark, built_once))
 
 
-def test_too_many_bad_rows_are_one_line_and_no_features(spark: SparkSession, spoilt_once: str, tmp_path: Path) -> None:
-    warehouse = str(shutil.copytree(spoilt_once, tmp_path, dirs_exist_ok=True))
-    with pytest.raises(TableError, match=r"2 of 5 rows are bad, more than max_quarantined_share = 0.01 allows"):
-        built(spark, warehouse)
+def test_too_many_bad_rows_are_one_line_and_no_features(spark: SparkSession, tmp_path: Path) -> None:
+    """Of the funds, one has a wrong level, one stands there twice, and two rows contradict each other."""
+    tables = raw_tables(spark)
+    odd = spark.createDataFrame([("f9", 6, "bond"), ("f1", 1, "bond"), ("f3", 2, "bond")], nullable(tables["funds"]))
+    tables["funds"] = tables["funds"].unionByName(odd)
+    said = r"table funds: 4 of 6 rows are bad, more than max_quarantined_share = 0.01 allows .*has other values: 2"
+    with pytest.raises(TableError, match=said):
+        built(spark, written(tables, str(tmp_path)))
     assert not (tmp_path / "user_features").exists()
     assert not (tmp_path / "examples").exists()
-    assert reasons(spark, warehouse, "funds") == {"risk_level: expected 1 to 5": 1, AGAIN: 1}
-
-
-def test_conflicting_funds_leave_no_row(spark: SparkSession, tmp_path: Path) -> None:
-    tables = raw_tables(spark)
-    tables["funds"] = (
-        tables["funds"].select(*FUNDS.names).union(spark.createDataFrame([("f3", 2)], "fund_id string, risk_level int"))
-    )
-    with pytest.raises(TableError, match=r"table funds: 2 of 4 rows are bad.*has other values: 2"):
-        built(spark, written(tables, str(tmp_path)), max_quarantined_share=0.3)
-    assert reasons(spark, str(tmp_path), "funds") == {OTHERWISE: 2}
+    assert reasons(spark, str(tmp_path), "funds") == {"risk_level: expected 1 to 5": 1, AGAIN: 1, OTHERWISE: 2}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from datetime import date
-from pathlib import Path
 
 import pytest
 from delta.tables import DeltaTable
@@ -16,84 +15,82 @@ from ptofa_spark.tables.contracts.schemas import EXAMPLES
 from ptofa_spark.tables.delta.commits import sources_of
 from ptofa_spark.tables.delta.snapshots import of_snapshot
 from ptofa_spark.tables.reading import read_table
-from tests.features.platform import built, raw_tables, written
+from tests.features.platform import built, features, raw_tables, written
 from tests.same_table import assert_same_table
 
-TABLES = ("user_features", "fund_features", "examples")
 EARLIER, LAST = date(2025, 3, 10), date(2025, 3, 17)
-
-
-def comparable(frame: DataFrame) -> DataFrame:
-    return frame.drop("purchases_by_fund", "purchases_by_type")
+# Versions of the feature tables, in the order in which `builds` makes them.
+FIRST, AND_EARLIER, CHANGED, REBUILT = range(4)
+RAW = ("users", "funds", "campaigns", "transactions", "exposures", "demands")
 
 
 @pytest.fixture(scope="module")
-def two_snapshots(spark: SparkSession, raw_once: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A warehouse whose features were built for one date, then for a later one. To read."""
-    warehouse = tmp_path_factory.mktemp("snapshots") / "warehouse"
-    shutil.copytree(raw_once, warehouse)
-    for day in (EARLIER, LAST):
-        built(spark, str(warehouse), snapshot_date=day)
-    return str(warehouse)
+def builds(spark: SparkSession, built_once: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A warehouse whose features were built four times: for the last campaign, for one before, and so on. To read.
+
+    Before the third build, half of the purchases go and the users get an attribute. Before the fourth, which repeats
+    the third, the raw tables are as at first.
+    """
+    warehouse = str(shutil.copytree(built_once, tmp_path_factory.mktemp("snapshots") / "warehouse"))
+    built(spark, warehouse, snapshot_date=EARLIER)
+    tables = raw_tables(spark)
+    users = tables["users"].withColumn("device", F.lit("web"))
+    users.write.format("delta").mode("overwrite").option("overwriteSchema", True).save(f"{warehouse}/users")
+    written({"transactions": tables["transactions"].where("user_id % 2 = 0")}, warehouse)
+    built(spark, warehouse)
+    written({"transactions": tables["transactions"]}, warehouse)
+    tables["users"].write.format("delta").mode("overwrite").option("overwriteSchema", True).save(f"{warehouse}/users")
+    built(spark, warehouse, rebuild_version=CHANGED)
+    return warehouse
 
 
-def test_a_date_is_replaced_and_the_others_stay(spark: SparkSession, two_snapshots: str, tmp_path: Path) -> None:
-    warehouse = str(shutil.copytree(two_snapshots, tmp_path / "warehouse"))
-    first = {name: spark.read.format("delta").option("versionAsOf", 0).load(f"{warehouse}/{name}") for name in TABLES}
-    held = {name: [comparable(frame).localCheckpoint()] for name, frame in first.items()}
-    after = built(spark, warehouse, snapshot_date=LAST)
-    for name in TABLES:
-        earlier = after[name].where(F.col("snapshot_date") == EARLIER)
-        assert_same_table(comparable(earlier), held[name][0])
-        last = after[name].where(F.col("snapshot_date") == LAST)
-        rows = last.count()
-        assert 0 < rows == after[name].count() - earlier.count()
-        assert DeltaTable.forPath(spark, f"{warehouse}/{name}").history().count() == 3
+def of_date(frame: DataFrame, day: date) -> DataFrame:
+    """A snapshot's rows, without the attribute that only some versions have."""
+    return frame.where(F.col("snapshot_date") == day).drop("u_device")
+
+
+def test_a_date_is_replaced_and_the_others_stay(spark: SparkSession, builds: str) -> None:
+    before, after = features(spark, builds, AND_EARLIER), features(spark, builds, CHANGED)
+    for name, frame in after.items():
+        earlier = of_date(before[name], EARLIER)
+        assert_same_table(of_date(frame, EARLIER), earlier)
+        last = of_date(frame, LAST).count()
+        assert 0 < last == of_date(before[name], LAST).count() == frame.count() - earlier.count()
+        assert DeltaTable.forPath(spark, f"{builds}/{name}").history().count() == REBUILT + 1
     # The earlier snapshot knows nothing of the last campaign, and tests on its own target.
-    assert {row[0] for row in held["examples"][0].select("campaign_id").distinct().collect()} == {"c1", "c2"}
-    assert {row[0] for row in held["user_features"][0].select("campaign_id").distinct().collect()} == {"c2"}
+    campaigns = {
+        name: {row[0] for row in of_date(before[name], EARLIER).select("campaign_id").distinct().collect()}
+        for name in ("examples", "user_features")
+    }
+    assert campaigns == {"examples": {"c1", "c2"}, "user_features": {"c2"}}
 
 
-def test_the_newest_snapshot_is_read_unless_another_is_asked_for(spark: SparkSession, built_warehouse: str) -> None:
-    built(spark, built_warehouse, snapshot_date=EARLIER)  # last built, not newest
-    users = spark.read.format("delta").load(f"{built_warehouse}/user_features")
+def test_the_newest_snapshot_is_read_unless_another_is_asked_for(spark: SparkSession, builds: str) -> None:
+    users = features(spark, builds, AND_EARLIER)["user_features"]  # last built, not newest
     assert {row[0] for row in of_snapshot(users, "users", None).select("campaign_id").collect()} == {"c3"}
     assert {row[0] for row in of_snapshot(users, "users", EARLIER).select("campaign_id").collect()} == {"c2"}
     with pytest.raises(TableError, match="no snapshot of 2020-01-01, it has 2025-03-10, 2025-03-17: choose one"):
         of_snapshot(users, "user_features", date(2020, 1, 1))
     with pytest.raises(TableError, match="no campaign that starts on 2025-03-11: choose a snapshot date of 2025-03-03"):
-        built(spark, built_warehouse, snapshot_date=date(2025, 3, 11))
+        built(spark, builds, snapshot_date=date(2025, 3, 11))
 
 
-def test_a_table_is_built_again_from_what_it_was_built_from(spark: SparkSession, raw_warehouse: str) -> None:
-    warehouse = raw_warehouse
-    first = {name: comparable(frame).localCheckpoint() for name, frame in built(spark, warehouse).items()}
-    raw = ("users", "funds", "campaigns", "transactions", "exposures", "demands")
-    assert sources_of(spark, f"{warehouse}/examples", 0) == {f"{warehouse}/{name}": 0 for name in raw}
-    changed = raw_tables(spark)
-    changed["transactions"] = changed["transactions"].where("user_id % 2 = 0")
-    written(changed, warehouse)
-    renewed = built(spark, warehouse)
-    assert sources_of(spark, f"{warehouse}/examples", 1)[f"{warehouse}/transactions"] == 1
-    assert (
-        renewed["examples"]
-        .exceptAll(spark.read.format("delta").option("versionAsOf", 0).load(f"{warehouse}/examples"))
-        .count()
-        > 0
-    )
-    again = built(spark, warehouse, rebuild_version=0)
-    for name in TABLES:
-        assert_same_table(comparable(again[name]), first[name])
+def test_a_table_is_built_again_from_what_it_was_built_from(spark: SparkSession, builds: str) -> None:
+    read = {f"{builds}/{name}": 1 if name in ("users", "transactions") else 0 for name in RAW}
+    assert sources_of(spark, f"{builds}/examples", CHANGED) == read
+    assert sources_of(spark, f"{builds}/examples", REBUILT) == read
+    assert sources_of(spark, f"{builds}/examples", AND_EARLIER) == dict.fromkeys(read, 0)
+    first, changed, rebuilt = (features(spark, builds, version) for version in (FIRST, CHANGED, REBUILT))
+    for name, frame in rebuilt.items():
+        assert_same_table(frame, changed[name])
+    # The newest raw tables, which are those of the first build, would give other examples.
+    assert of_date(changed["examples"], LAST).exceptAll(first["examples"]).count() > 0
     with pytest.raises(TableError, match="says nothing of what its version 9 was built from"):
-        built(spark, warehouse, rebuild_version=9)
+        built(spark, builds, rebuild_version=9)
 
 
-def test_an_attribute_that_is_new_joins_the_table(spark: SparkSession, two_snapshots: str, tmp_path: Path) -> None:
-    warehouse = str(shutil.copytree(two_snapshots, tmp_path / "warehouse"))
-    tables = raw_tables(spark)
-    tables["users"] = tables["users"].withColumn("device", F.lit("web"))
-    tables["users"].write.format("delta").mode("overwrite").option("overwriteSchema", True).save(f"{warehouse}/users")
-    users = built(spark, warehouse)["user_features"]
+def test_an_attribute_that_is_new_joins_the_table(spark: SparkSession, builds: str) -> None:
+    users = features(spark, builds, CHANGED)["user_features"]
     devices = {(row["snapshot_date"], row["u_device"]) for row in users.select("snapshot_date", "u_device").collect()}
     assert devices == {(EARLIER, None), (LAST, "web")}
 

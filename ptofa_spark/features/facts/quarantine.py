@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -38,11 +39,17 @@ _COUNTS = pa.schema([("kind", pa.int64()), ("reason", pa.string()), ("rows", pa.
 
 
 class RowCounts:
-    """Rows of the raw tables. rows: by table; faults: of each table, by reason."""
+    """Rows of the raw tables. rows: by table; faults: of each table, by reason; exposed: campaigns with exposures."""
 
-    def __init__(self) -> None:
-        self.rows: dict[str, int] = {}
-        self.faults: dict[str, Counter[str]] = {}
+    def __init__(self, tables: Iterable[str]) -> None:
+        self.rows: Counter[str] = Counter()
+        self.faults: dict[str, Counter[str]] = {name: Counter() for name in tables}
+        self.exposed: set[str] = set()
+
+    def add(self, table: str, found: Mapping[str | None, int]) -> None:
+        """Adds rows of a table by their reason, None for good ones."""
+        self.rows[table] += sum(found.values())
+        self.faults[table].update({reason: rows for reason, rows in found.items() if reason is not None})
 
     def records(self) -> int:
         """Rows of users, exposures and transactions, good or bad."""
@@ -71,12 +78,24 @@ class RowCounts:
 
 
 def count_own_faults(raw: Raw) -> RowCounts:
-    """Counts the rows, and those that are bad by themselves: one scan per table."""
-    counts = RowCounts()
-    for name, frame in raw.frames.items():
-        found = {row[FAULT]: row["count"] for row in frame.groupBy(FAULT).count().collect()}
-        counts.rows[name] = sum(found.values())
-        counts.faults[name] = Counter({reason: rows for reason, rows in found.items() if reason is not None})
+    """Counts the rows, and those that are bad by themselves: one scan per table, all in one query."""
+    exposed = F.when(F.col(FAULT).isNull(), F.col("campaign_id"))
+    marked = [
+        frame.select(
+            F.lit(name).alias("table"),
+            FAULT,
+            (exposed if name == "exposures" else F.lit(None).cast("string")).alias("exposed"),
+        )
+        for name, frame in raw.frames.items()
+        if name not in raw.counts
+    ]
+    counts = RowCounts(raw.frames)
+    for name, found in raw.counts.items():
+        counts.add(name, found)
+    for row in reduce(DataFrame.unionAll, marked).groupBy("table", FAULT, "exposed").count().collect():
+        counts.add(row["table"], {row[FAULT]: row["count"]})
+        if row["exposed"] is not None:
+            counts.exposed.add(row["exposed"])
     return counts
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, MapType, StructType, VariantType
+from pyspark.sql.types import ArrayType, DataType, MapType, NumericType, StructType, VariantType
 
 from ptofa_spark.errors import TableError
 from ptofa_spark.files.csv.header import CsvForm
@@ -23,6 +25,7 @@ from ptofa_spark.tables.reading import AS_FOUND
 logger = logging.getLogger(__name__)
 
 FAULT = "reason"
+FUND_TYPE = "fund_type"
 _KEYS = {"funds": ("fund_id",), "campaigns": ("campaign_id",), "demands": ("campaign_id", "fund_id")}
 _KNOWN_FUND, _KNOWN_CAMPAIGN = ("demands", "transactions", "exposures"), ("demands", "exposures")
 DOUBLED, CONFLICTING = "the same row again", "another row of the same key has other values"
@@ -34,12 +37,15 @@ class Raw:
 
     frames: by name, with one more column, `reason`: why the row is bad, null if it is good by itself. `records` makes
     the checks that need all rows of a user: one row per key, and no event of an unknown user.
-    funds: ids of the good rows, sorted; campaigns: id and start of the good rows up to the snapshot, by start and id.
+    counts: rows by reason, of the tables that are counted already; funds: ids of the good rows, sorted; fund_types: of
+    each of them, None if it has none; campaigns: id and start of the good rows up to the snapshot, by start and id.
     """
 
     frames: dict[str, DataFrame]
     versions: tuple[TableVersion, ...]
+    counts: dict[str, Counter[str | None]]
     funds: tuple[str, ...]
+    fund_types: tuple[str | None, ...]
     campaigns: tuple[tuple[str, date], ...]
 
     @property
@@ -54,7 +60,7 @@ class Raw:
 
     def good(self, name: str) -> DataFrame:
         """The rows without a fault of their own."""
-        return self.frames[name].where(F.col(FAULT).isNull()).drop(FAULT)
+        return _good(self.frames[name]).drop(FAULT)
 
 
 def read_raw(
@@ -88,10 +94,20 @@ def read_raw(
     }
     frames = {name: _comparable(frame, name) for name, frame in frames.items()}
     marked: dict[str, DataFrame] = {}
-    for name in ("funds", "campaigns"):
+    # These tables are small. One query each tells what the later steps need of them.
+    counts: dict[str, Counter[str | None]] = {}
+    good: dict[str, list[tuple[Any, ...]]] = {}
+    for name, columns in (
+        ("funds", [F.col("fund_id"), type_name(frames["funds"])]),
+        ("campaigns", [F.col("start_date"), F.col("campaign_id")]),
+    ):
         marked[name] = _marked_small(frames[name], name, _own_faults(name))
-    funds = [row[0] for row in _good(marked["funds"]).select("fund_id").orderBy("fund_id").collect()]
-    known = [(row[0], row[1]) for row in _good(marked["campaigns"]).orderBy("start_date", "campaign_id").collect()]
+        rows = marked[name].select(FAULT, *[F.when(F.col(FAULT).isNull(), column) for column in columns]).collect()
+        counts[name] = Counter(row[0] for row in rows)
+        # Python sorts words as Spark does, by their UTF-8 bytes. No two good rows have one key.
+        good[name] = sorted(tuple(row)[1:] for row in rows if row[0] is None)
+    funds, types = [fund_id for fund_id, _ in good["funds"]], [kind for _, kind in good["funds"]]
+    known = [(campaign, start) for start, campaign in good["campaigns"]]
     campaigns = _until(known, snapshot_date, places["campaigns"])
     for name in ("users", "transactions", "exposures", "demands"):
         faults = [*_own_faults(name), *_reference_faults(name, funds, [campaign for campaign, _ in known])]
@@ -101,7 +117,17 @@ def read_raw(
             marked[name] = _marked_small(frames[name], name, faults)
         else:
             marked[name] = frames[name].withColumn(FAULT, _first_of(faults))
-    return Raw(marked, tables.versions, tuple(funds), tuple(campaigns))
+    return Raw(marked, tables.versions, counts, tuple(funds), tuple(types), tuple(campaigns))
+
+
+def type_name(funds: DataFrame) -> Column:
+    """The type as a word, even if the platform numbers its types. Purchases of a type are looked up by this word."""
+    if FUND_TYPE not in funds.columns:
+        return F.lit(None).cast("string")
+    fund_type = F.col(FUND_TYPE)
+    if isinstance(funds.schema[FUND_TYPE].dataType, NumericType):
+        fund_type = F.when(F.abs(fund_type) < float("inf"), fund_type)  # Spark sorts NaN above all numbers
+    return fund_type.cast("string")
 
 
 def _as_they_were(places: Collection[str], versions: Mapping[str, int | None]) -> list[TableVersion]:
@@ -173,12 +199,11 @@ def _first_of(faults: list[tuple[Column, str]]) -> Column:
 def _marked_small(frame: DataFrame, name: str, faults: list[tuple[Column, str]]) -> DataFrame:
     """A small table with one good row per key: one of equal rows is good, none of conflicting rows."""
     own = frame.withColumn(FAULT, _first_of(faults))
-    key = [quoted(column) for column in _KEYS[name]]
     columns = [quoted(column) for column in frame.columns]
-    counted = own.groupBy(*columns, FAULT).count()
-    rows_of_key = counted.where(F.col(FAULT).isNull()).groupBy(*key).agg(F.count("*").alias("_rows"))
-    joined = counted.join(rows_of_key, on=list(_KEYS[name]), how="left")
+    counted = own.groupBy(*columns, FAULT).agg(F.count("*").cast("int").alias("_copies"))
+    of_key = Window.partitionBy(*[quoted(column) for column in _KEYS[name]])
+    rows_of_key = counted.withColumn("_rows", F.count_if(F.col(FAULT).isNull()).over(of_key))
     conflict = F.when(F.col(FAULT).isNull() & (F.col("_rows") > 1), F.lit(CONFLICTING)).otherwise(F.col(FAULT))
     again = F.when(conflict.isNull() & (F.col("_copy") > 1), F.lit(DOUBLED)).otherwise(conflict)
-    copies = joined.withColumn("_copy", F.explode(F.sequence(F.lit(1), F.col("count").cast("int"))))
+    copies = rows_of_key.withColumn("_copy", F.explode(F.sequence(F.lit(1), F.col("_copies"))))
     return copies.select(*columns, again.alias(FAULT))
