@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError
 from ptofa_spark.ingest.raw_tables import RawTables
-from ptofa_spark.tables.contracts.domains import DOMAINS, Domain
+from ptofa_spark.tables.contracts.domains import DOMAINS
 from ptofa_spark.tables.contracts.schemas import RAW_TABLES
 from ptofa_spark.tables.names import quoted
 from ptofa_spark.tables.near_names import instead
@@ -25,15 +25,11 @@ _KEYS = {
     "demands": ("campaign_id", "fund_id"),
     "exposures": ("campaign_id", "user_id", "fund_id"),
 }
-# (table, column) -> the table that must contain its values. A fund no longer offered is in funds and has no demand.
+# By table and column, the table that must contain its values. A fund no longer offered is in funds and has no demand.
 _REFERENCES = {
-    ("demands", "fund_id"): "funds",
-    ("demands", "campaign_id"): "campaigns",
-    ("exposures", "fund_id"): "funds",
-    ("exposures", "campaign_id"): "campaigns",
-    ("exposures", "user_id"): "users",
-    ("transactions", "fund_id"): "funds",
-    ("transactions", "user_id"): "users",
+    "demands": {"fund_id": "funds", "campaign_id": "campaigns"},
+    "exposures": {"fund_id": "funds", "campaign_id": "campaigns", "user_id": "users"},
+    "transactions": {"fund_id": "funds", "user_id": "users"},
 }
 # Largest number of names collected on the driver to find the one nearest to an unknown name.
 _MOST_NAMES = 10_000
@@ -49,20 +45,22 @@ def check_raw_tables(tables: RawTables) -> None:
             fund, campaign or user, or no demands for the target campaign.
     """
     frames = {field.name: getattr(tables, field.name) for field in fields(tables)}
+    facts = {}
     for name, frame in frames.items():
         _require_schema(frame, name)
+        facts[name] = _facts(frame, name)
+        _require_no_null(facts[name], name)
     for name, key in _KEYS.items():
         _require_unique(frames[name], name, key)
-    for (name, column), known in _REFERENCES.items():
-        _require_known(frames[name], name, column, frames[known], known)
-    for name, frame in frames.items():
-        for domain in DOMAINS.get(name, ()):
-            _require_all(frame, name, domain)
+    for name, references in _REFERENCES.items():
+        _require_known(frames, name, references)
+    for name, found in facts.items():
+        _require_domains(found, name)
     _require_target(frames["campaigns"], frames["demands"])
 
 
 def _require_schema(frame: DataFrame, name: str) -> None:
-    """Requires the columns of RAW_TABLES with their types, and no nulls where the schema allows none."""
+    """Requires the columns of RAW_TABLES with their types."""
     found = {field.name: field for field in frame.schema}
     missing = [column for column in RAW_TABLES[name].names if column not in found]
     if missing:
@@ -71,14 +69,39 @@ def _require_schema(frame: DataFrame, name: str) -> None:
         given = found[field.name].dataType
         if given != field.dataType:
             raise ColumnTypeError(name, field.name, given.simpleString(), field.dataType.simpleString())
-    # Every column read from Parquet is nullable, so its nulls are counted.
-    doubtful = [field.name for field in RAW_TABLES[name] if not field.nullable and found[field.name].nullable]
-    if not doubtful:
-        return
-    nulls = frame.agg(*[F.count_if(F.col(quoted(column)).isNull()).alias(column) for column in doubtful]).collect()[0]
-    for column in doubtful:
-        if nulls[column]:
-            raise TableError(f"table {name}: column {column} is null in {nulls[column]} row(s): fill or drop them")
+
+
+def _facts(frame: DataFrame, name: str) -> Row:
+    """In one pass over a table: the nulls of each column that allows none, the smallest value outside each domain."""
+    nulls = [
+        F.count_if(F.col(quoted(field.name)).isNull()).alias(f"nulls_{field.name}")
+        for field in RAW_TABLES[name]
+        if not field.nullable
+    ]
+    outside = [
+        F.min(F.when(~F.expr(domain.holds), F.col(domain.column))).alias(f"outside_{domain.column}")
+        for domain in DOMAINS.get(name, ())
+    ]
+    return frame.agg(*nulls, *outside).collect()[0]
+
+
+def _require_no_null(facts: Row, name: str) -> None:
+    """Requires values where the schema allows no null. Every column read from Parquet is nullable."""
+    for field in RAW_TABLES[name]:
+        if not field.nullable and facts[f"nulls_{field.name}"]:
+            raise TableError(
+                f"table {name}: column {field.name} is null in {facts[f'nulls_{field.name}']} row(s): fill or drop them"
+            )
+
+
+def _require_domains(facts: Row, name: str) -> None:
+    """Requires values within their domains. No domain rejects a null, so the smallest value outside is not null."""
+    for domain in DOMAINS.get(name, ()):
+        value = facts[f"outside_{domain.column}"]
+        if value is not None:
+            raise TableError(
+                f"table {name}: column {domain.column} holds {value}, expected {domain.wanted}: correct the row"
+            )
 
 
 def _require_unique(frame: DataFrame, name: str, key: tuple[str, ...]) -> None:
@@ -90,13 +113,20 @@ def _require_unique(frame: DataFrame, name: str, key: tuple[str, ...]) -> None:
         )
 
 
-def _require_known(frame: DataFrame, name: str, column: str, known: DataFrame, known_name: str) -> None:
-    unknown = frame.join(known.select(column), on=column, how="left_anti").agg(F.min(column)).first()
-    if unknown is not None and unknown[0] is not None:
-        raise TableError(
-            f"table {name}: column {column} holds {unknown[0]!r}, which table {known_name} does not contain"
-            f"{_nearest(unknown[0], known, column)}: add it to {known_name} or remove the row"
-        )
+def _require_known(frames: dict[str, DataFrame], name: str, references: dict[str, str]) -> None:
+    """Requires that the tables which a table refers to contain its ids. Their own ids are unique by now."""
+    rows = frames[name].select(*references)
+    for column, known in references.items():
+        ids = frames[known].select(column, F.lit(True).alias(f"known_{column}"))
+        rows = rows.join(ids, on=column, how="left")
+    unknown = rows.agg(*[F.min(F.when(F.col(f"known_{c}").isNull(), F.col(c))).alias(c) for c in references])
+    for column, value in unknown.collect()[0].asDict().items():
+        if value is not None:
+            known = references[column]
+            raise TableError(
+                f"table {name}: column {column} holds {value!r}, which table {known} does not contain"
+                f"{_nearest(value, frames[known], column)}: add it to {known} or remove the row"
+            )
 
 
 def _nearest(value: object, known: DataFrame, column: str) -> str:
@@ -105,15 +135,6 @@ def _nearest(value: object, known: DataFrame, column: str) -> str:
         return ""
     names = [row[0] for row in known.select(column).distinct().orderBy(column).take(_MOST_NAMES)]
     return f"; {instead(value, names)}"
-
-
-def _require_all(frame: DataFrame, name: str, domain: Domain) -> None:
-    bad = frame.where(~F.expr(domain.holds)).orderBy(domain.column).first()
-    if bad is not None:
-        raise TableError(
-            f"table {name}: column {domain.column} holds {bad[domain.column]}, expected {domain.wanted}: "
-            "correct the row"
-        )
 
 
 def _require_target(campaigns: DataFrame, demands: DataFrame) -> None:
