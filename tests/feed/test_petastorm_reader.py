@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from ptofa_spark.errors import TableError
 from ptofa_spark.feed.adapter.petastorm import ThreadPool
 from ptofa_spark.feed.petastorm_reader import read_row_groups
 from ptofa_spark.feed.row_groups import WHOLE, RowGroupTransform, Shard
-from ptofa_spark.feed.snapshot import file_url, pin_snapshot, split_files
+from ptofa_spark.feed.snapshot import Snapshot, file_url, pin_snapshot, split_files
 from ptofa_spark.tables.contracts.schemas import EXAMPLES
 from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.tables.reading import read_table
@@ -51,6 +54,32 @@ def users_read(files: tuple[str, ...], order_seed: int | None = None, shard: Sha
     return [int(user) for group in groups for user in group["user_id"]]
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table of users 0 to 89, pinned, and the files of its split train."""
+
+    path: str
+    pinned: Snapshot
+    files: tuple[str, ...]
+
+
+TableOf = Callable[[int], Table]
+
+
+@pytest.fixture(scope="module")
+def table_of(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TableOf:
+    """Gives the table of so many files. Each is written once, and to be read only."""
+
+    @cache
+    def made(files: int) -> Table:
+        path = str(tmp_path_factory.mktemp("feed") / "examples")
+        write_examples(spark, path, 0, 90, partitions=files)
+        pinned = pin_snapshot(spark, path)
+        return Table(path, pinned, split_files(pinned, "train"))
+
+    return made
+
+
 def test_exactly_the_rows_of_the_pinned_version_are_read(spark: SparkSession, warehouse: str) -> None:
     path = f"{warehouse}/with space and %41/examples"
     write_examples(spark, path, 0, 1_000)
@@ -66,23 +95,20 @@ def test_exactly_the_rows_of_the_pinned_version_are_read(spark: SparkSession, wa
     assert counts == [1_000, 700]
 
 
-def test_only_the_asked_columns_reach_the_transform(spark: SparkSession, warehouse: str) -> None:
-    write_examples(spark, f"{warehouse}/examples", 0, 20)
+def test_only_the_asked_columns_reach_the_transform(table_of: TableOf) -> None:
     seen: list[set[str]] = []
 
     def note(group: pd.DataFrame) -> pd.DataFrame:
         seen.append(set(group.columns))
         return keep(group)
 
-    files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
     transform = RowGroupTransform(note, KEEP.outputs)
-    assert len(list(read_row_groups(files, COLUMNS, transform, None))) == 4
+    assert len(list(read_row_groups(table_of(4).files, COLUMNS, transform, None))) == 4
     assert seen == [{"user_id", "revenue"}] * 4
 
 
-def test_the_seed_decides_the_order_of_row_groups(spark: SparkSession, warehouse: str) -> None:
-    write_examples(spark, f"{warehouse}/examples", 0, 90, partitions=9)
-    files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
+def test_the_seed_decides_the_order_of_row_groups(table_of: TableOf) -> None:
+    files = table_of(9).files
     assert users_read(files) == list(range(90))
     orders = [users_read(files, seed) for seed in (0, 1, 2)]
     assert orders == [users_read(files, seed) for seed in (0, 1, 2)]
@@ -91,12 +117,9 @@ def test_the_seed_decides_the_order_of_row_groups(spark: SparkSession, warehouse
 
 
 @pytest.mark.parametrize("partitions", [1, 3, 4, 9])
-def test_no_row_group_is_lost_at_the_end(
-    spark: SparkSession, warehouse: str, monkeypatch: pytest.MonkeyPatch, partitions: int
-) -> None:
+def test_no_row_group_is_lost_at_the_end(table_of: TableOf, monkeypatch: pytest.MonkeyPatch, partitions: int) -> None:
     """The pool asks whether its thread is idle, then whether all is handed out. The last row groups come in between."""
-    write_examples(spark, f"{warehouse}/examples", 0, 90, partitions)
-    files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
+    files = table_of(partitions).files
     idle = ThreadPool.all_workers_done
 
     def slow(pool: ThreadPool) -> bool:
@@ -108,11 +131,8 @@ def test_no_row_group_is_lost_at_the_end(
     assert users_read(files) == list(range(90))
 
 
-def test_an_error_in_the_transform_reaches_the_reader(
-    spark: SparkSession, warehouse: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_examples(spark, f"{warehouse}/examples", 0, 20)
-    files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
+def test_an_error_in_the_transform_reaches_the_reader(table_of: TableOf, capsys: pytest.CaptureFixture[str]) -> None:
+    files = table_of(4).files
 
     def broken(group: pd.DataFrame) -> pd.DataFrame:
         raise KeyError("no such feature")
@@ -122,9 +142,8 @@ def test_an_error_in_the_transform_reaches_the_reader(
     capsys.readouterr()
 
 
-def test_a_reader_left_early_leaves_no_thread_behind(spark: SparkSession, warehouse: str) -> None:
-    write_examples(spark, f"{warehouse}/examples", 0, 90, partitions=9)
-    files = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
+def test_a_reader_left_early_leaves_no_thread_behind(table_of: TableOf) -> None:
+    files = table_of(9).files
     before = threading.active_count()
     groups = read_row_groups(files, COLUMNS, KEEP, None)
     next(groups)
@@ -132,15 +151,15 @@ def test_a_reader_left_early_leaves_no_thread_behind(spark: SparkSession, wareho
     assert threading.active_count() == before
 
 
-def test_a_split_without_rows_is_refused(spark: SparkSession, warehouse: str) -> None:
-    write_examples(spark, f"{warehouse}/examples", 0, 20)
+def test_a_split_without_rows_is_refused(table_of: TableOf) -> None:
     with pytest.raises(TableError, match="has no rows of split 'validation'"):
-        split_files(pin_snapshot(spark, f"{warehouse}/examples"), "validation")
+        split_files(table_of(4).pinned, "validation")
 
 
-def test_a_place_without_a_delta_table_is_refused(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
-    write_examples(spark, f"{warehouse}/examples", 0, 20)
-    spark.read.format("delta").load(f"{warehouse}/examples").write.parquet(f"{tmp_path}/plain")
+def test_a_place_without_a_delta_table_is_refused(
+    spark: SparkSession, table_of: TableOf, warehouse: str, tmp_path: Path
+) -> None:
+    table_of(4).pinned.frame.write.parquet(f"{tmp_path}/plain")
     with pytest.raises(TableError, match=r"plain is no Delta table"):
         pin_snapshot(spark, f"{tmp_path}/plain")
     with pytest.raises(TableError, match="does not exist"):
@@ -154,13 +173,9 @@ def test_a_path_that_petastorm_cannot_open_is_refused() -> None:
 
 @pytest.mark.parametrize(("files", "shards"), [(4, 2), (3, 2), (4, 3), (1, 2), (2, 5)])
 @pytest.mark.parametrize("order_seed", [None, 3])
-def test_shards_have_every_row_once(
-    spark: SparkSession, warehouse: str, files: int, shards: int, order_seed: int | None
-) -> None:
-    write_examples(spark, f"{warehouse}/examples", 0, 600, partitions=files)
-    pinned = split_files(pin_snapshot(spark, f"{warehouse}/examples"), "train")
-    parts = [users_read(pinned, order_seed, Shard(place, shards)) for place in range(shards)]
-    assert sorted(user for part in parts for user in part) == list(range(600))
+def test_shards_have_every_row_once(table_of: TableOf, files: int, shards: int, order_seed: int | None) -> None:
+    parts = [users_read(table_of(files).files, order_seed, Shard(place, shards)) for place in range(shards)]
+    assert sorted(user for part in parts for user in part) == list(range(90))
     assert all(parts) == (files >= shards)
 
 

@@ -33,7 +33,7 @@ def one_line(error: ConfigError) -> None:
     assert "Traceback" not in text
 
 
-@settings(max_examples=1_200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(drawn=sections())
 def test_a_section_is_taken_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, drawn: tuple[str, dict[str, object]]

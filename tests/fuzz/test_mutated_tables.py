@@ -204,7 +204,7 @@ def fuzz_allocations(root: Path, seeds: range, capsys: pytest.CaptureFixture[str
 def test_a_mutated_campaign_is_allocated_or_refused_in_one_line(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert fuzz_allocations(tmp_path, range(6), capsys).total() == 6
+    assert fuzz_allocations(tmp_path, range(4), capsys).total() == 4
 
 
 @pytest.mark.long
@@ -212,5 +212,5 @@ def test_a_mutated_campaign_is_allocated_or_refused_in_one_line(
 def test_three_hundred_mutated_campaigns_are_allocated_or_refused(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcomes = fuzz_allocations(tmp_path, range(6, 306), capsys)
+    outcomes = fuzz_allocations(tmp_path, range(4, 304), capsys)
     assert min(outcomes["allocated"], outcomes["refused"]) > 50

@@ -149,11 +149,11 @@ def test_the_product_of_two_probabilities_stays_finite_at_any_logits(label: floa
 def test_every_model_learns_who_converts(name: str) -> None:
     """Conversion depends on one number of the user. A few steps of Adam must find it, for expected_revenue too."""
     generator = torch.Generator().manual_seed(5)
-    parts = [block(part, (4_000,), generator) for part in (LAYOUT.user, LAYOUT.fund, LAYOUT.pair)]
+    parts = [block(part, (1_500,), generator) for part in (LAYOUT.user, LAYOUT.fund, LAYOUT.pair)]
     taste = parts[0].numbers[:, 0]
     p = torch.sigmoid(-2.0 + 1.5 * taste)
-    converted = (torch.rand(4_000, generator=generator) < p).float()
-    money = torch.exp(3.0 + 0.5 * torch.randn(4_000, generator=generator)) * converted
+    converted = (torch.rand(1_500, generator=generator) < p).float()
+    money = torch.exp(3.0 + 0.5 * torch.randn(1_500, generator=generator)) * converted
     labels = Labels(converted, converted, money)
     torch.manual_seed(1)
     net = build_model(name, LAYOUT, ModelSettings(dropout=0.0))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import pickle
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import torch
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from ptofa_spark.errors import MissingColumnError, UserError
+from ptofa_spark.errors import MissingColumnError
 from ptofa_spark.features.pair import CampaignPairs
 from ptofa_spark.feed.blocks import Features
 from ptofa_spark.scoring.pairs import predict_examples
@@ -50,6 +52,25 @@ def scored(spark: SparkSession, warehouse: str, output: Path, **more: str) -> pd
     return rows
 
 
+@dataclass(frozen=True)
+class Scores:
+    """A score table. rows: by user_id."""
+
+    place: Path
+    rows: pd.DataFrame
+
+    def of_funds(self) -> np.ndarray:
+        """Expected revenue, (users, funds)."""
+        return np.stack(self.rows["expected_revenue"].to_list())
+
+
+@pytest.fixture(scope="module")
+def everyone(spark: SparkSession, warehouse: str, tmp_path_factory: pytest.TempPathFactory) -> Scores:
+    """The scores of every user. To read."""
+    place = tmp_path_factory.mktemp("everyone") / "scores"
+    return Scores(place, scored(spark, warehouse, place))
+
+
 def pairs_in_plain_python(spark: SparkSession, warehouse: str) -> pd.DataFrame:
     """Every user with every fund. The features of each pair are computed by themselves from the user's purchases."""
     users = spark.read.format("delta").load(f"{warehouse}/user_features").orderBy("user_id").toPandas()
@@ -71,27 +92,26 @@ def pairs_in_plain_python(spark: SparkSession, warehouse: str) -> pd.DataFrame:
     )
 
 
-def test_every_pair_is_scored_as_in_training(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
-    scores = scored(spark, warehouse, tmp_path / "scores")
+def test_every_pair_is_scored_as_in_training(spark: SparkSession, warehouse: str, everyone: Scores) -> None:
     pairs = pairs_in_plain_python(spark, warehouse)
     trained = unpack(read_artifact(f"{warehouse}/model"))
     encoding = trained.encoding
     features = Features(*[block.block(pairs) for block in encoding.blocks])
     with torch.inference_mode():
         wanted = trained.model.predict(trained.model(features)).expected_revenue.numpy().reshape(USERS, len(FUNDS))
-    found = np.stack(scores["expected_revenue"].to_list())
+    found = everyone.of_funds()
     assert found.shape == (USERS, len(FUNDS))
     assert wanted.std() > 0.05 * wanted.mean()
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
-    assert all(list(ids) == FUND_IDS for ids in scores["fund_ids"])
+    assert all(list(ids) == FUND_IDS for ids in everyone.rows["fund_ids"])
 
 
 @pytest.mark.parametrize("count", [1, 200])
 def test_a_funds_scores_do_not_depend_on_how_many_there_are(
-    spark: SparkSession, warehouse: str, tmp_path: Path, count: int
+    spark: SparkSession, warehouse: str, everyone: Scores, count: int
 ) -> None:
     """The first fund alone, and all of them beside many new ones."""
-    wanted = np.stack(scored(spark, warehouse, tmp_path / "few")["expected_revenue"].to_list())
+    wanted = everyone.of_funds()
     users = spark.read.format("delta").load(f"{warehouse}/user_features")
     funds = spark.read.format("delta").load(f"{warehouse}/fund_features").where("campaign_id = 'target'")
     if count == 1:
@@ -114,9 +134,8 @@ def test_a_funds_scores_do_not_depend_on_how_many_there_are(
     np.testing.assert_allclose(found[:, places], wanted[:, few], rtol=1e-5)
 
 
-def test_the_table_keeps_its_contract(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
-    scored(spark, warehouse, tmp_path / "scores")
-    table = spark.read.format("delta").load(str(tmp_path / "scores"))
+def test_the_table_keeps_its_contract(spark: SparkSession, warehouse: str, everyone: Scores) -> None:
+    table = spark.read.format("delta").load(str(everyone.place))
     assert [(f.name, f.dataType) for f in table.schema] == [(f.name, f.dataType) for f in COMPACT_SCORES]
     users = spark.read.format("delta").load(f"{warehouse}/user_features")
     keys = ["campaign_id", "user_id", "risk_tolerance"]
@@ -124,14 +143,14 @@ def test_the_table_keeps_its_contract(spark: SparkSession, warehouse: str, tmp_p
 
 
 def test_neither_partitions_nor_batches_change_a_bit_of_a_score(
-    spark: SparkSession, warehouse: str, tmp_path: Path
+    spark: SparkSession, warehouse: str, everyone: Scores, tmp_path: Path
 ) -> None:
-    whole = scored(spark, warehouse, tmp_path / "whole")
+    whole = everyone.rows
     users = spark.read.format("delta").load(f"{warehouse}/user_features")
     write_table(
         users.repartition(7, "user_id").sortWithinPartitions(users["user_id"].desc()), f"{tmp_path}/user_features"
     )
-    write_table(spark.read.format("delta").load(f"{warehouse}/fund_features"), f"{tmp_path}/fund_features")
+    shutil.copytree(f"{warehouse}/fund_features", tmp_path / "fund_features")
     size = "spark.sql.execution.arrow.maxRecordsPerBatch"
     before = spark.conf.get(size)
     try:
@@ -143,25 +162,22 @@ def test_neither_partitions_nor_batches_change_a_bit_of_a_score(
     assert np.array_equal(np.stack(whole["expected_revenue"].to_list()), np.stack(torn["expected_revenue"].to_list()))
 
 
-def test_the_test_audience_is_the_test_split(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
+def test_the_test_audience_is_the_test_split_and_replaces_only_the_campaigns_rows(
+    spark: SparkSession, warehouse: str, everyone: Scores, tmp_path: Path
+) -> None:
+    place = shutil.copytree(everyone.place, tmp_path / "scores")
+    table = spark.read.format("delta").load(str(place))
+    earlier = table.limit(10).selectExpr("'earlier' AS campaign_id", *table.columns[1:])
+    earlier.write.format("delta").mode("append").save(str(place))
+    rows = scored(spark, warehouse, place, audience="test")
+    assert (rows["campaign_id"] == "earlier").sum() == 10
+    some = rows[rows["campaign_id"] == "target"].set_index("user_id")["expected_revenue"]
     users = spark.read.format("delta").load(f"{warehouse}/user_features").where("split = 'test'").toPandas()
-    everyone = scored(spark, warehouse, tmp_path / "all").set_index("user_id")["expected_revenue"]
-    some = scored(spark, warehouse, tmp_path / "some", audience="test").set_index("user_id")["expected_revenue"]
     assert sorted(some.index) == sorted(users["user_id"])
-    assert 0 < len(some) < len(everyone)
-    assert all(np.array_equal(some[user], everyone[user]) for user in some.index)
-
-
-def test_scoring_again_replaces_only_the_campaigns_rows(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
-    scored(spark, warehouse, tmp_path / "scores")
-    table = spark.read.format("delta").load(str(tmp_path / "scores"))
-    table.limit(10).selectExpr("'earlier' AS campaign_id", *table.columns[1:]).write.format("delta").mode(
-        "append"
-    ).save(str(tmp_path / "scores"))
-    scored(spark, warehouse, tmp_path / "scores", audience="test")
-    counts = {row["campaign_id"]: row["count"] for row in table.groupBy("campaign_id").count().collect()}
-    tested = spark.read.format("delta").load(f"{warehouse}/user_features").where("split = 'test'").count()
-    assert counts == {"earlier": 10, "target": tested}
+    assert 10 + len(some) == len(rows)
+    assert 0 < len(some) < USERS
+    before = everyone.rows.set_index("user_id")["expected_revenue"]
+    assert all(np.array_equal(some[user], before[user]) for user in some.index)
 
 
 def spoiled(warehouse: str, model_dir: Path, word: str, value: float = math.nan) -> None:
@@ -174,30 +190,36 @@ def spoiled(warehouse: str, model_dir: Path, word: str, value: float = math.nan)
     write_artifact(Artifact(safetensors.torch.save(weights), artifact.model, artifact.encoders), {}, str(model_dir))
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_score_that_is_no_number_is_refused_with_its_users(
-    spark: SparkSession, warehouse: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], value: float
+@pytest.mark.parametrize(("value", "again"), [(math.nan, False), (math.inf, True)])
+def test_a_score_that_is_no_number_is_refused_with_its_users_and_writes_nothing(
+    spark: SparkSession,
+    warehouse: str,
+    everyone: Scores,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    value: float,
+    again: bool,
 ) -> None:
+    """Into a new table, and into one that keeps its earlier scores."""
+    place = tmp_path / "scores"
+    if again:
+        shutil.copytree(everyone.place, place)
     spoiled(warehouse, tmp_path / "spoiled", "South", value)
     users = spark.read.format("delta").load(f"{warehouse}/user_features").where("u_city = 'South'")
     first = [row["user_id"] for row in users.select("user_id").orderBy("user_id").take(5)]
-    words = ("--warehouse", warehouse, "--model-dir", str(tmp_path / "spoiled"), "--output", str(tmp_path / "scores"))
+    words = ("--warehouse", warehouse, "--model-dir", str(tmp_path / "spoiled"), "--output", str(place))
     level = spark._jvm.org.apache.logging.log4j.LogManager.getRootLogger().getLevel().name()  # type: ignore[union-attr]
     code, line = run_job("score", *words, capsys=capsys)
     assert code == 2
     assert spark._jvm.org.apache.logging.log4j.LogManager.getRootLogger().getLevel().name() == level  # type: ignore[union-attr]
     assert f"NaN or infinite for users {', '.join(map(str, first))} (the first 5)" in line
-    assert not list((tmp_path / "scores").glob("_delta_log/*.json"))
-
-
-def test_a_failed_scoring_leaves_the_earlier_scores(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
-    before = scored(spark, warehouse, tmp_path / "scores")
-    spoiled(warehouse, tmp_path / "spoiled", "South")
-    with pytest.raises(UserError, match="no score was written"):
-        scored(spark, warehouse, tmp_path / "scores", model_dir=str(tmp_path / "spoiled"))
-    after = spark.read.format("delta").load(str(tmp_path / "scores")).orderBy("user_id").toPandas()
-    assert after["user_id"].tolist() == before["user_id"].tolist()
-    assert np.array_equal(np.stack(after["expected_revenue"]), np.stack(before["expected_revenue"]))
+    assert "no score was written" in line
+    if again:
+        after = Scores(place, spark.read.format("delta").load(str(place)).orderBy("user_id").toPandas())
+        assert after.rows["user_id"].tolist() == everyone.rows["user_id"].tolist()
+        assert np.array_equal(after.of_funds(), everyone.of_funds())
+    else:
+        assert not list(place.glob("_delta_log/*.json"))
 
 
 def test_a_worker_builds_the_model_once(spark: SparkSession, warehouse: str) -> None:
@@ -231,7 +253,7 @@ def test_a_users_part_is_computed_once_for_all_funds(spark: SparkSession, wareho
     assert all(shape[1:] == (1,) for shape in embedded)
 
 
-def test_predictions_of_examples_agree_with_the_scores(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
+def test_predictions_of_examples_agree_with_the_scores(spark: SparkSession, warehouse: str, everyone: Scores) -> None:
     examples = spark.read.format("delta").load(f"{warehouse}/examples")
     said = predict_examples(examples, f"{warehouse}/model")
     assert said.columns == [*examples.columns, "p_c", "mu", "sigma", "predicted_log10", "predicted_revenue"]
@@ -240,7 +262,7 @@ def test_predictions_of_examples_agree_with_the_scores(spark: SparkSession, ware
     money = rows["p_c"] * np.exp(rows["mu"] + rows["sigma"] ** 2 / 2)
     np.testing.assert_allclose(rows["predicted_revenue"], money, rtol=1e-12)
     np.testing.assert_allclose(rows["predicted_log10"], rows["p_c"] * rows["mu"] / math.log(10), rtol=1e-12)
-    by_user = scored(spark, warehouse, tmp_path / "scores").set_index("user_id")["expected_revenue"]
+    by_user = everyone.rows.set_index("user_id")["expected_revenue"]
     scores = [by_user[row.user_id][FUND_IDS.index(row.fund_id)] for row in rows.itertuples()]
     np.testing.assert_allclose(rows["predicted_revenue"], scores, rtol=1e-5)
 
@@ -257,11 +279,11 @@ def test_bad_input_fails_in_one_line(
 
     assert "holds no trained model" in refusal(warehouse, str(tmp_path / "none"))
     assert "user_features does not exist" in refusal(str(tmp_path / "nowhere"), f"{warehouse}/model")
-    for name in ("user_features", "fund_features"):
-        table = spark.read.format("delta").load(f"{warehouse}/{name}")
-        write_table(table.drop("u_age"), f"{tmp_path}/poor/{name}")
-        write_table(table.where("user_id < 0") if name == "user_features" else table, f"{tmp_path}/empty/{name}")
+    users = spark.read.format("delta").load(f"{warehouse}/user_features")
+    for name, rows in {"poor": users.drop("u_age"), "empty": users.where("user_id < 0")}.items():
+        write_table(rows, f"{tmp_path}/{name}/user_features")
+        shutil.copytree(f"{warehouse}/fund_features", f"{tmp_path}/{name}/fund_features")
     assert "table user_features lacks column(s) u_age" in refusal(f"{tmp_path}/poor", f"{warehouse}/model")
     assert "has no user of the audience 'all'" in refusal(f"{tmp_path}/empty", f"{warehouse}/model")
     with pytest.raises(MissingColumnError, match="examples lacks column"):
-        predict_examples(spark.read.format("delta").load(f"{warehouse}/user_features"), f"{warehouse}/model")
+        predict_examples(users, f"{warehouse}/model")

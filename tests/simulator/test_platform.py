@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ptofa_spark.config import validated
@@ -42,28 +45,40 @@ def platform(spark, tmp_path_factory):
         "demands": DEMANDS,
         "truth": TRUTH,
     }
-    return {name: read_table(spark, f"{where}/{name}", schema).cache() for name, schema in schemas.items()}
+    return {name: read_table(spark, f"{where}/{name}", schema).toArrow() for name, schema in schemas.items()}
 
 
-def _checksum(frame):
-    return frame.select(F.sum(F.xxhash64(*frame.columns).cast("decimal(38,0)")), F.count("*")).first()
+@pytest.fixture(scope="module")
+def rows(platform):
+    """The tables of the platform as pandas."""
+    return {name: table.to_pandas() for name, table in platform.items()}
+
+
+def _checksums(frames):
+    """By name, the sum of the rows' hashes and the number of rows: one query for all frames."""
+    hashes = [
+        frame.select(F.lit(name).alias("name"), F.xxhash64(*frame.columns).cast("decimal(38,0)").alias("hash"))
+        for name, frame in frames.items()
+    ]
+    summed = reduce(DataFrame.unionAll, hashes).groupBy("name").agg(F.sum("hash"), F.count("*"))
+    return {name: (total, count) for name, total, count in summed.collect()}
 
 
 def test_rows_are_the_same_for_any_number_of_partitions(spark):
     world = make_world(GeneratePlatformSettings(weeks=WEEKS))
     kernels = {
-        user_batches: PLATFORM_USERS,
-        transaction_batches: TRANSACTIONS,
-        exposure_batches: EXPOSURES,
-        truth_batches: TRUTH,
+        "users": (user_batches, PLATFORM_USERS),
+        "transactions": (transaction_batches, TRANSACTIONS),
+        "exposures": (exposure_batches, EXPOSURES),
+        "truth": (truth_batches, TRUTH),
     }
-    for kernel, schema in kernels.items():
-        checksums = set()
-        for partitions in (1, 3, 16):
-            ids = spark.range(0, USERS, 1, partitions).withColumnRenamed("id", "user_id")
-            checksums.add(_checksum(carried(world, ids, kernel, schema)))
-        assert len(checksums) == 1
-        assert checksums.pop()[1] > 0
+    found = []
+    for partitions in (1, 3, 8):
+        ids = spark.range(0, USERS, 1, partitions).withColumnRenamed("id", "user_id")
+        found.append(_checksums({name: carried(world, ids, *kernel) for name, kernel in kernels.items()}))
+    assert found[0] == found[1] == found[2]
+    assert set(found[0]) == set(kernels)
+    assert all(count > 0 for _, count in found[0].values())
 
 
 def test_rows_do_not_depend_on_the_users_beside_them(spark):
@@ -77,59 +92,55 @@ def test_rows_do_not_depend_on_the_users_beside_them(spark):
 
 def test_another_seed_is_another_platform(spark):
     ids = spark.range(0, 200, 1, 1).withColumnRenamed("id", "user_id")
-    checksums = {
-        _checksum(platform_tables(make_world(GeneratePlatformSettings(seed=seed)), ids)["exposures"]) for seed in (1, 2)
+    worlds = {seed: make_world(GeneratePlatformSettings(seed=seed)) for seed in (1, 2)}
+    found = _checksums({str(seed): platform_tables(world, ids)["exposures"] for seed, world in worlds.items()})
+    assert found["1"] != found["2"]
+
+
+def test_every_key_is_there_once(rows):
+    keys = {
+        "users": (["user_id"], USERS),
+        "funds": (["fund_id"], 4),
+        "campaigns": (["campaign_id"], WEEKS + 1),
+        "exposures": (["campaign_id", "user_id"], USERS * WEEKS),
+        "truth": (["user_id", "fund_id"], USERS * 4),
     }
-    assert len(checksums) == 2
-
-
-def test_every_key_is_there_once(platform):
-    assert platform["users"].select("user_id").distinct().count() == platform["users"].count() == USERS
-    assert platform["funds"].count() == 4
-    assert platform["campaigns"].count() == WEEKS + 1
-    exposed = platform["exposures"]
-    assert exposed.select("campaign_id", "user_id").distinct().count() == exposed.count() == USERS * WEEKS
-    assert platform["truth"].select("user_id", "fund_id").distinct().count() == platform["truth"].count() == USERS * 4
+    for name, (key, count) in keys.items():
+        assert len(rows[name].drop_duplicates(key)) == len(rows[name]) == count, name
 
 
 def test_an_unknown_income_is_null(platform):
-    unknown = platform["users"].where("income is null").count()
-    assert 0.15 * USERS < unknown < 0.25 * USERS
-    assert platform["users"].where("income <= 0").count() == 0
+    income = platform["users"]["income"]
+    assert 0.15 * USERS < income.null_count < 0.25 * USERS
+    assert (income.drop_null().to_numpy() > 0).all()
 
 
-def test_only_eligible_funds_were_shown(platform):
-    shown = platform["exposures"].join(platform["users"], "user_id").join(platform["funds"], "fund_id")
-    assert shown.count() == USERS * WEEKS
-    assert shown.where("risk_level > risk_tolerance").count() == 0
-    assert shown.where("propensity is null or propensity <= 0 or propensity > 1").count() == 0
+def test_only_eligible_funds_were_shown(rows):
+    shown = rows["exposures"].merge(rows["users"], on="user_id").merge(rows["funds"], on="fund_id")
+    assert len(shown) == USERS * WEEKS
+    assert (shown["risk_level"] <= shown["risk_tolerance"]).all()
+    assert shown["propensity"].between(0, 1, inclusive="right").all()
 
 
-def test_conversions_agree_with_the_truth_table_within_binomial_error(platform):
-    pairs = platform["exposures"].join(platform["truth"], ["user_id", "fund_id"])
-    row = pairs.agg(
-        F.sum(F.col("conversion").cast("int")).alias("converted"),
-        F.sum("p_c").alias("expected"),
-        F.sum(F.col("p_c") * (1 - F.col("p_c"))).alias("variance"),
-    ).first()
-    assert row["converted"] > 0
-    assert abs(row["converted"] - row["expected"]) < 4 * row["variance"] ** 0.5
+def test_conversions_agree_with_the_truth_table_within_binomial_error(rows):
+    pairs = rows["exposures"].merge(rows["truth"], on=["user_id", "fund_id"])
+    assert len(pairs) == USERS * WEEKS
+    converted, expected = pairs["conversion"].sum(), pairs["p_c"].sum()
+    assert converted > 0
+    assert abs(converted - expected) < 4 * (pairs["p_c"] * (1 - pairs["p_c"])).sum() ** 0.5
 
 
 @pytest.fixture(scope="module")
-def asked(platform):
+def asked(rows):
     """Demands by campaign and fund, and the campaign that they are asked for."""
-    demand = {(row["campaign_id"], row["fund_id"]): row["demand"] for row in platform["demands"].collect()}
-    return demand, platform["campaigns"].orderBy(F.desc("start_date")).first()["campaign_id"]
+    demand = rows["demands"].set_index(["campaign_id", "fund_id"])["demand"].to_dict()
+    return demand, rows["campaigns"].sort_values("start_date")["campaign_id"].iloc[-1]
 
 
-def test_past_demands_are_what_was_delivered(platform, asked):
+def test_past_demands_are_what_was_delivered(rows, asked):
     demand, target = asked
-    delivered = {
-        (row["campaign_id"], row["fund_id"]): row["count"]
-        for row in platform["exposures"].groupBy("campaign_id", "fund_id").count().collect()
-    }
-    assert len(demand) == 4 * (WEEKS + 1)
+    delivered = rows["exposures"].groupby(["campaign_id", "fund_id"]).size().to_dict()
+    assert len(demand) == len(rows["demands"]) == 4 * (WEEKS + 1)
     assert {key: value for key, value in demand.items() if key[0] != target and value} == delivered
     assert target not in {key[0] for key in delivered}
 
@@ -158,21 +169,16 @@ def test_the_targets_demands_are_feasible_under_the_risk_limits(spark, seed):
             assert sum(asked[fund] for fund in group) <= able
 
 
-def test_conversions_become_purchases_within_their_week(platform):
+def test_conversions_become_purchases_within_their_week(rows):
     calendar = make_world(GeneratePlatformSettings(weeks=WEEKS, scenario="recommendation")).calendar
-    converted = platform["exposures"].where("conversion").join(platform["campaigns"], "campaign_id")
-    bought = converted.alias("e").join(
-        platform["transactions"].alias("t"),
-        (F.col("e.user_id") == F.col("t.user_id"))
-        & (F.col("e.fund_id") == F.col("t.fund_id"))
-        & (F.col("e.revenue") == F.col("t.amount")),
-    )
-    assert bought.count() == converted.count() > 0
-    early = F.col("t.transacted_at") <= F.col("e.start_date").cast("timestamp")
-    late = F.col("t.transacted_at") >= F.date_add("e.start_date", 7).cast("timestamp")
-    assert bought.where(early | late).count() == 0
-    target = calendar.start_date(WEEKS).isoformat()
-    assert platform["transactions"].where(f"transacted_at >= timestamp'{target} 00:00:00 UTC'").count() == 0
+    converted = rows["exposures"].query("conversion").merge(rows["campaigns"], on="campaign_id")
+    purchases = rows["transactions"].rename(columns={"amount": "revenue"})
+    bought = converted.merge(purchases, on=["user_id", "fund_id", "revenue"])
+    assert len(bought) == len(converted) > 0
+    after = bought["transacted_at"].dt.tz_localize(None) - pd.to_datetime(bought["start_date"])
+    assert after.between(pd.Timedelta(0), pd.Timedelta(days=7), inclusive="neither").all()
+    target = pd.Timestamp(calendar.start_date(WEEKS))
+    assert (purchases["transacted_at"].dt.tz_localize(None) < target).all()
 
 
 @pytest.mark.parametrize(
