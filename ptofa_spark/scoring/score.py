@@ -68,7 +68,8 @@ def scored_users(users: DataFrame, funds: DataFrame, artifact: Artifact) -> Data
     """
     spark = users.sparkSession
     encoding = unpack(artifact).encoding
-    rows = funds.orderBy("fund_id").collect()
+    # Python sorts words as Spark does, by their UTF-8 bytes. A sort in Spark takes two jobs more.
+    rows = sorted(funds.collect(), key=lambda row: str(row["fund_id"]))
     if not rows:
         raise TableError("table fund_features has no fund of the campaign: run build_features again")
     wanted = encoding.pair.columns
