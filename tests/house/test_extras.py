@@ -12,8 +12,9 @@ from ptofa_spark.running.extras import EXTRA_OF, missing_extra
 
 def test_every_package_is_in_the_extra_that_is_named() -> None:
     asked = [Requirement(line) for line in metadata("ptofa-spark").get_all("Requires-Dist", [])]
+    distributions = packages_distributions()
     for package, extra in EXTRA_OF.items():
-        providers = {canonicalize_name(name) for name in packages_distributions()[package]}
+        providers = {canonicalize_name(name) for name in distributions[package]}
         marked = [str(each.marker) for each in asked if canonicalize_name(each.name) in providers]
         assert f'extra == "{extra}"' in marked
         assert 'extra == "all"' in marked

@@ -17,6 +17,7 @@ import pytest
 import ptofa_spark
 from ptofa_spark.config import SECTIONS, load_yaml, validated
 from ptofa_spark.pipeline.every_setting import SETTINGS, every_setting
+from tests.run_job import job_module
 
 ROOT = Path(__file__).parent.parent.parent
 OWN = ("ptofa_spark", "tests", "benchmarks", "jobs")
@@ -114,14 +115,15 @@ def test_the_file_of_every_setting_holds_the_defaults() -> None:
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_help_lists_every_setting_with_a_description(job: str) -> None:
-    done = subprocess.run(
-        [sys.executable, f"jobs/{job}.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    options = re.findall(r"^  --([\w.-]+) VALUE(.*)$", done.stdout, flags=re.MULTILINE)
+def test_help_lists_every_setting_with_a_description(job: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        job_module(job).main(["--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    options = re.findall(r"^  --([\w.-]+) VALUE(.*)$", shown, flags=re.MULTILINE)
     assert {"spark.master", "spark.driver-memory"} <= {name for name, _ in options}
-    assert "--config FILE" in done.stdout
-    words = re.sub(r"\s+", " ", done.stdout)
+    assert "--config FILE" in shown
+    words = re.sub(r"\s+", " ", shown)
     for name, _ in options:
         assert re.search(rf"--{re.escape(name)} VALUE [^-(][^(]+.*?\((required|default)", words), name
 
