@@ -31,7 +31,7 @@ from ptofa_spark.evaluation.report.results import AllocationEvaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.shown_table import Table
 from ptofa_spark.evaluation.table_1.run import Run
-from ptofa_spark.evaluation.table_2.arm_result import ArmResult
+from ptofa_spark.evaluation.table_2.arm_result import ArmResult, read_arms
 from ptofa_spark.evaluation.truth.true_worth import TrueWorth
 from ptofa_spark.running.text_table import text_table
 from ptofa_spark.running.whole_file import write_whole
@@ -221,6 +221,12 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
 def test_summary_reads_back_what_it_wrote(tmp_path: Path) -> None:
     summary("ha").write(str(tmp_path))
     assert AllocationSummary.read(str(tmp_path)) == summary("ha")
+
+
+def test_arms_read_back_as_they_were_written(tmp_path: Path) -> None:
+    arms = (arm_of("manual", None), arm_of("ha", 1 / 3))
+    write_rows(tmp_path / "table_2.json", arms)
+    assert read_arms(str(tmp_path)) == arms
 
 
 def test_text_table_aligns_words_left_and_numbers_right() -> None:

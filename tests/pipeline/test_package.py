@@ -19,9 +19,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from packaging.requirements import Requirement
+from pyspark.sql import SparkSession
 from scipy.optimize import linear_sum_assignment
 
 from ptofa_spark import __version__
+from tests.jvm.one_session import Ended, run_in_one_session
 from tests.run_job import JOBS
 
 ROOT = JOBS.parent
@@ -29,6 +31,15 @@ OWN = {"ptofa_spark", "ptofa_jobs", "ptofa_conf"}
 USERS = 40
 DEMAND = {"cash": 15, "bonds": 15, "stocks": 10}
 RISK = {"cash": 1, "bonds": 2, "stocks": 4}
+# The package that a job lacks without its extra, and the extra.
+LACKING = {
+    "train": ("torch", "train"),
+    "score": ("torch", "train"),
+    "evaluate": ("sklearn", "train"),
+    "compare_models": ("sklearn", "train"),
+    "simulate_campaign": ("torch", "train"),
+    "run_pipeline": ("sklearn", "train"),
+}
 SPARK = ("--spark.master", "local[1]", "--spark.driver-memory", "1g", "--spark.shuffle-partitions", "1")
 
 
@@ -42,10 +53,15 @@ class Installed:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs `ptofa` from the folder, as a new user's shell would."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PY", "SPARK_HOME"))}
         return subprocess.run(
-            [self.command, *words], cwd=self.folder, env=inherited, capture_output=True, text=True, check=False
-        )
+            [self.command, *words], cwd=self.folder, env=new_users_environment(), capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+
+
+def new_users_environment() -> dict[str, str]:
+    """Without the variables that name this environment's Python and Spark."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PY", "SPARK_HOME"))}
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +130,12 @@ def campaign(folder: Path, missing_column: str | None = None) -> tuple[str, ...]
         table.drop(columns=[missing_column] if missing_column in table else []).to_csv(
             folder / f"{name}.csv", index=False
         )
-    inputs = ("--scores", "scores", "--funds", "funds", "--demands", "demands")
-    paths = [word if word.startswith("--") else f"{folder}/{word}.csv" for word in inputs]
-    return ("allocate", *paths, "--output", f"{folder}/allocation", "--report", f"{folder}/report", *SPARK)
+    return ("allocate", *inputs(folder), "--output", f"{folder}/allocation", "--report", f"{folder}/report", *SPARK)
+
+
+def inputs(folder: Path) -> tuple[str, ...]:
+    """The arguments that name the tables of a campaign."""
+    return tuple(word for name in ("scores", "funds", "demands") for word in (f"--{name}", f"{folder}/{name}.csv"))
 
 
 def normalised(package: str) -> str:
@@ -169,56 +188,66 @@ def test_the_command_runs_from_anywhere(installed: Installed) -> None:
     assert all(re.search(rf"^  {path.stem} +\w", done.stdout, flags=re.MULTILINE) for path in JOBS.glob("*.py"))
 
 
-def test_the_command_allocates_optimally_from_csv_files(installed: Installed) -> None:
+@pytest.fixture(scope="module")
+def allocated(installed: Installed) -> Path:
+    """The folder of a campaign that the command itself has allocated."""
     folder = installed.folder / "campaign"
     done = installed.run(*campaign(folder), "--method", "exact")
     assert done.returncode == 0, done.stderr
-    scores = pd.read_csv(folder / "scores.csv")
-    rows = pd.read_parquet(folder / "allocation")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def others(spark: SparkSession, installed: Installed, allocated: Path) -> dict[str, Ended]:
+    """How further commands ended. One process runs them, in the JVM of the tests."""
+    audited = (*inputs(allocated), "--allocation", f"{allocated}/allocation")
+    changed = (*inputs(allocated), "--report", f"{allocated}/report", "--changes", "cash+10%")
+    asked = {
+        "bad": campaign(installed.folder / "bad", missing_column="demand"),
+        "audit": ("audit", *audited),
+        "what_if": ("what_if", *changed),
+    }
+    asked |= {f"help of {job}": (job, "--help") for job in LACKING}
+    asked |= {job: (job, "--warehouse", str(installed.folder / "nowhere")) for job in LACKING}
+    commands = [[str(installed.command), *words] for words in asked.values()]
+    python = installed.command.parent / "python"
+    ended = run_in_one_session(commands, installed.folder, new_users_environment(), python, spark)
+    return dict(zip(asked, ended, strict=True))
+
+
+def test_the_command_allocates_optimally_from_csv_files(allocated: Path) -> None:
+    scores = pd.read_csv(allocated / "scores.csv")
+    rows = pd.read_parquet(allocated / "allocation")
     assert sorted(rows["user_id"]) == list(range(USERS))  # C1, K = 1
     assert rows.groupby("fund_id").size().to_dict() == DEMAND  # C2
     joined = rows.merge(scores, on=["user_id", "fund_id"], suffixes=("", "_asked"))
     assert (joined["fund_id"].map(RISK) <= joined["risk_tolerance"]).all()  # C3
     assert joined["expected_revenue"].tolist() == joined["expected_revenue_asked"].tolist()
-    summary = json.loads((folder / "report" / "allocation.json").read_text())
+    summary = json.loads((allocated / "report" / "allocation.json").read_text())
     assert summary["objective"] == pytest.approx(best_objective(scores), rel=1e-9)
     assert summary["violations"] == {"c1": 0, "c2": 0, "c3": 0}
 
 
-def test_bad_input_is_one_line(installed: Installed) -> None:
-    folder = installed.folder / "bad"
-    done = installed.run(*campaign(folder, missing_column="demand"))
+def test_bad_input_is_one_line(installed: Installed, others: dict[str, Ended]) -> None:
+    done = others["bad"]
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.stderr.splitlines()[-1] == line
     assert "lacks column(s) demand" in line
-    assert not (folder / "allocation").exists()
+    assert not (installed.folder / "bad" / "allocation").exists()
 
 
 @pytest.mark.parametrize("job", ["audit", "what_if"])
-def test_the_jobs_of_an_allocation_need_no_extra(installed: Installed, job: str) -> None:
-    folder = installed.folder / job
-    _, *words = campaign(folder)
-    inputs = words[:6]
-    assert installed.run("allocate", *words, "--method", "exact").returncode == 0
-    if job == "audit":
-        asked = ("--allocation", f"{folder}/allocation")
-    else:
-        asked = ("--report", f"{folder}/report", "--changes", "cash+10%")
-    done = installed.run(job, *inputs, *asked, *SPARK)
-    assert done.returncode == 0, done.stderr
+def test_the_jobs_of_an_allocation_need_no_extra(others: dict[str, Ended], job: str) -> None:
+    assert others[job].returncode == 0, others[job].stderr
 
 
-@pytest.mark.parametrize(
-    ("job", "package", "extra"),
-    [("train", "torch", "train"), ("score", "torch", "train"), ("evaluate", "sklearn", "train"),
-     ("compare_models", "sklearn", "train"), ("simulate_campaign", "torch", "train"),
-     ("run_pipeline", "sklearn", "train")],
-)  # fmt: skip
-def test_a_job_that_lacks_a_package_names_its_extra(installed: Installed, job: str, package: str, extra: str) -> None:
-    assert installed.run(job, "--help").returncode == 0
-    done = installed.run(job, "--warehouse", str(installed.folder / "nowhere"))
+@pytest.mark.parametrize("job", LACKING)
+def test_a_job_that_lacks_a_package_names_its_extra(others: dict[str, Ended], job: str) -> None:
+    assert others[f"help of {job}"].returncode == 0
+    package, extra = LACKING[job]
+    done = others[job]
     assert done.returncode == 2
     assert done.stderr == (
         f"error: the package {package} is not installed, which this job needs: pip install 'ptofa-spark[{extra}]'\n"
