@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -89,7 +90,11 @@ class _Tables:
         self.tested = of_snapshot(examples, "examples", snapshot_date).where(F.col("split") == TEST)
         truth = self._table("truth")
         self.truth = self._tables.read(truth, TRUTH) if table_exists(spark, truth) else None
-        self.randomised = self.tested.where(F.col("propensity").isNull()).isEmpty()
+
+    @cached_property
+    def randomised(self) -> bool:
+        """Whether each exposure that was held out has its propensity."""
+        return bool(self.tested.where(F.col("propensity").isNull()).isEmpty())
 
     def allocation(self, name: str, campaign: str) -> DataFrame:
         table = self._table(f"allocation_{name}")

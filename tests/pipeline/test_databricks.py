@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from importlib.metadata import metadata
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -155,42 +153,6 @@ def test_every_task_runs_on_the_jobs_cluster() -> None:
     assert {task.job_cluster_key for task in TASKS.values()} == {cluster.job_cluster_key}
     # The package asks for Spark 4.0 or later. Databricks Runtime 17 has 4.0.
     assert BUNDLE.resolved(cluster.new_cluster.spark_version, {}).startswith("17.")
-
-
-def test_all_tasks_run_with_the_bundles_own_parameters(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As Databricks calls them: the entry point by name, in a running session, with tables of a catalog.
-
-    The volume is a local directory. Each task that writes a table runs twice, to replace its own table.
-    """
-    config: dict[str, Any] = {
-        "generate_platform": {"weeks": 2, "unrecorded_below": 0.0},
-        "train": {"epochs": 1, "batch_size": 128},
-        "evaluate": {"bootstrap": 100, "metric_bootstrap": 100},
-    }
-    (tmp_path / "conf").mkdir()
-    (tmp_path / "conf" / "cluster.yaml").write_text(yaml.safe_dump(config))
-    _, entries = packaged()
-    given = {
-        "workspace.file_path": str(tmp_path),
-        "var.files": str(tmp_path / "volume"),
-        "var.users": "2000",
-        "var.campaign": "week_03",
-        "var.warehouse": "spark_catalog.ptofa_bundle",
-        "var.tables": "spark_catalog.ptofa_bundle.",
-    }
-    spark.sql(f"CREATE SCHEMA ptofa_bundle LOCATION '{tmp_path}/tables'")
-    for key, task in TASKS.items():
-        words = [BUNDLE.resolved(word, given) for word in task.python_wheel_task.parameters]
-        monkeypatch.setattr(sys, "argv", ["ptofa", *words])
-        for _ in range(1 if task.job in ("train", "evaluate") else 2):
-            assert entries[task.python_wheel_task.entry_point].load()() is None, key
-        assert SparkSession.getActiveSession() is not None, "a task stopped the session that it was given"
-    evaluation = json.loads((tmp_path / "volume" / "reports" / "evaluation.json").read_text())
-    assert [each["name"] for each in evaluation["allocations"]] == ["ha", "exact"]
-    assert all(each["summary"]["violations"] == {"c1": 0, "c2": 0, "c3": 0} for each in evaluation["allocations"])
-    assert (tmp_path / "volume" / "reports" / "report.html").is_file()
 
 
 def test_a_task_whose_input_is_missing_fails_by_an_exception(
