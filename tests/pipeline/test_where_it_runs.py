@@ -25,13 +25,18 @@ CONTAINER = {"LC_ALL": "C", "PYSPARK_DRIVER_PYTHON": "jupyter-nowhere"}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    tables = tmp_path / "é"
+    return written(tmp_path)
+
+
+def written(folder: Path) -> Path:
+    """A campaign of six users, in a folder whose name has an accent; the folder that holds it."""
+    tables = folder / "é"
     tables.mkdir()
     rows = [f"{user},{1 + user % 2},{fund},{user}" for user in range(6) for fund in "ab" if fund == "a" or user % 2]
     (tables / "scores.csv").write_text("\n".join(["user_id,risk_tolerance,fund_id,expected_revenue", *rows, ""]))
     (tables / "funds.csv").write_text("fund_id,risk_level\na,1\nb,2\n")
     (tables / "demands.csv").write_text("campaign_id,fund_id,demand\nété,a,3\nété,b,3\n")
-    return tmp_path
+    return folder
 
 
 def run(folder: Path, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -51,39 +56,62 @@ def test_a_job_in_the_posix_locale_takes_accents_beside_foreign_modules(folder: 
     assert (folder / "rapport_é" / "allocation.json").is_file()
 
 
-def test_spark_submit_names_the_locale_in_which_a_name_is_lost(folder: Path) -> None:
-    """The JVM hands a word with question marks to Python. A name in a settings file is whole; Spark cannot use it."""
+# spark-submit runs this: the words that it was given, those of a settings file, words of ASCII letters alone.
+THREE_RUNS = """
+import sys
+from ptofa_spark.running.job import run_as_job
+from tests.run_job import job_module
+
+allocate = job_module("allocate").main
+rest = ["--funds=funds.csv", "--demands=demands.csv"]
+for words in (
+    sys.argv[1:],
+    [*rest, "--report=aus-report", "--config=conf.yaml"],
+    [*rest, "--report=report", "--scores=scores.csv", "--output=allocation"],
+):
+    sys.argv[1:] = words
+    print(run_as_job(allocate), end="\\x1e", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def submitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """The folder of three runs of one spark-submit in the POSIX locale, and what each run printed.
+
+    `make install` copies Delta's JARs to those of the environment's Spark: nothing else names them here.
+    """
+    folder = written(tmp_path_factory.mktemp("submitted"))
     (folder / "conf.yaml").write_text("allocate: {expected_revenue: é/scores.csv, output: aus}", encoding="utf-8")
-    for table in ("funds.csv", "demands.csv"):
+    for table in ("scores.csv", "funds.csv", "demands.csv"):
         shutil.copy(folder / "é" / table, folder)
-    rest = ("--report=aus-report", "--funds=funds.csv", "--demands=demands.csv", "--config=conf.yaml")
-    for words, said in ((WORDS, "the argument --scores=??/scores.csv has lost"), (rest, "é/scores.csv")):
-        command = str(Path(_find_spark_home()) / "bin" / "spark-submit")
-        conf = {
-            "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-            "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        }
-        settings = (word for name, value in conf.items() for word in ("--conf", f"{name}={value}"))
-        script = str(JOBS / "allocate.py")
-        ended = run(
-            folder, command, "--packages", DELTA_PACKAGE, *settings, script, *words,
-            LC_ALL="C", PYSPARK_PYTHON=sys.executable,
-        )  # fmt: skip
-        assert ended.returncode == 2
-        # spark-submit writes all output of Python to its own standard output.
-        (line,) = [line for line in ended.stdout.splitlines() if line.startswith("error: ")]
+    (folder / "runs.py").write_text(THREE_RUNS)
+    command = str(Path(_find_spark_home()) / "bin" / "spark-submit")
+    conf = ("--master", "local[2]", "--conf", "spark.sql.shuffle.partitions=2")
+    ended = run(
+        folder, command, *conf, "runs.py", *WORDS,
+        LC_ALL="C", PYSPARK_PYTHON=sys.executable, PYTHONPATH=str(JOBS.parent),
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    # spark-submit writes all output of Python to its own standard output.
+    return folder, ended.stdout.split("\x1e")
+
+
+def test_spark_submit_names_the_locale_in_which_a_name_is_lost(submitted: tuple[Path, list[str]]) -> None:
+    """The JVM hands a word with question marks to Python. A name in a settings file is whole; Spark cannot use it."""
+    folder, (lost, whole, *_) = submitted
+    for printed, said in ((lost, "the argument --scores=??/scores.csv has lost"), (whole, "é/scores.csv")):
+        assert printed.splitlines()[-1] == "2"
+        (line,) = [line for line in printed.splitlines() if line.startswith("error: ")]
         assert said in line
         assert line.endswith("as ANSI_X3.4-1968: set LC_ALL=C.UTF-8 where it is started; LC_ALL is 'C')")
-        assert [path.name for path in folder.iterdir() if path.name.startswith(("sortie", "rapport", "aus"))] == []
+    assert [path.name for path in folder.iterdir() if path.name.startswith(("sortie", "rapport", "aus"))] == []
 
 
-def test_spark_submit_of_the_installed_environment_needs_no_packages(folder: Path) -> None:
-    """`make install` copies Delta's JARs to those of the environment's Spark."""
-    command = str(Path(_find_spark_home()) / "bin" / "spark-submit")
-    environ = {"PYSPARK_PYTHON": sys.executable, "LC_ALL": "C.UTF-8"}
-    ended = run(folder, command, str(JOBS / "allocate.py"), *WORDS, **environ)
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    assert "6 of 6 users served" in ended.stdout
+def test_spark_submit_of_the_installed_environment_needs_no_packages(submitted: tuple[Path, list[str]]) -> None:
+    folder, (*_, printed, _) = submitted
+    assert printed.splitlines()[-1] == "0"
+    assert "6 of 6 users served" in printed
+    assert (folder / "allocation" / "_delta_log").is_dir()
 
 
 def test_a_spark_without_delta_is_one_line(folder: Path) -> None:

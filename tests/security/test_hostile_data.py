@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,10 @@ from ptofa_spark.feed.petastorm_reader import read_row_groups
 from ptofa_spark.feed.row_groups import RowGroupTransform
 from ptofa_spark.running.redaction import without_secrets
 from ptofa_spark.tables.names import TableName, in_warehouse, quoted, sql_string
+from tests.jvm.one_session import run_in_one_session
 from tests.run_job import JOBS, run_job
 
-CAMPAIGNS = ("' OR true --", "a\\' OR true --", "${spark.app.name}", "../../x")
+CAMPAIGNS = ("' OR true -- ${spark.app.name}", "../../a\\' OR true --")
 LIBRARY = JOBS.parent / "ptofa_spark"
 HOSTILE = (
     "'; DROP TABLE scores; --", "' OR 1=1 --", "`x` = 1 OR `y", "a\\' OR true --", "\\", "../../../outside",
@@ -125,9 +125,9 @@ def test_metadata_that_petastorm_would_unpickle_is_not_read(tmp_path: Path) -> N
 def test_a_secret_in_a_uri_is_never_shown(tmp_path: Path) -> None:
     """Not in the one line, in the trace that --debug shows, or in the log."""
     secret = "geheim-4711"
-    for place in (f"postgresql://anna:{secret}@127.0.0.1:1/runs", f"https://127.0.0.1:1/x?token={secret}"):
-        job = [sys.executable, str(JOBS / "train.py"), "--debug", "--spark.master=local[1]", f"--warehouse={place}"]
-        done = subprocess.run(job, cwd=tmp_path, capture_output=True, text=True, check=False)
+    places = (f"postgresql://anna:{secret}@127.0.0.1:1/runs", f"https://127.0.0.1:1/x?token={secret}")
+    jobs = [[str(JOBS / "train.py"), "--debug", f"--warehouse={place}"] for place in places]
+    for done in run_in_one_session(jobs, tmp_path, os.environ):
         assert done.returncode != 0
         assert done.stderr.splitlines()[-1].startswith("error: a table's place cannot be used")
         assert "Traceback" in done.stderr
