@@ -27,6 +27,9 @@ LOCK := requirements$(OF_STACK).lock
 LOCKS := requirements-build.lock $(LOCK)
 STACKS := $(patsubst requirements-%.lock,%,$(filter-out requirements-build.lock,$(wildcard requirements-*.lock)))
 $(if $(wildcard $(LOCK)),,$(error no stack is named $(STACK): choose from $(STACKS)))
+# Python keeps what it compiles, whatever the environment says. Each process would compile torch, pandas and Spark again:
+# 3 seconds of a core before a job begins, and again in each of Spark's workers.
+export PYTHONDONTWRITEBYTECODE :=
 # The name depends on the content of the locks: only changed locks install the packages again.
 INSTALLED := $(VENV)/.installed-$(shell cat $(LOCKS) setup.py | cksum | cut -d' ' -f1)
 
