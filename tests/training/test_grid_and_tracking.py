@@ -15,13 +15,15 @@ from ptofa_spark.training.grid import best_of_grid
 from ptofa_spark.training.loop.trainer import Fitted
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import TrainedModel, train
-from tests.feed.feature_tables import FeatureTables, write_feature_tables
+from tests.feed.feature_tables import FeatureTables
 from tests.run_job import run_job
+from tests.training.in_memory import exposures, fitted
 
 
 @pytest.fixture(scope="module")
-def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> FeatureTables:
-    return write_feature_tables(spark, str(tmp_path_factory.mktemp("warehouse")), users=3_000)
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a database of runs. MLflow takes seconds to make its tables."""
+    return tmp_path_factory.mktemp("tracking")
 
 
 def grid_run(spark: SparkSession, tables: FeatureTables, model_dir: Path, **more: object) -> TrainedModel:
@@ -53,18 +55,20 @@ def test_the_grid_keeps_the_point_of_the_least_validation_loss(
     assert read_artifact(str(tmp_path / "alone")) == read_artifact(str(tmp_path / "grid"))
 
 
-def test_a_grid_that_diverges_everywhere_says_so(spark: SparkSession, tables: FeatureTables, tmp_path: Path) -> None:
+def fit_in_memory(point: TrainSettings) -> Fitted:
+    chosen = point.model_dump(include={"learning_rate", "dropout", "clip_norm"})
+    return fitted(exposures(600, 0.1), epochs=1, **chosen)[1]
+
+
+def test_a_grid_that_diverges_everywhere_says_so() -> None:
+    settings = TrainSettings(grid=True, grid_learning_rates="1e30", grid_dropouts=".1", clip_norm=1e30)
     with pytest.raises(UserError, match=r"diverged at every point of the grid"):
-        grid_run(spark, tables, tmp_path / "m", grid_learning_rates="1e30", grid_dropouts=".1", clip_norm=1e30)
-    assert not (tmp_path / "m").exists()
+        best_of_grid(settings, fit_in_memory)
 
 
-def test_a_point_of_the_grid_out_of_bounds_is_refused(
-    spark: SparkSession, tables: FeatureTables, tmp_path: Path
-) -> None:
+def test_a_point_of_the_grid_out_of_bounds_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"dropout = '1.5'"):
-        grid_run(spark, tables, tmp_path / "m", grid_dropouts="1.5")
-    assert not (tmp_path / "m").exists()
+        best_of_grid(TrainSettings(grid=True, grid_dropouts="1.5"), fit_in_memory)
 
 
 def test_a_machine_that_fails_ends_the_grid() -> None:
@@ -76,21 +80,23 @@ def test_a_machine_that_fails_ends_the_grid() -> None:
 
 
 def test_a_model_is_kept_when_the_tracking_server_goes_away(
-    spark: SparkSession, tables: FeatureTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, tables: FeatureTables, tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: object, **__: object) -> None:
         raise ConnectionResetError("connection reset")
 
     monkeypatch.setattr(mlflow, "log_artifacts", gone)
     given = {"warehouse": tables.warehouse, "model_dir": str(tmp_path / "model"), "epochs": 1, "tracking": True}
-    settings = TrainSettings.model_validate(given | {"tracking_uri": f"sqlite:///{tmp_path}/runs.db"})
+    settings = TrainSettings.model_validate(given | {"tracking_uri": f"sqlite:///{tracking}/runs.db"})
     with pytest.raises(MachineError, match=r"is written to .*model, but its run could not be logged"):
         train(spark, settings)
     assert read_artifact(str(tmp_path / "model")).name == "ptofa"
 
 
-def test_a_run_is_found_again_in_mlflow(spark: SparkSession, tables: FeatureTables, tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path}/runs.db"
+def test_a_run_is_found_again_in_mlflow(
+    spark: SparkSession, tables: FeatureTables, tracking: Path, tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{tracking}/runs.db"
     done = grid_run(
         spark, tables, tmp_path / "model", grid_learning_rates=".001,.01", grid_dropouts=".1", tracking=True,
         tracking_uri=uri, experiment="a test",
@@ -111,7 +117,7 @@ def test_a_run_is_found_again_in_mlflow(spark: SparkSession, tables: FeatureTabl
     assert parent.data.metrics["validation_auc"] == done.validation.auc
     stored = sorted(file.path for file in client.list_artifacts(parent.info.run_id, "model"))
     assert stored == [f"model/{name}" for name in ("encoders.json", "metrics.json", "model.json", "model.safetensors")]
-    assert (tmp_path / "mlartifacts").is_dir()
+    assert (tracking / "mlartifacts").is_dir()
     nested = {run.info.run_name: run.data.metrics["validation_loss"] for run in runs if run is not parent}
     assert nested == {
         f"learning_rate={point.learning_rate:g} dropout={point.dropout:g}": point.validation_loss

@@ -38,7 +38,7 @@ def stands_in_an_epoch(folder: Path) -> bool:
 def test_a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    warehouse = write_feature_tables(spark, f"{tmp_path}/warehouse", users=6_000).warehouse
+    warehouse = write_feature_tables(spark, f"{tmp_path}/warehouse", users=1_500).warehouse
     train = job_module("train").main
     assert train(words(warehouse, tmp_path / "whole")) == 0
     assert "resumed" not in capsys.readouterr().err

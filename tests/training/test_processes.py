@@ -1,36 +1,35 @@
-"""Several training processes through TorchDistributor learn what one process learns, however the rows are shared."""
+"""Several training processes learn what one process learns, however the rows are shared.
+
+TorchDistributor starts them as `train` does, or they are a pair that trains all that needs no start of its own.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
-import torch.distributed as dist
 from pyspark.sql import SparkSession
-from torch.multiprocessing import spawn
 
 from ptofa_spark.errors import UserError
-from ptofa_spark.feed.blocks import Batch
+from ptofa_spark.feed.encoding import fit_encoding
+from ptofa_spark.feed.examples import ExamplesFeed
+from ptofa_spark.feed.snapshot import pin_snapshot, split_files
+from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
 from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.training.artifact import read_artifact, unpack
-from ptofa_spark.training.loop.checkpoint import Checkpoint
+from ptofa_spark.training.labels import split_labels
 from ptofa_spark.training.loop.group import ALONE, Group
+from ptofa_spark.training.loop.trainer import Fitted
+from ptofa_spark.training.processes import TrainingTask, train_process
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import TrainedModel, train
-from tests.feed.feature_tables import FeatureTables, write_feature_tables
-from tests.training.in_memory import InMemory, exposures, fitted
+from tests.feed.feature_tables import FeatureTables
+from tests.training.pair import run_pair
 
 QUICK = {"epochs": 4, "patience": 4, "learning_rate": 0.003, "batch_size": 128, "seed": 5}
-
-
-@pytest.fixture(scope="module")
-def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> FeatureTables:
-    return write_feature_tables(spark, str(tmp_path_factory.mktemp("warehouse")), users=12_000)
 
 
 def trained(spark: SparkSession, warehouse: str, model_dir: Path, processes: int, **more: object) -> TrainedModel:
@@ -38,7 +37,50 @@ def trained(spark: SparkSession, warehouse: str, model_dir: Path, processes: int
     return train(spark, TrainSettings.model_validate(given))
 
 
-def test_two_processes_learn_what_one_does(spark: SparkSession, tables: FeatureTables, tmp_path: Path) -> None:
+def task(spark: SparkSession, warehouse: str, **more: object) -> TrainingTask:
+    """What `train` asks of each of its processes."""
+    settings = TrainSettings.model_validate({"warehouse": warehouse, **QUICK, **more})
+    snapshot = pin_snapshot(spark, f"{warehouse}/examples")
+    labels = split_labels(snapshot.frame, snapshot.table.name)
+    feed = ExamplesFeed(
+        train_files=split_files(snapshot, TRAIN),
+        validation_files=split_files(snapshot, VALIDATION),
+        encoding=fit_encoding(snapshot.frame),
+        train_rows=labels[TRAIN].rows,
+        validation_rows=labels[VALIDATION].rows,
+        batch_size=settings.batch_size,
+        buffer_rows=settings.shuffle_rows,
+        seed=settings.seed,
+        reader=settings.reader,
+    )
+    return TrainingTask(feed, labels[TRAIN].moments(), settings, None)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the pair learned. three_files, one_file: from a table of as many; alone: from one file, in one process."""
+
+    folder: Path
+    three_files: Fitted
+    one_file: Fitted
+    alone: Fitted
+
+
+@pytest.fixture(scope="module")
+def pair(spark: SparkSession, tables: FeatureTables, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    folder = tmp_path_factory.mktemp("pair")
+    examples = spark.read.format("delta").load(f"{tables.warehouse}/examples").coalesce(1)
+    write_table(examples, f"{folder}/one_file/examples", partition_by=("snapshot_date", "split"))
+    # The first process has every row, in batches of its half of 128: the steps of one process with batches of 64.
+    one_file = task(spark, f"{folder}/one_file", epochs=1, dropout=0.0)
+    alone = task(spark, f"{folder}/one_file", epochs=1, dropout=0.0, batch_size=64)
+    found = run_pair(folder, {"three_files": task(spark, tables.warehouse), "one_file": one_file})
+    return Pair(folder, **found, alone=train_process(alone))
+
+
+def test_two_processes_learn_what_one_does(
+    spark: SparkSession, tables: FeatureTables, pair: Pair, tmp_path: Path
+) -> None:
     one = trained(spark, tables.warehouse, tmp_path / "one", 1)
     two = trained(spark, tables.warehouse, tmp_path / "two", 2)
     # Three files: one process reads two of them, the other one.
@@ -50,20 +92,12 @@ def test_two_processes_learn_what_one_does(spark: SparkSession, tables: FeatureT
     losses = [run.chosen.fitted.history[run.chosen.fitted.best_epoch].validation_loss for run in (one, two)]
     assert losses[1] == pytest.approx(losses[0], rel=0.01)
     assert read_artifact(one.model_dir).weights != read_artifact(two.model_dir).weights
-    trained(spark, tables.warehouse, tmp_path / "again", 2)
-    kept = [unpack(read_artifact(str(tmp_path / name))).model.state_dict() for name in ("two", "again")]
-    assert all(torch.equal(weight, kept[1][name]) for name, weight in kept[0].items())
+    kept = unpack(read_artifact(two.model_dir)).model.state_dict()
+    assert all(torch.equal(weight, pair.three_files.weights[name]) for name, weight in kept.items())
 
 
-def test_a_process_without_a_row_group_takes_part_with_empty_batches(
-    spark: SparkSession, tables: FeatureTables, tmp_path: Path
-) -> None:
-    examples = spark.read.format("delta").load(f"{tables.warehouse}/examples").coalesce(1)
-    write_table(examples, f"{tmp_path}/one_file/examples", partition_by=("snapshot_date", "split"))
-    one = trained(spark, f"{tmp_path}/one_file", tmp_path / "one", 1, epochs=1, dropout=0.0, batch_size=64)
-    # The first process has every row, in batches of its half of 128: the steps of one process with batches of 64.
-    two = trained(spark, f"{tmp_path}/one_file", tmp_path / "two", 2, epochs=1, dropout=0.0, batch_size=128)
-    first, second = (run.chosen.fitted for run in (one, two))
+def test_a_process_without_a_row_group_takes_part_with_empty_batches(pair: Pair) -> None:
+    first, second = pair.alone, pair.one_file
     assert second.history[0].rows == first.history[0].rows
     assert second.history[0].train_loss == pytest.approx(first.history[0].train_loss, rel=1e-5)
     assert second.history[0].validation_loss == pytest.approx(first.history[0].validation_loss, rel=1e-4)
@@ -71,62 +105,21 @@ def test_a_process_without_a_row_group_takes_part_with_empty_batches(
         assert torch.allclose(second.weights[name], weight, atol=2e-3), name
 
 
-class Half(InMemory):
-    """Every second batch, and every second row to validate, of one process. It dies after a number of batches."""
-
-    rank, left = 0, 10**9
-
-    def train(self, epoch: int) -> Iterator[Batch]:
-        for batch in islice(super().train(epoch), self.rank, None, 2):
-            if Half.left == 0:
-                raise KeyboardInterrupt
-            Half.left -= 1
-            yield batch
-
-    def validation(self) -> Iterator[Batch]:
-        return iter([self.batch(torch.arange(self.train_rows + self.rank, len(self.x), 2))])
-
-
-def one_of_two(rank: int, folder: str) -> None:
-    """What a process does: it trains undisturbed, then until it is cut off, then goes on. It writes the weights."""
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    for name, batches in (("whole", 10**9), ("cut", 8), ("resumed", 10**9)):
-        dist.init_process_group("gloo", init_method=f"file://{folder}/meet-{name}", rank=rank, world_size=2)
-        try:
-            train_half(rank, Path(folder), name, batches)
-        except (KeyboardInterrupt, RuntimeError):  # its own end, or that of the other
-            assert name == "cut"
-        finally:
-            dist.destroy_process_group()
-
-
-def train_half(rank: int, folder: Path, name: str, batches: int) -> None:
-    whole = exposures(3_000, 0.2)  # 9 batches an epoch: 5 for the first process, 4 for the second
-    source, Half.rank, Half.left = Half(whole.x, whole.revenue), rank, batches
-    checkpoint = Checkpoint(None if name == "whole" else folder / "run.safetensors", 2)
-    group = Group(rank, 2, ALONE.device)
-    model, run = fitted(source, checkpoint, group, epochs=4, patience=4, dropout=0.3, seed=5 + rank)
-    losses = torch.tensor([[epoch.train_loss, epoch.validation_loss] for epoch in run.history])
-    safetensors.torch.save_file(model.state_dict() | {"losses": losses}, folder / f"{name}-{rank}.safetensors")
-    if name == "resumed":
-        assert Half.left > 10**9 - 4 * 5, "it began anew"
-
-
-def test_two_processes_that_were_cut_off_go_on_to_the_same_weights(tmp_path: Path) -> None:
-    spawn(one_of_two, (str(tmp_path),), nprocs=2)
-    assert not list(tmp_path.glob("cut-*"))
+def test_two_processes_that_were_cut_off_go_on_to_the_same_weights(pair: Pair) -> None:
+    assert not list(pair.folder.glob("cut-*"))
     for rank in range(2):
         whole, resumed = (
-            safetensors.torch.load_file(tmp_path / f"{name}-{rank}.safetensors") for name in ("whole", "resumed")
+            safetensors.torch.load_file(pair.folder / f"{name}-{rank}.safetensors") for name in ("whole", "resumed")
         )
         assert len(whole["losses"]) == 4
         assert all(torch.equal(weight, resumed[name]) for name, weight in whole.items())
 
 
-def test_an_error_of_the_users_comes_back_as_one_line(spark: SparkSession, tmp_path: Path) -> None:
-    write_feature_tables(spark, f"{tmp_path}/w", users=1_500)
+def test_an_error_of_the_users_comes_back_as_one_line(
+    spark: SparkSession, tables: FeatureTables, tmp_path: Path
+) -> None:
     with pytest.raises(UserError, match=r"the loss became nan: lower learning_rate"):
-        trained(spark, f"{tmp_path}/w", tmp_path / "model", 2, learning_rate=1e30, clip_norm=1e30)
+        trained(spark, tables.warehouse, tmp_path / "model", 2, learning_rate=1e30, clip_norm=1e30)
     assert not (tmp_path / "model").exists()
 
 

@@ -26,7 +26,7 @@ from tests.training.in_memory import LAYOUT, InMemory, exposures, fitted
 
 @pytest.mark.parametrize("form", ["density", "mass"])
 def test_a_model_learns_the_truth(form: Counterfactual) -> None:
-    source = exposures(160_000, 0.05)
+    source = exposures(80_000, 0.05)
     model, _ = fitted(source, counterfactual=form)
     with torch.inference_mode():
         x = torch.tensor([-1.5, 0.0, 1.5])
