@@ -1,47 +1,21 @@
-"""What undisturbed runs of the stages leave: the tables that every disturbed, moved or repeated run must equal."""
+"""What undisturbed runs of the stages leave, and a cluster."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from pyspark.sql import SparkSession
 
-from tests.faults.cluster import ROOT, Cluster
-from tests.faults.stages import PATIENCE, STAGES, Reference, fingerprint
-
-UNDISTURBED = Path(__file__).parent / "undisturbed.py"
+from tests.faults.cluster import Cluster
+from tests.faults.stages import Reference
 
 
 @pytest.fixture(scope="session")
 def reference(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Reference:
-    """The stages, one after another, undisturbed. All test processes share one run of them."""
+    """What every disturbed, moved or repeated run must leave. All test processes share one run of a stage."""
     own = tmp_path_factory.getbasetemp()
-    root = (own if worker_id == "master" else own.parent) / "reference"
-    done = root.with_suffix(".json")
-    with FileLock(root.with_suffix(".lock")):
-        if not done.exists():
-            done.write_text(json.dumps(_undisturbed(spark, root)), encoding="utf-8")
-        return Reference(root, **json.loads(done.read_text(encoding="utf-8")))
-
-
-def _undisturbed(spark: SparkSession, root: Path) -> dict[str, object]:
-    root.mkdir()
-    run = subprocess.run(
-        [sys.executable, str(UNDISTURBED)],
-        cwd=root, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=PATIENCE,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr[-2000:]
-    seconds = json.loads(run.stdout.splitlines()[-1])
-    seen = {place: fingerprint(spark, root / place) for stage in STAGES.values() for place in stage.writes}
-    assert None not in seen.values()
-    return {"seconds": seconds, "seen": seen}
+    return Reference(spark, (own if worker_id == "master" else own.parent) / "reference")
 
 
 @pytest.fixture(scope="session")

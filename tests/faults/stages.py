@@ -1,4 +1,4 @@
-"""The stages as a user runs them, each in a process of its own, and what each reads and writes."""
+"""The stages, run in a process of their own or in the tests' session, and what each reads and writes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from filelock import FileLock
 from pyspark.sql import SparkSession
 
 from tests.jvm.options import java_options
-from tests.run_job import JOBS
+from tests.run_job import JOBS, job_module
 from tests.same_table import without_maps
 
 # Seconds that a test waits for a job: two jobs may share two slow cores.
@@ -29,12 +30,16 @@ FEATURES = ("user_features", "fund_features", "examples")
 
 @dataclass(frozen=True)
 class Stage:
-    """job: its name; words: its options; reads, writes: tables and folders, relative to the directory it runs in."""
+    """job: its name; options: `{root}` is its directory; reads, writes: tables and folders in that directory."""
 
     job: str
-    words: tuple[str, ...]
+    options: tuple[str, ...]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+
+    def words(self, root: Path) -> list[str]:
+        """The command line in the directory."""
+        return [option.format(root=root) for option in self.options]
 
     def start(self, root: Path, *more: str, conf: Path | None = None) -> subprocess.Popen[str]:
         """Starts the job in the directory, in a session of its own, so that all of it can be killed.
@@ -43,37 +48,24 @@ class Stage:
         """
         # Spark's own defaults then hold for all that the file does not set.
         own = {"SPARK_CONF_DIR": str(conf), "SPARK_SUBMIT_OPTS": java_options(interpreting=False)} if conf else {}
+        words = (*self.words(root), *SIZE, *(more or ("--spark.master=local[2]",)))
         return subprocess.Popen(
-            [sys.executable, str(JOBS / f"{self.job}.py"), *self.words, *SIZE, *(more or ("--spark.master=local[2]",))],
+            [sys.executable, str(JOBS / f"{self.job}.py"), *words],
             cwd=root, env=os.environ | {"OMP_NUM_THREADS": "1"} | own,
             start_new_session=True, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
 
     def run(self, root: Path) -> None:
-        """Runs the job to its end, undisturbed."""
-        process = self.start(root)
-        _, said = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, said[-2000:]
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What undisturbed runs left.
-
-    seconds: about what each job takes; seen: the fingerprint of each place that a stage writes.
-    """
-
-    root: Path
-    seconds: dict[str, float]
-    seen: dict[str, str]
+        """Runs the job to its end, undisturbed, in the tests' session."""
+        assert job_module(self.job).main(self.words(root)) == 0
 
 
 def _in_warehouse(*tables: str) -> tuple[str, ...]:
     return tuple(f"warehouse/{table}" for table in tables)
 
 
-_WAREHOUSE = "--warehouse=warehouse"
-_MODEL = "--model-dir=warehouse/model"
+_WAREHOUSE = "--warehouse={root}/warehouse"
+_MODEL = "--model-dir={root}/warehouse/model"
 STAGES = {
     stage.job: stage
     for stage in (
@@ -89,20 +81,52 @@ STAGES = {
         ),
         Stage(
             "allocate",
-            ("--scores=warehouse/scores", "--funds=warehouse/funds", "--demands=warehouse/demands",
-             "--output=warehouse/allocation_ha", "--report=reports/ha", "--campaign-id=week_03", "--driver-users=0"),
+            ("--scores={root}/warehouse/scores", "--funds={root}/warehouse/funds",
+             "--demands={root}/warehouse/demands", "--output={root}/warehouse/allocation_ha",
+             "--report={root}/reports/ha", "--campaign-id=week_03", "--driver-users=0"),
             _in_warehouse("scores", "funds", "demands"), (*_in_warehouse("allocation_ha"), "reports/ha/plan.json"),
         ),
         Stage(
-            "evaluate", (_WAREHOUSE, _MODEL, "--report=reports", "--allocations=ha"),
+            "evaluate", (_WAREHOUSE, _MODEL, "--report={root}/reports", "--allocations=ha"),
             (*_in_warehouse("examples", "truth", "model", "allocation_ha"), "reports/ha"), ("reports/evaluation.json",),
         ),
     )
 }  # fmt: skip
 
 
-def fingerprint(spark: SparkSession, place: Path) -> str | None:
-    """What a reader sees at the place: a table's rows in any order, the bytes of files; None if nothing."""
+class Reference:
+    """What undisturbed runs leave in a directory, which all test processes share."""
+
+    def __init__(self, spark: SparkSession, root: Path) -> None:
+        self._spark, self.root = spark, root
+        self.root.mkdir(exist_ok=True)
+
+    def after(self, job: str) -> dict[str, str]:
+        """Runs the stages up to the job, unless it was done before. The fingerprint of each place that they write."""
+        seen: dict[str, str] = {}
+        with FileLock(self.root / "lock"):
+            for stage in STAGES.values():
+                seen |= self._seen(stage)
+                if stage.job == job:
+                    break
+        return seen
+
+    def _seen(self, stage: Stage) -> dict[str, str]:
+        done = self.root / f"{stage.job}.json"
+        if not done.exists():
+            stage.run(self.root)
+            seen = {place: fingerprint(self._spark, self.root, place) for place in stage.writes}
+            assert None not in seen.values()
+            done.write_text(json.dumps(seen), encoding="utf-8")
+        return dict(json.loads(done.read_text(encoding="utf-8")))
+
+
+def fingerprint(spark: SparkSession, root: Path, name: str) -> str | None:
+    """What a reader sees at a place below root: a table's rows in any order, the bytes of files; None if nothing.
+
+    A file that names a table has the directory in it, which is left out.
+    """
+    place = root / name
     if (place / "_delta_log").is_dir():
         try:
             rows = without_maps(spark.read.format("delta").load(str(place)))
@@ -113,9 +137,13 @@ def fingerprint(spark: SparkSession, place: Path) -> str | None:
         counted = rows.selectExpr("count(*)", f"sum(cast(xxhash64({', '.join(sorted(rows.columns))}) as decimal(38)))")
         return f"{sorted(rows.dtypes)} {counted.collect()[0]}"
     if place.is_file():
-        return hashlib.sha256(place.read_bytes()).hexdigest()
+        return _digest(place, root)
     files = sorted(file for file in place.rglob("*") if file.is_file() and file.name != "metrics.json")
-    return json.dumps([hashlib.sha256(file.read_bytes()).hexdigest() for file in files]) if files else None
+    return json.dumps([_digest(file, root) for file in files]) if files else None
+
+
+def _digest(file: Path, root: Path) -> str:
+    return hashlib.sha256(file.read_bytes().replace(bytes(root), b"")).hexdigest()
 
 
 def bytes_below(root: Path, places: tuple[str, ...]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A stage is disturbed at a moment that a seed draws. Nothing is half-written, and the same command then finishes.
 
-Real processes, real kills, a real full disk. `make test-long` runs RUNS disturbances, `make test` the QUICK ones.
+Real processes, real kills, a real full disk. The command is run again in the session of the tests.
+`make test-long` runs RUNS disturbances, `make test` the QUICK ones.
 """
 
 from __future__ import annotations
@@ -36,13 +37,15 @@ RUNS = 48
 FULL_SIZE = "200m"
 # A driver that is killed, a signal that the job can answer, and a full disk.
 QUICK = (0, 4, 7)
+# A run lasts about this many times as long as Python takes to import what it needs.
+LASTING = 5.0
 
 
 @dataclass
 class Disturbance:
     """One run to be disturbed.
 
-    moment: seconds after its start; draw: what else is left to chance.
+    moment: from 0, when its JVM starts, to 1, when the run is about to end; draw: what else is left to chance.
     """
 
     stage: Stage
@@ -52,8 +55,11 @@ class Disturbance:
 
     def start(self, *more: str) -> subprocess.Popen[str]:
         """Starts the stage and waits until the moment has come."""
+        begun = time.monotonic()
         process = self.stage.start(self.root, *more)
-        time.sleep(self.moment)
+        while process.poll() is None and jvm(process) is None:
+            time.sleep(0.05)
+        time.sleep(self.moment * LASTING * (time.monotonic() - begun))
         return process
 
 
@@ -152,17 +158,18 @@ def test_a_disturbed_stage_finishes_when_it_is_run_again(
     if fault == "fill_the_disk":
         _small_disk(root)
     try:
+        seen = reference.after(stage.job)
         copy_places(reference.root, root, stage.reads)
         if draw.random() < 0.5:  # half of them write over what an earlier run wrote
             copy_places(reference.root, root, tuple(place for place in stage.writes if place not in stage.reads))
         before = bytes_below(root, stage.reads)
-        FAULTS[fault](Disturbance(stage, root, draw.uniform(0, reference.seconds[stage.job]), draw))
+        FAULTS[fault](Disturbance(stage, root, draw.random(), draw))
         assert bytes_below(root, stage.reads) == before
         for place in stage.writes:
-            assert fingerprint(spark, root / place) in (None, reference.seen[place])
+            assert fingerprint(spark, root, place) in (None, seen[place])
         stage.run(root)
         for place in stage.writes:
-            assert fingerprint(spark, root / place) == reference.seen[place]
+            assert fingerprint(spark, root, place) == seen[place]
     finally:
         if fault == "fill_the_disk":
             subprocess.run(["umount", "--lazy", str(root)], check=True)
@@ -202,9 +209,9 @@ def _ends_in_a_line(process: subprocess.Popen[str]) -> str:
 def test_a_cluster_that_loses_an_executor_writes_the_same_tables(
     spark: SparkSession, reference: Reference, cluster: Cluster, tmp_path: Path, job: str
 ) -> None:
-    stage = STAGES[job]
+    stage, seen = STAGES[job], reference.after(job)
     copy_places(reference.root, tmp_path, stage.reads)
-    process = cluster.submit(job, *stage.words, "--spark.shuffle-partitions=4", folder=tmp_path)
+    process = cluster.submit(job, *stage.words(tmp_path), "--spark.shuffle-partitions=4", folder=tmp_path)
     until = time.monotonic() + PATIENCE
     while not (executors := cluster.executors()):
         assert process.poll() is None
@@ -215,4 +222,4 @@ def test_a_cluster_that_loses_an_executor_writes_the_same_tables(
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output[-2000:]
     for place in stage.writes:
-        assert fingerprint(spark, tmp_path / place) == reference.seen[place]
+        assert fingerprint(spark, tmp_path, place) == seen[place]

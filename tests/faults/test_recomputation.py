@@ -77,7 +77,7 @@ def test_tasks_that_are_done_twice_at_once_change_nothing(
     log = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri(), "spark.eventLog.compress": "false"}
     for job in JOBS:
         stage = _stage(reference, tmp_path, job)
-        submitted = cluster.submit(job, *stage.words, folder=tmp_path, conf=SPECULATIVE | FINE | log)
+        submitted = cluster.submit(job, *stage.words(tmp_path), folder=tmp_path, conf=SPECULATIVE | FINE | log)
         output, _ = submitted.communicate(timeout=PATIENCE)
         assert submitted.returncode == 0, output[-2000:]
     _same(spark, reference, tmp_path)
@@ -101,11 +101,13 @@ def speculative_tasks(events: Path) -> int:
 def _stage(reference: Reference, root: Path, job: str) -> Stage:
     """The stage, with all that it reads in place. What these runs did not write comes from the reference."""
     stage = STAGES[job]
+    reference.after(job)
     copy_places(reference.root, root, tuple(place for place in stage.reads if not (root / place).exists()))
     return stage
 
 
 def _same(spark: SparkSession, reference: Reference, root: Path) -> None:
+    seen = reference.after(JOBS[-1])
     for job in JOBS:
         for place in STAGES[job].writes:
-            assert fingerprint(spark, root / place) == reference.seen[place], place
+            assert fingerprint(spark, root, place) == seen[place], place
