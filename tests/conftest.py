@@ -34,11 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPARK_SUBMIT_OPTS", java_options(short=False))
-        session = start_session(
-            SparkSettings(app_name="ptofa-tests", master="local[2]", driver_memory="3g", shuffle_partitions=4)
-        )
+    session = start_session(
+        SparkSettings(app_name="ptofa-tests", master="local[2]", driver_memory="3g", shuffle_partitions=4)
+    )
     yield session
     session.stop()
 

@@ -184,7 +184,7 @@ def export_tables(spark: Any) -> None:
     """Each Delta table below the working directory as one Arrow file, its rows sorted by the columns that tell them."""
     for log in sorted(Path().rglob("_delta_log")):
         frame = _without_maps(spark.read.format("delta").load(str(log.parent.absolute())))
-        rows = pa.Table.from_pandas(frame.toPandas(), preserve_index=False)
+        rows = frame.toArrow()
         target = Path("tables") / log.parent.with_suffix(".arrow")
         target.parent.mkdir(parents=True, exist_ok=True)
         feather.write_feather(_sorted(rows), str(target))
