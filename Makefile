@@ -57,8 +57,7 @@ clean: ## remove what jobs, tests and builds wrote; keep .venv
 test: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests, or some (TESTS=path, WORKERS=1), on a STACK: databricks-17.3, databricks-18
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=10 $(TESTS)
 
-check: $(INSTALLED) ## run what an edit needs: lint, types, direction of imports, the tests without Spark; three minutes
-	@$(MAKE) --no-print-directory lint
+check: lint ## run what an edit needs: lint, types, direction of imports, the tests without Spark; three minutes
 	@$(PY) -m pytest -n $(WORKERS) -m kernel tests
 
 test-long: check-machine $(INSTALLED) $(ARCHIVE) ## run the long tests: many faults, mutated input, a cluster; hours

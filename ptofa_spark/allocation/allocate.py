@@ -71,14 +71,11 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         with seconds.of("certify"):
             bound = certificate(asked, solved)
         plan = plan_of(problem, solved.steps, solved.clip)
-        rows, held = _rows(spark, plan, problem, scores, score_table)
+        rows, to_audit = _rows(spark, plan, problem, scores, score_table)
         try:
             with seconds.of("audit"):
                 ordinary = math.inf if marked.all_marks is None else marked.all_marks.ordinary_largest
-                of_scores = scores.frame if held is None else scores.held
-                audited = audit(
-                    rows if held is None else held, of_scores, problem.funds, problem.bounds, problem.users, ordinary
-                )
+                audited = audit(to_audit, scores, problem.funds, problem.bounds, problem.users, ordinary)
                 _require_promises(audited, problem, settings)
             with seconds.of("write"):
                 write_table(rows, settings.output, kind="allocation", replace_where=claimed, built_from=tables.versions)
@@ -102,13 +99,14 @@ def _rows(
     problem: AllocationProblem,
     scores: ScoreRows,
     score_table: SparkScoreTable | DriverScoreTable,
-) -> tuple[DataFrame, pa.Table | None]:
-    """The allocation, and the same rows on the driver if they are few."""
+) -> tuple[DataFrame, DataFrame | pa.Table]:
+    """The allocation to write, and the same rows to audit, on the driver if they are few."""
     if isinstance(score_table, DriverScoreTable) and problem.slots <= DRIVER_EXPOSURES:
         held = allocation_on_driver(plan, score_table)
         return spark.createDataFrame(held, ALLOCATION), held
     everyone = SparkScoreTable(scores.frame, problem.funds.risk_levels, problem.classes)
-    return allocation(plan, everyone).persist(StorageLevel.DISK_ONLY), None
+    rows = allocation(plan, everyone).persist(StorageLevel.DISK_ONLY)
+    return rows, rows
 
 
 def _leave(path: Path, content: str | None) -> None:

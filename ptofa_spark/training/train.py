@@ -94,7 +94,7 @@ def train(spark: SparkSession, settings: TrainSettings) -> TrainedModel:
         snapshot = pin_snapshot(spark, in_warehouse(settings.warehouse, "examples"), settings.snapshot_date)
         versions = {snapshot.table.name: snapshot.table.version}
         labels = split_labels(snapshot.frame, snapshot.table.name)
-        feed = _feed(snapshot, labels, settings)
+        feed = examples_feed(snapshot, labels, settings)
         checkpoints = checkpoint_folder(settings.model_dir)
 
         def run(point: TrainSettings) -> Fitted:
@@ -118,7 +118,14 @@ def train(spark: SparkSession, settings: TrainSettings) -> TrainedModel:
     return trained
 
 
-def _feed(snapshot: Snapshot, labels: dict[str, SplitLabels], settings: TrainSettings) -> ExamplesFeed:
+def examples_feed(snapshot: Snapshot, labels: dict[str, SplitLabels], settings: TrainSettings) -> ExamplesFeed:
+    """The feed of a snapshot's examples, as the settings ask for it.
+
+    Args:
+        snapshot: of the table of examples.
+        labels: what each split holds.
+        settings: of the training.
+    """
     return ExamplesFeed(
         train_files=split_files(snapshot, TRAIN),
         validation_files=split_files(snapshot, VALIDATION),

@@ -14,6 +14,7 @@ from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.certificate.audit import audit
 from ptofa_spark.allocation.problem.demand_modes import exact
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
+from ptofa_spark.allocation.scores.score_rows import ScoreRows
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.tables.delta.pinned import PinnedTables
 from tests.allocation.campaign import LEVELS, Campaign
@@ -98,17 +99,17 @@ def test_the_audit_does_not_depend_on_its_buckets_nor_on_where_it_counts(
     campaign, rows = allocated
     places = (str(campaign.root / name) for name in ("funds", "demands"))
     name, funds = read_campaign_funds(PinnedTables(campaign.spark), *places, None)
-    scores, _ = read_scores(PinnedTables(campaign.spark), str(campaign.root / "pairs"), name, funds)
-    held, bounds = scores.toArrow(), exact(funds.demand, 2)
+    table, _ = read_scores(PinnedTables(campaign.spark), str(campaign.root / "pairs"), name, funds)
+    scores, bounds = ScoreRows(table, table.toArrow()), exact(funds.demand, 2)
     for how in SEEN:
         rows_of = spoil(rows.copy(), campaign, how)
         in_spark = audit(campaign.spark.createDataFrame(rows_of), scores, funds, bounds, 1, 5.0)
-        assert audit(pa.Table.from_pandas(rows_of), held, funds, bounds, 1, 5.0) == in_spark
+        assert audit(pa.Table.from_pandas(rows_of), scores, funds, bounds, 1, 5.0) == in_spark
         assert in_spark.broken(bounds, funds.ids)
     spoiled = campaign.spark.createDataFrame(spoil(rows.copy(), campaign, "a user without a score"))
     found = [audit(spoiled, scores, funds, bounds, about_users=about) for about in (1, 9_000_000)]
     assert found[0] == found[1]
     assert (found[0].wrong_rows, found[0].violations.c1, found[0].violations.c3) == (1, 1, 1)
-    for none, table in ((spoiled.limit(0), scores), (spoiled.limit(0).toArrow(), held)):
-        nothing = audit(none, table, funds, bounds, about_users=300)
+    for none in (spoiled.limit(0), spoiled.limit(0).toArrow()):
+        nothing = audit(none, scores, funds, bounds, about_users=300)
         assert (nothing.users, nothing.users_served, nothing.exposures, nothing.violations.c2) == (300, 0, 0, 600)

@@ -8,7 +8,6 @@ Its Python has every package that the project needs, but not the project: execut
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -19,6 +18,7 @@ import psutil
 import pyspark
 
 from ptofa_spark.running.delta_jars import DELTA_PACKAGE
+from tests.free_port import free_port
 from tests.jvm.options import java_options
 from tests.run_job import JOBS
 
@@ -55,7 +55,7 @@ class Cluster:
         self._folder = folder
         self._python = python_without_the_project(folder / "venv")
         self._package = build_package(folder / "dist")
-        self._port = _free_port()
+        self._port = free_port()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._start("master.Master", "--port", str(self._port))
         self._until("master", "I have been elected leader")
@@ -144,9 +144,3 @@ def _is_executor(process: psutil.Process) -> bool:
         return "CoarseGrainedExecutorBackend" in " ".join(process.cmdline())
     except psutil.NoSuchProcess:  # gone, or a zombie that its worker has not yet waited for
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])

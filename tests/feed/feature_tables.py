@@ -41,9 +41,7 @@ class FeatureTables:
     examples: pd.DataFrame
 
 
-def write_feature_tables(
-    spark: SparkSession, warehouse: str, users: int = 3_000, seed: int = 1, intercept: float = -2.0
-) -> FeatureTables:
+def write_feature_tables(spark: SparkSession, warehouse: str, users: int = 3_000, seed: int = 1) -> FeatureTables:
     """user_features, fund_features and examples, with one exposure per user.
 
     Conversions are logistic, revenue is log-normal.
@@ -64,7 +62,7 @@ def write_feature_tables(
         }
     )
     shown = rng.integers(0, len(FUNDS), users)
-    p_c = 1 / (1 + np.exp(-(intercept + age + 0.5 * bought + np.array([0.0, 1.0, -1.0, 0.5, -0.5])[shown])))
+    p_c = 1 / (1 + np.exp(-(-2.0 + age + 0.5 * bought + np.array([0.0, 1.0, -1.0, 0.5, -0.5])[shown])))
     converted = rng.random(users) < p_c
     revenue = np.where(converted, np.exp(6.0 + 0.5 * wealth + 0.6 * rng.normal(size=users)), 0.0)
     shows = pd.DataFrame(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import socket
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from multiprocessing import set_forkserver_preload
@@ -23,6 +22,7 @@ from ptofa_spark.training.loop.checkpoint import Checkpoint
 from ptofa_spark.training.loop.group import ALONE, Group
 from ptofa_spark.training.loop.trainer import Fitted
 from ptofa_spark.training.processes import TrainingTask, train_process
+from tests.free_port import free_port
 from tests.training.in_memory import InMemory, exposures, fitted
 
 MANY = 10**9
@@ -34,7 +34,7 @@ def run_pair(folder: Path, tasks: Mapping[str, TrainingTask]) -> dict[str, Fitte
     Files whole-RANK, resumed-RANK in the folder: weights and losses of undisturbed training, and of one cut off.
     """
     set_forkserver_preload(["ptofa_spark.training.processes"])
-    ports = {name: _free_port() for name in tasks}
+    ports = {name: free_port() for name in tasks}
     start_processes(one_of_two, (folder, tasks, ports), nprocs=2, start_method="forkserver")
     return {name: pickle.loads((folder / f"{name}.pickle").read_bytes()) for name in tasks}
 
@@ -88,9 +88,3 @@ def train_half(rank: int, folder: Path, name: str, batches: int) -> None:
     safetensors.torch.save_file(model.state_dict() | {"losses": losses}, folder / f"{name}-{rank}.safetensors")
     if name == "resumed":
         assert Half.left > MANY - 4 * 5, "it began anew"
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])

@@ -14,10 +14,8 @@ import torch
 from pyspark.sql import SparkSession
 
 from ptofa_spark.errors import UserError
-from ptofa_spark.feed.encoding import fit_encoding
-from ptofa_spark.feed.examples import ExamplesFeed
-from ptofa_spark.feed.snapshot import pin_snapshot, split_files
-from ptofa_spark.reproducible.splits import TRAIN, VALIDATION
+from ptofa_spark.feed.snapshot import pin_snapshot
+from ptofa_spark.reproducible.splits import TRAIN
 from ptofa_spark.tables.delta.writing import write_table
 from ptofa_spark.training.artifact import read_artifact, unpack
 from ptofa_spark.training.labels import split_labels
@@ -25,7 +23,7 @@ from ptofa_spark.training.loop.group import ALONE, Group
 from ptofa_spark.training.loop.trainer import Fitted
 from ptofa_spark.training.processes import TrainingTask, train_process
 from ptofa_spark.training.settings import TrainSettings
-from ptofa_spark.training.train import TrainedModel, train
+from ptofa_spark.training.train import TrainedModel, examples_feed, train
 from tests.feed.feature_tables import FeatureTables
 from tests.training.pair import run_pair
 
@@ -42,17 +40,7 @@ def task(spark: SparkSession, warehouse: str, **more: object) -> TrainingTask:
     settings = TrainSettings.model_validate({"warehouse": warehouse, **QUICK, **more})
     snapshot = pin_snapshot(spark, f"{warehouse}/examples")
     labels = split_labels(snapshot.frame, snapshot.table.name)
-    feed = ExamplesFeed(
-        train_files=split_files(snapshot, TRAIN),
-        validation_files=split_files(snapshot, VALIDATION),
-        encoding=fit_encoding(snapshot.frame),
-        train_rows=labels[TRAIN].rows,
-        validation_rows=labels[VALIDATION].rows,
-        batch_size=settings.batch_size,
-        buffer_rows=settings.shuffle_rows,
-        seed=settings.seed,
-        reader=settings.reader,
-    )
+    feed = examples_feed(snapshot, labels, settings)
     return TrainingTask(feed, labels[TRAIN].moments(), settings, None)
 
 

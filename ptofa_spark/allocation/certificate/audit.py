@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.certificate.summary import Violations
 from ptofa_spark.allocation.problem.problem import Bounds, Funds
+from ptofa_spark.allocation.scores.score_rows import ScoreRows
 from ptofa_spark.arrays import Floats, Ints
 from ptofa_spark.reproducible.exact_sums import grid_exponents, on_grid, sum_on_grid
 
@@ -81,7 +82,7 @@ class Audit:
 
 def audit(
     allocation: DataFrame | pa.Table,
-    scores: DataFrame | pa.Table,
+    scores: ScoreRows,
     funds: Funds,
     bounds: Bounds,
     about_users: int,
@@ -91,19 +92,19 @@ def audit(
 
     Args:
         allocation: ALLOCATION rows of one campaign, as a DataFrame, or on the driver.
-        scores: user_id, risk_tolerance, expected_revenue array<double> in the order of `funds`, where allocation is.
+        scores: in the order of `funds`; held on the driver if the allocation is there.
         funds: the campaign's funds.
         bounds: what C1 and C2 ask for.
         about_users: how many users there are, roughly: it decides how the work is cut up, and nothing else.
         ordinary_largest: money; rows of a larger |E| are marked pairs, and are added up apart.
     """
     if isinstance(allocation, DataFrame):
-        parts = _by_user(allocation, scores, funds, bounds.slots_high, about_users // _USERS_A_BUCKET + 1)
+        parts = _by_user(allocation, scores.frame, funds, bounds.slots_high, about_users // _USERS_A_BUCKET + 1)
         total = parts.agg(*[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in _COUNTS]).collect()[0]
         row = {name: int(total[name]) for name in _COUNTS}
         per_fund, ordinary, marked, rows_marked = _by_fund(_SparkTally(allocation, ordinary_largest))
     else:
-        row = dict(zip(_COUNTS, _counts(scores, allocation, funds, bounds.slots_high), strict=True))
+        row = dict(zip(_COUNTS, _counts(scores.held, allocation, funds, bounds.slots_high), strict=True))
         per_fund, ordinary, marked, rows_marked = _by_fund(_DriverTally(allocation, ordinary_largest))
     demand = dict(zip(funds.ids, bounds.demand_high.tolist(), strict=True))
     delivered = {fund: line.delivered for fund, line in per_fund.items()}

@@ -39,11 +39,7 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     table = tables.read(settings.allocation, ALLOCATION)
     rows = table.where(F.col("campaign_id") == campaign)
     ordinary_largest = math.inf if marks is None else marks.ordinary_largest
-    held = None if scores.held is None else _held(rows)
-    if held is None:
-        audited = audit(rows, scores.frame, funds, bounds, read.users, ordinary_largest)
-    else:
-        audited = audit(held, scores.held, funds, bounds, read.users, ordinary_largest)
+    audited = audit(rows if scores.held is None else _near(rows), scores, funds, bounds, read.users, ordinary_largest)
     broken = audited.broken(bounds, funds.ids)
     if broken:
         # One that has rows, and none of the campaign, is of another; an empty one may be right where demands are 0.
@@ -54,7 +50,7 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     return audited
 
 
-def _held(allocation: DataFrame) -> pa.Table | None:
-    """The rows on the driver; None if they are many."""
+def _near(allocation: DataFrame) -> DataFrame | pa.Table:
+    """The rows on the driver, unless they are many."""
     rows = allocation.limit(DRIVER_EXPOSURES + 1).toArrow()
-    return rows if rows.num_rows <= DRIVER_EXPOSURES else None
+    return rows if rows.num_rows <= DRIVER_EXPOSURES else allocation

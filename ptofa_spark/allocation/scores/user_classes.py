@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ptofa_spark.allocation.problem.eligibility import eligible_pairs, set_keys
+from ptofa_spark.allocation.problem.eligibility import set_keys
 from ptofa_spark.allocation.problem.problem import Classes, Funds
 from ptofa_spark.allocation.scores.score_rows import ScoreRows
-from ptofa_spark.allocation.scores.score_table import revenue_matrix
+from ptofa_spark.allocation.scores.score_table import scored_pairs
 from ptofa_spark.allocation.scores.spectrum import Spectrum, SpectrumSum
 from ptofa_spark.arrays import Bools, Floats, Ints
 from ptofa_spark.errors import TableError
@@ -62,9 +62,7 @@ def profile(scores: ScoreRows, funds: Funds, max_classes: int) -> Profile:
         largest, scored = np.zeros(count), np.zeros(count, dtype=np.int64)
         sizes = SpectrumSum()
         for batch in batches:
-            expected_revenue = revenue_matrix(batch.column("expected_revenue"), count)
-            tolerance = batch.column("risk_tolerance").to_numpy(zero_copy_only=False).astype(np.int64)
-            eligible = eligible_pairs(tolerance, levels, expected_revenue)
+            tolerance, expected_revenue, eligible = scored_pairs(batch, levels)
             classes.add(eligible, tolerance)
             # Beyond what is allowed, each partition tells that it is so, and holds no more.
             classes.keep(max_classes + 1)
@@ -80,9 +78,9 @@ def profile(scores: ScoreRows, funds: Funds, max_classes: int) -> Profile:
     of_class = found.filter(pc.is_valid(found["eligible"]))
     for row in of_class.select([name for name, _ in _CLASSES]).to_pylist():
         by_class.merge(row["eligible"], row["users"], row["tolerance_low"], row["tolerance_high"])
-    if not by_class.users:
+    if not by_class.found:
         raise TableError("the table of scores has no users: score the campaign's users first")
-    if len(by_class.users) > max_classes:
+    if len(by_class.found) > max_classes:
         raise TableError(
             f"users have more than {max_classes:,} distinct sets of eligible funds: leave fewer pairs absent, "
             "or raise --max-classes"
@@ -101,10 +99,9 @@ def sizes_of(scores: ScoreRows, funds: Funds) -> tuple[Spectrum, Ints]:
     def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         sizes, scored = SpectrumSum(), np.zeros(count, dtype=np.int64)
         for batch in batches:
-            expected_revenue = revenue_matrix(batch.column("expected_revenue"), count)
-            tolerance = batch.column("risk_tolerance").to_numpy(zero_copy_only=False).astype(np.int64)
+            _, expected_revenue, eligible = scored_pairs(batch, levels)
             scored += (~np.isnan(expected_revenue)).sum(axis=0)
-            sizes.add(np.where(eligible_pairs(tolerance, levels, expected_revenue), expected_revenue, np.nan))
+            sizes.add(np.where(eligible, expected_revenue, np.nan))
         yield _rows({"scored": pa.array([scored.tolist()])})
         yield _rows(_spectrum_columns(sizes))
 
@@ -113,12 +110,10 @@ def sizes_of(scores: ScoreRows, funds: Funds) -> tuple[Spectrum, Ints]:
 
 
 class _ClassCounts:
-    """Users, and the least and highest tolerance, by the bits of their set of eligible funds."""
+    """What is known of each set of eligible funds: users, the least and the highest tolerance, by the set's bits."""
 
     def __init__(self) -> None:
-        self.users: dict[bytes, int] = {}
-        self._low: dict[bytes, int] = {}
-        self._high: dict[bytes, int] = {}
+        self.found: dict[bytes, tuple[int, int, int]] = {}
 
     def add(self, eligible: Bools, tolerance: Ints) -> None:
         """Adds users: eligible (users, funds), tolerance (users,)."""
@@ -132,35 +127,25 @@ class _ClassCounts:
 
     def merge(self, key: bytes, users: int, low: int, high: int) -> None:
         """Adds users of one set."""
-        self.users[key] = self.users.get(key, 0) + users
-        self._low[key] = min(self._low.get(key, low), low)
-        self._high[key] = max(self._high.get(key, high), high)
+        others, lowest, highest = self.found.get(key, (0, low, high))
+        self.found[key] = (others + users, min(lowest, low), max(highest, high))
 
     def keep(self, most: int) -> None:
         """Forgets all sets but the first ones, at most so many."""
-        for key in list(self.users)[most:]:
-            del self.users[key], self._low[key], self._high[key]
+        for key in list(self.found)[most:]:
+            del self.found[key]
 
     def columns(self) -> dict[str, pa.Array]:
         """The columns of _CLASSES."""
-        keys = list(self.users)
-        return {
-            "users": pa.array([self.users[key] for key in keys], pa.int64()),
-            "eligible": pa.array(keys, pa.binary()),
-            "tolerance_low": pa.array([self._low[key] for key in keys], pa.int64()),
-            "tolerance_high": pa.array([self._high[key] for key in keys], pa.int64()),
-        }
+        rows = [(users, key, low, high) for key, (users, low, high) in self.found.items()]
+        return {name: pa.array([row[at] for row in rows], kind) for at, (name, kind) in enumerate(_CLASSES)}
 
     def classes(self, funds: int) -> Classes:
         """The classes, sorted by their set."""
-        keys = sorted(self.users)
+        keys = sorted(self.found)
         bits = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1)
-        return Classes(
-            eligible=np.unpackbits(bits, axis=1)[:, :funds].astype(bool),
-            users=np.array([self.users[key] for key in keys], dtype=np.int64),
-            tolerance_low=np.array([self._low[key] for key in keys], dtype=np.int64),
-            tolerance_high=np.array([self._high[key] for key in keys], dtype=np.int64),
-        )
+        users, low, high = np.array([self.found[key] for key in keys], dtype=np.int64).T.copy()
+        return Classes(np.unpackbits(bits, axis=1)[:, :funds].astype(bool), users, low, high)
 
 
 def _scored(found: pa.Table, funds: int) -> Ints:

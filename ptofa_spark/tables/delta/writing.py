@@ -83,7 +83,7 @@ def write_table(
     for pause in _PAUSES:
         sleep(pause)
         exists = require_target(frame.sparkSession, argument)
-        before = None if claimed is None else require_unwritten(frame.sparkSession, claimed)
+        before = require_unwritten(frame.sparkSession, claimed) if claimed else 0
         writer = frame.write.format("delta").partitionBy(*partition_by).option("userMetadata", metadata)
         if rows is not None and exists:
             writer = writer.mode("overwrite").option("replaceWhere", rows).option("mergeSchema", True)
@@ -96,7 +96,7 @@ def write_table(
         with in_session(frame.sparkSession, session):
             saved = _saved(writer, name, frame)
         if saved:
-            if claimed is not None and before is not None:
+            if claimed is not None:
                 require_alone(frame.sparkSession, claimed, before)
             return
         if claimed is None:
