@@ -52,7 +52,8 @@ setup(
         "numpy>=2.1.3",
         # pyspark 4.2 warns of pandas 3.
         "pandas>=2.2.3,<3",
-        "scipy>=1.15",
+        # Before 1.15.3, `milp` takes time by the square of the pairs once HiGHS has ended.
+        "scipy>=1.15.3",
         "ortools>=9.12",
         "psutil",
         "PyYAML",
