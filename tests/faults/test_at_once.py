@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,7 +122,10 @@ def test_one_of_two_runs_of_a_campaign_is_refused(spark: SparkSession, ended: di
 
 
 @pytest.mark.long
-def test_one_of_two_runs_of_a_campaign_is_refused_on_a_new_table(spark: SparkSession, tmp_path: Path) -> None:
+def test_one_of_two_runs_of_a_campaign_is_refused_on_a_new_table(
+    spark: SparkSession, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("faults", {"two_runs_of_a_campaign": 1})
     assert_refused(spark, races(spark, tmp_path, ("new",))["new"])
 
 
@@ -134,7 +137,10 @@ def test_two_campaigns_are_both_written(spark: SparkSession, ended: dict[str, Ra
 
 
 @pytest.mark.long
-def test_two_campaigns_can_be_written_at_the_same_moment(spark: SparkSession, tmp_path: Path) -> None:
+def test_two_campaigns_can_be_written_at_the_same_moment(
+    spark: SparkSession, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("faults", {"two_campaigns_at_once": 1})
     write_tables(tmp_path)
     spark_words = ("--spark.master=local[1]", "--spark.driver-memory=1g")
     runs = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,12 @@ def test_an_allocation_on_a_cluster_is_that_of_local_mode(
 
 @pytest.mark.long
 def test_the_whole_pipeline_on_a_cluster_writes_the_bits_of_local_mode(
-    spark: SparkSession, cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    spark: SparkSession, cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
+) -> None:  # fmt: skip
+    tables = (*RAW, *FEATURES, "scores", *ALLOCATIONS)
+    record_property("tables", {"a cluster, the whole pipeline": len(tables)})
+
     def words(name: str) -> list[str]:
         places = ["--warehouse", str(tmp_path / name / "warehouse"), "--report", str(tmp_path / name / "reports")]
         return ["--config", str(tmp_path / "conf.yaml"), *places, "--users", "2000"]
@@ -63,7 +68,7 @@ def test_the_whole_pipeline_on_a_cluster_writes_the_bits_of_local_mode(
     assert f"report: {tmp_path}/cluster/reports/report.html" in output
     weights = [tmp_path / name / "warehouse/model/model.safetensors" for name in ("local", "cluster")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
-    for table in (*RAW, *FEATURES, "scores", *ALLOCATIONS):
+    for table in tables:
         local, other = (
             spark.read.format("delta").load(f"{tmp_path}/{name}/warehouse/{table}") for name in ("local", "cluster")
         )

@@ -150,8 +150,10 @@ def _cases() -> Iterator[object]:
 
 @pytest.mark.parametrize(("seed", "fault", "stage"), list(_cases()))
 def test_a_disturbed_stage_finishes_when_it_is_run_again(
-    spark: SparkSession, reference: Reference, tmp_path: Path, seed: int, fault: str, stage: Stage
-) -> None:
+    spark: SparkSession, reference: Reference, tmp_path: Path, record_property: Callable[[str, object], None],
+    seed: int, fault: str, stage: Stage,
+) -> None:  # fmt: skip
+    record_property("faults", {fault: 1})
     draw = random.Random(seed)
     root = tmp_path / "root"
     root.mkdir()
@@ -207,9 +209,12 @@ def _ends_in_a_line(process: subprocess.Popen[str]) -> str:
 @pytest.mark.long
 @pytest.mark.parametrize("job", ["generate_platform", "build_features", "score", "allocate"])
 def test_a_cluster_that_loses_an_executor_writes_the_same_tables(
-    spark: SparkSession, reference: Reference, cluster: Cluster, tmp_path: Path, job: str
-) -> None:
+    spark: SparkSession, reference: Reference, cluster: Cluster, tmp_path: Path,
+    record_property: Callable[[str, object], None], job: str,
+) -> None:  # fmt: skip
     stage, seen = STAGES[job], reference.after(job)
+    record_property("faults", {"lose_an_executor": 1})
+    record_property("tables", {"a cluster that loses an executor": len(stage.writes)})
     copy_places(reference.root, tmp_path, stage.reads)
     process = cluster.submit(job, *stage.words(tmp_path), "--spark.shuffle-partitions=4", folder=tmp_path)
     until = time.monotonic() + PATIENCE

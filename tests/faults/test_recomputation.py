@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from tests.faults.cluster import Cluster
 from tests.faults.stages import PATIENCE, STAGES, Reference, Stage, copy_places, fingerprint, kill, python_workers
 
 JOBS = ("generate_platform", "build_features", "score", "allocate")
+# Tables that a test compares.
+TABLES = sum(len(STAGES[job].writes) for job in JOBS)
 # Small pieces of everything: other partitions, other Arrow batches, other numbers of tasks.
 FINE = {
     "spark.sql.files.maxPartitionBytes": "65536",
@@ -41,8 +43,10 @@ SPECULATIVE = {
     ],
 )
 def test_how_spark_cuts_the_work_changes_nothing(
-    spark: SparkSession, reference: Reference, tmp_path: Path, master: str, partitions: int, conf: Mapping[str, str]
-) -> None:
+    spark: SparkSession, reference: Reference, tmp_path: Path, record_property: Callable[[str, object], None],
+    master: str, partitions: int, conf: Mapping[str, str],
+) -> None:  # fmt: skip
+    record_property("tables", {"other cores and partitions": TABLES})
     folder = defaults(tmp_path / "conf", conf)
     words = (f"--spark.master={master}", f"--spark.shuffle-partitions={partitions}")
     for job in JOBS:
@@ -53,7 +57,10 @@ def test_how_spark_cuts_the_work_changes_nothing(
 
 
 @pytest.mark.long
-def test_tasks_that_are_done_again_change_nothing(spark: SparkSession, reference: Reference, tmp_path: Path) -> None:
+def test_tasks_that_are_done_again_change_nothing(
+    spark: SparkSession, reference: Reference, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("tables", {"tasks done again": TABLES})
     killed = 0
     for job in JOBS:
         process = _stage(reference, tmp_path, job).start(tmp_path, "--spark.master=local[2,8]")
@@ -70,8 +77,10 @@ def test_tasks_that_are_done_again_change_nothing(spark: SparkSession, reference
 
 @pytest.mark.long
 def test_tasks_that_are_done_twice_at_once_change_nothing(
-    spark: SparkSession, reference: Reference, cluster: Cluster, tmp_path: Path
-) -> None:
+    spark: SparkSession, reference: Reference, cluster: Cluster, tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:  # fmt: skip
+    record_property("tables", {"a cluster that does tasks twice at once": TABLES})
     events = tmp_path / "events"
     events.mkdir()
     log = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri(), "spark.eventLog.compress": "false"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -157,8 +158,11 @@ def test_a_mutated_table_is_read_or_refused_in_one_line(spark: SparkSession, tmp
 @pytest.mark.long
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.timeout(3_000)
-def test_two_thousand_mutated_tables_are_read_or_refused(spark: SparkSession, tmp_path: Path, step: str) -> None:
+def test_two_thousand_mutated_tables_are_read_or_refused(
+    spark: SparkSession, tmp_path: Path, record_property: Callable[[str, object], None], step: str
+) -> None:
     outcomes = fuzz_reading(spark, tmp_path, step, range(8, 258))
+    record_property("inputs", {f"tables of {step}, {outcome}": count for outcome, count in outcomes.items()})
     assert min(outcomes["read"], outcomes["refused"]) > 25
 
 
@@ -208,9 +212,12 @@ def test_a_mutated_campaign_is_allocated_or_refused_in_one_line(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(5_000)
+@pytest.mark.timeout(3_000)
+@pytest.mark.parametrize("first", range(4, 304, 50))
 def test_three_hundred_mutated_campaigns_are_allocated_or_refused(
-    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    outcomes = fuzz_allocations(tmp_path, range(4, 304), capsys)
-    assert min(outcomes["allocated"], outcomes["refused"]) > 50
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None], first: int,
+) -> None:  # fmt: skip
+    outcomes = fuzz_allocations(tmp_path, range(first, first + 50), capsys)
+    record_property("inputs", {f"campaigns, {outcome}": count for outcome, count in outcomes.items()})
+    assert min(outcomes["allocated"], outcomes["refused"]) > 5
