@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.sparse import csr_matrix, vstack
@@ -55,7 +55,28 @@ def can_be_met(instance: Instance, bounds: Bounds) -> bool:
     return bool(found.status == 0)
 
 
+# Nobodies may take two exposures of fund 0, three of fund 2 and none of fund 3. The user who ended the first phase once
+# left them more.
+LIMITED = (
+    Instance(
+        np.array(
+            [
+                [0.5, 0.6, 1.0, 0.4, 0.5],
+                [0.5, 0.6, 0.9, 0.5, 0.6],
+                [0.3, 1.9, 0.4, 1.6, 2.1],
+                [0.2, 0.5, 0.2, 4.2, 0.5],
+                [1.2, 0.6, 0.6, 1.4, 0.4],
+            ]
+        ),
+        np.array([4, 4, 6, 3, 3]),
+        2,
+    ),
+    Bounds(np.array([2, 0, 3, 3, 0]), np.array([4, 4, 6, 3, 3]), 0, 2),
+)
+
+
 @settings(max_examples=400, deadline=None)
+@example(LIMITED)
 @given(any_bounds())
 def test_bounds_that_can_be_met_are_met_by_the_guarded_sweep(case: tuple[Instance, Bounds]) -> None:
     instance, bounds = case

@@ -13,7 +13,7 @@ from ptofa_spark.allocation.heuristic.phase import Phase
 from ptofa_spark.allocation.heuristic.waiting import Waiting
 from ptofa_spark.allocation.plan.steps import Cut
 from ptofa_spark.allocation.problem.balanced_network import BalancedNetwork, balanced_network, widened
-from ptofa_spark.allocation.problem.class_flow import ClassNetwork, NetworkState, saturating_flow
+from ptofa_spark.allocation.problem.class_flow import NetworkState, saturating_flow
 from ptofa_spark.allocation.problem.guard import Residual, block_count, block_ranks, open_funds, residual
 from ptofa_spark.allocation.problem.problem import AllocationProblem
 from ptofa_spark.allocation.scores.score_table import ScoreTable
@@ -164,9 +164,5 @@ class _Sweep:
     def _can_finish(self, candidates: list[int], slots: int, users: Ints, demand: Ints) -> bool:
         """Whether a flow serves everyone and, as one more class, this user's open slots from the candidates."""
         times = np.bincount(self.columns[candidates], minlength=len(demand)) if candidates else np.zeros_like(demand)
-        network = ClassNetwork(
-            np.vstack([self.network.eligible, times > 0]),
-            np.append(self.network.slots, slots),
-            self.network.multiplicity,
-        )
+        network = self.network.with_class(times, slots)
         return saturating_flow(network, NetworkState(np.append(users, 1), demand)) is not None

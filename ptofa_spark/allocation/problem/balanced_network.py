@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptofa_spark.allocation.problem.class_flow import (
+    NO_LIMIT,
     ClassNetwork,
     NetworkState,
     nearest_feasible_demand,
@@ -28,7 +29,6 @@ from ptofa_spark.allocation.problem.problem import AllocationProblem
 from ptofa_spark.arrays import Floats, Ints
 
 Values = TypeVar("Values", np.bool_, np.int64, np.float64)
-_NO_LIMIT = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ def balanced_network(problem: AllocationProblem) -> BalancedNetwork:
         multiplicity = np.append(multiplicity, room_of_slots)
     if (low < high).any():
         # A limit of the whole demand is none: the demand itself limits.
-        most = np.where(low > 0, high - low, _NO_LIMIT)
-        most = np.append(most, np.full(len(demand) - n_funds, _NO_LIMIT))
+        most = np.where(low > 0, high - low, NO_LIMIT)
+        most = np.append(most, np.full(len(demand) - n_funds, NO_LIMIT))
         eligible = np.vstack([eligible, most[None, :] > 0])
         slots = np.append(slots, 1)
         users = np.append(users, max(int(high.sum()) - shown, 0))
-        limit = np.vstack([np.full((n_classes, len(demand)), _NO_LIMIT), most[None, :]])
+        limit = np.vstack([np.full((n_classes, len(demand)), NO_LIMIT), most[None, :]])
     network = ClassNetwork(eligible, slots, multiplicity, limit)
     return BalancedNetwork(network, NetworkState(users, demand), n_classes, n_funds)
 

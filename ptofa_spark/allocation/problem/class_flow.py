@@ -16,6 +16,9 @@ from ortools.graph.python import max_flow, min_cost_flow
 
 from ptofa_spark.arrays import Bools, Ints
 
+# In ClassNetwork.limit: the users of the class alone limit what it takes of the fund.
+NO_LIMIT = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True)
 class ClassNetwork:
@@ -35,6 +38,16 @@ class ClassNetwork:
         """Exposures that each class may take of each fund, if eligible: (classes, funds), for users (classes,)."""
         together: Ints = users[:, None] * self.multiplicity[None, :]
         return together if self.limit is None else np.minimum(together, self.limit)
+
+    def with_class(self, times: Ints, slots: int) -> ClassNetwork:
+        """With one more class. times: (funds,), how often its users together may take each fund; slots: per user."""
+        limit = np.full(self.eligible.shape, NO_LIMIT) if self.limit is None else self.limit
+        return ClassNetwork(
+            np.vstack([self.eligible, times > 0]),
+            np.append(self.slots, slots),
+            self.multiplicity,
+            np.vstack([limit, times]),
+        )
 
 
 @dataclass(frozen=True)
