@@ -67,8 +67,10 @@ def test_spark_and_driver_give_the_same_bits(campaign: Campaign) -> None:
     tables, plans = [], []
     for partitions, driver_users in ((3, 0), (7, 0), (1, 1_000)):
         campaign.write(partitions=partitions)
-        allocate(campaign.spark, AllocateSettings(**campaign.arguments(driver_users=driver_users, max_sweep_rows=150)))
-        tables.append(campaign.allocation().toPandas().sort_values(["user_id", "slot"]).reset_index(drop=True))
+        output = f"by_{partitions}"
+        wanted = campaign.arguments(output, driver_users=driver_users, max_sweep_rows=150)
+        allocate(campaign.spark, AllocateSettings(**wanted))
+        tables.append(campaign.allocation(output).toPandas().sort_values(["user_id", "slot"]).reset_index(drop=True))
         plans.append((campaign.root / "report" / "plan.json").read_text())
     assert plans[0] == plans[1] == plans[2]
     pd.testing.assert_frame_equal(tables[0], tables[1])
@@ -101,9 +103,10 @@ def test_exact_is_certified_optimal_for_any_partitions(spark: SparkSession, tmp_
     tables, plans = [], []
     for partitions, driver_users in ((3, 0), (5, 10_000)):
         campaign.write(partitions=partitions)
-        wanted = campaign.arguments(method="exact", driver_users=driver_users, max_core_pairs=15_000)
+        output = f"by_{partitions}"
+        wanted = campaign.arguments(output, method="exact", driver_users=driver_users, max_core_pairs=15_000)
         summary = allocate(spark, AllocateSettings(**wanted))
-        rows = campaign.allocation().toPandas()
+        rows = campaign.allocation(output).toPandas()
         assert_meets_constraints(campaign, rows)
         assert summary.objective == pytest.approx(instance.optimum(1e8), rel=1e-9)
         assert summary.certified_gap is not None
@@ -112,6 +115,7 @@ def test_exact_is_certified_optimal_for_any_partitions(spark: SparkSession, tmp_
         plans.append((campaign.root / "report" / "plan.json").read_text())
     assert plans[0] == plans[1]
     pd.testing.assert_frame_equal(tables[0], tables[1])
+    wanted = campaign.arguments("more", method="exact", driver_users=10_000, max_core_pairs=15_000)
     unproved = allocate(spark, AllocateSettings(**wanted | {"max_rounds": 0}))  # HA allocates, and its gap is reported
     assert (unproved.method, unproved.allocated_by) == ("exact", "ha")
     assert "exact, allocated by ha: objective" in unproved.line()
@@ -129,13 +133,13 @@ def test_every_method_reports_its_true_gap(spark: SparkSession, tmp_path: Path) 
     campaign = Campaign(spark, tmp_path, instance).write()
     optimum = instance.optimum(1e8)
     for method in ("exact", "mincostflow", "ip", "ha", "manual"):
-        summary = allocate(spark, AllocateSettings(**campaign.arguments(method=method)))
+        summary = allocate(spark, AllocateSettings(**campaign.arguments(method, method=method)))
         assert summary.upper_bound == pytest.approx(optimum, rel=1e-8)
         assert summary.certified_gap == pytest.approx((optimum - summary.objective) / summary.objective, abs=1e-8)
         if method in ("exact", "mincostflow", "ip"):
-            assert_meets_constraints(campaign, campaign.allocation().toPandas())
+            assert_meets_constraints(campaign, campaign.allocation(method).toPandas())
             assert summary.objective == pytest.approx(optimum, rel=1e-9)
-    literal = allocate(spark, AllocateSettings(**campaign.arguments(ha_variant="literal")))
+    literal = allocate(spark, AllocateSettings(**campaign.arguments("literal", ha_variant="literal")))
     assert literal.violations.c1 == 300 - literal.users_served > 0
     assert literal.violations.c3 == 0
     assert literal.violations.c2 == 600 - literal.exposures
