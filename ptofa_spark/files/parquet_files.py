@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]  # has no stubs
 from pyspark.errors import PySparkException
@@ -17,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StringType, StructField, StructType
 
 from ptofa_spark.errors import TableError
-from ptofa_spark.files.places import AS_A_NAME, DataFile, Place, hadoop_path
+from ptofa_spark.files.places import AS_A_NAME, DataFile, Place, hadoop_path, java_class
 from ptofa_spark.files.plain_names import plainly_named
 
 _READERS = 16
@@ -107,13 +106,14 @@ class _Footer:
 
 def _footer(spark: SparkSession, place: Place, file: DataFile, opened: str) -> _Footer:
     """Reads the footer of a file. opened: its path, as Spark opens it."""
-    jvm: Any = spark._jvm
     path, _ = hadoop_path(spark, opened)
     configuration = spark._jsc.hadoopConfiguration()
-    formats = jvm.org.apache.parquet
+    # Without options, each reader would parse Hadoop's default configuration again.
+    options = java_class(spark, "org.apache.parquet.HadoopReadOptions").builder(configuration).build()
+    file_in_hadoop = java_class(spark, "org.apache.parquet.hadoop.util.HadoopInputFile")
     try:
-        file_in = formats.hadoop.util.HadoopInputFile.fromPath(path, configuration)
-        reader = formats.hadoop.ParquetFileReader.open(file_in)
+        file_in = file_in_hadoop.fromPath(path, configuration)
+        reader = java_class(spark, "org.apache.parquet.hadoop.ParquetFileReader").open(file_in, options)
     except (Py4JJavaError, PySparkException) as error:
         raise TableError(
             f"table {place.argument}: the file {file.name} is cut off or damaged, its footer cannot be read: "

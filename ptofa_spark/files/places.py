@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from py4j.java_gateway import JavaClass  # type: ignore[import-untyped]  # has no stubs
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]  # has no stubs
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -66,20 +67,25 @@ class Place:
     empty: tuple[str, ...] = ()
 
 
+def java_class(spark: SparkSession, name: str) -> Any:
+    """A Java class by its full name. `spark._jvm.a.b.C` would look for `a` and `a.b` in every JAR first."""
+    jvm: Any = spark._jvm
+    return JavaClass(name, jvm._gateway_client)
+
+
 def hadoop_path(spark: SparkSession, argument: str) -> tuple[Any, Any]:
     """Hadoop's path and file system for an argument: local, HDFS or an object store.
 
     Raises:
         TableError: no file system can open such a path.
     """
-    jvm: Any = spark._jvm
     configuration = spark._jsc.hadoopConfiguration()
-    paths = jvm.org.apache.hadoop.fs
-    if not _URI.match(argument) and paths.FileSystem.get(configuration).getScheme() == "file":
+    file_system = java_class(spark, "org.apache.hadoop.fs.FileSystem")
+    if not _URI.match(argument) and file_system.get(configuration).getScheme() == "file":
         # Hadoop takes the text before a colon for a scheme unless a slash comes first.
         argument = os.path.abspath(argument)
     try:
-        path = paths.Path(argument)
+        path = java_class(spark, "org.apache.hadoop.fs.Path")(argument)
     except (Py4JJavaError, PySparkException) as error:
         reason = str(error).strip().splitlines()[0]
         raise TableError(f"path {argument!r} is none that a file system can open ({reason}): rename it") from error
