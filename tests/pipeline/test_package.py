@@ -74,7 +74,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     for name in ("Makefile", "setup.py", "README.md", "pyproject.toml", "requirements-build.lock", "requirements.lock"):
         shutil.copy(ROOT / name, source / name)
     # INSTALLED names a file that exists, so that nothing is installed: the packages are those of this test.
-    here = ("PYTHON=" + sys.executable, "VENV=" + sys.prefix, "INSTALLED=setup.py", "MIN_FREE_MB=0")
+    here = ("PYTHON=" + sys.executable, "VENV=" + sys.prefix, "INSTALLED=setup.py", "MIN_FREE_MB=0", "STACK=")
     subprocess.run(
         ["make", "--no-print-directory", "package", f"DIST={folder / 'dist'}", *here], cwd=source, check=True
     )
