@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
@@ -75,6 +76,7 @@ LIMITED = (
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=400, deadline=None)
 @example(LIMITED)
 @given(any_bounds())

@@ -15,6 +15,7 @@ from tests.allocation.instances import Instance, any_instance, assert_exact, fea
 from tests.allocation.solving import EVERYTHING, LEVELS, SAMPLED, allocate_exactly, linear_optimum, objective
 
 
+@pytest.mark.thorough
 @settings(max_examples=300, deadline=None)
 @given(any_instance())
 def test_the_whole_instance_ends_at_the_optimum(instance: Instance) -> None:
@@ -24,6 +25,7 @@ def test_the_whole_instance_ends_at_the_optimum(instance: Instance) -> None:
     assert objective(instance, taken) == pytest.approx(linear_optimum(instance, "exact"), rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.thorough
 @settings(max_examples=150, deadline=None)
 @given(any_instance(), st.integers(0, 3))
 def test_a_sample_and_a_core_end_at_the_optimum(instance: Instance, round_up: int) -> None:

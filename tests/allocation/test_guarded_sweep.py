@@ -28,6 +28,7 @@ def allocate_on_driver(instance: Instance, mode: str = "exact", max_rows: int = 
     return replay(phases, users, instance.k)
 
 
+@pytest.mark.thorough
 @settings(max_examples=1000, deadline=None)
 @given(any_instance())
 def test_the_guarded_sweep_allocates_every_feasible_instance(instance: Instance) -> None:
@@ -167,6 +168,7 @@ def test_the_heuristic_score_is_equation_7(k: int) -> None:
         assert score[user] == pytest.approx(sum(alpha[f] * lost for f, lost in zip(funds, loss, strict=True)))
 
 
+@pytest.mark.thorough
 def test_two_hundred_funds_keep_every_constraint() -> None:
     rng = np.random.default_rng(7)
     instance = feasible_instance(rng, 400, np.sort(rng.integers(1, 6, 200)), k=10)

@@ -80,6 +80,7 @@ def marked_instance(rng: np.random.Generator, kind: str, users: int, funds: int,
     return feasible_instance(rng, users, levels, k, revenue)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", VALUES)
 def test_marks_leave_the_optimum_in_whole_numbers(kind: str) -> None:
     """Marks that can and cannot be avoided, ties, one fund, K from 1 to 3, every demand mode, and a small sample."""

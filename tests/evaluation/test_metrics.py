@@ -124,6 +124,7 @@ def test_intervals_hold_the_figure_are_seeded_and_widen_where_users_repeat_thems
     assert wide["mse"].high - wide["mse"].low == pytest.approx(found["mse"].high - found["mse"].low, rel=1e-6)
 
 
+@pytest.mark.thorough
 def test_an_interval_of_the_mean_covers_as_often_as_it_says() -> None:
     covered = 0
     for seed in range(100):

@@ -46,6 +46,7 @@ def simulated(seed: int, users: int = 600) -> tuple[LoggedUsers, float]:
     return logged, 1_000 * float(rate[row, row % 3].mean())
 
 
+@pytest.mark.thorough
 def test_estimates_are_unbiased_and_intervals_cover() -> None:
     names = ("cpme", "self_normalised_cpme", "robust_cpme")
     found: dict[str, list[float]] = {name: [] for name in names}

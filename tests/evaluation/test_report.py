@@ -172,6 +172,7 @@ def browsed(command: list[str]) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
+@pytest.mark.thorough
 def test_the_report_shows_in_a_browser_without_an_error(tmp_path: Path) -> None:
     """In headless Chromium, light and dark: every image drawn, nothing in the console."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -154,6 +154,7 @@ def test_history_predicts_conversion():
     assert truth.p_c[with_bonds, 1].mean() > 1.5 * truth.p_c[without, 1].mean()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("funds", [1, 2, 200])
 def test_any_number_of_funds_meets_the_calibration(funds):
     world = make_world(GeneratePlatformSettings(funds=funds, seed=2))
