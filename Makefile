@@ -57,8 +57,8 @@ clean: ## remove what jobs, tests and builds wrote; keep .venv
 test: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests, or some (TESTS=path, WORKERS=1), on a STACK: databricks-17.3, databricks-18
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=10 $(TESTS)
 
-check: lint ## run what an edit needs: lint, types, direction of imports, the tests without Spark; three minutes
-	@$(PY) -m pytest -n $(WORKERS) -m 'kernel and not long' tests
+check: lint ## run what an edit needs: lint, types, direction of imports, the quick tests without Spark; a minute
+	@$(PY) -m pytest -n $(WORKERS) -m 'kernel and not long and not thorough' tests
 
 test-long: check-machine $(INSTALLED) $(ARCHIVE) ## run the long tests, some hours, and write docs/measured/long_tests.md
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) -m long $(if $(TESTS),,-p tests.long_tests --summary=docs/measured/long_tests) $(TESTS)
@@ -107,6 +107,7 @@ bench: check-machine $(INSTALLED) ## run every benchmark at a small size, into d
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/train.py --bench $(SMALL) --users $(SMALL_USERS) \
 	  --exposures 250000 --memory-rows 250000
 	@$(BENCHMARKS)/score.py --bench $(SMALL) --users $(SMALL_USERS)
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/udf_kinds.py --bench $(SMALL) --users $(SMALL_USERS)
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/pipeline.py --bench $(SMALL) --users 20000 --one-process
 	@$(BENCHMARKS)/report.py small
 
@@ -129,7 +130,8 @@ bench-train: check-machine $(INSTALLED) ## time training from memory, from Petas
 
 bench-score: check-machine $(INSTALLED) ## time scoring, compared with plain torch; needs bench-features
 	@$(BENCHMARKS)/score.py $(BENCH)
-	@$(BENCHMARKS)/report.py full score
+	@OMP_NUM_THREADS=1 $(BENCHMARKS)/udf_kinds.py $(BENCH)
+	@$(BENCHMARKS)/report.py full score udf_kinds
 
 bench-pipeline: check-machine $(INSTALLED) ## time the whole pipeline at 10 million users, stage by stage; 75 minutes
 	@OMP_NUM_THREADS=1 $(BENCHMARKS)/pipeline.py $(BENCH)

@@ -51,6 +51,21 @@ def score_body(rows: pd.DataFrame) -> str:
     return "\n".join(parts)
 
 
+def udf_kinds_body(rows: pd.DataFrame) -> str:
+    """Scoring by kinds of UDF."""
+    parts = [
+        "Both kinds call the same kernel in one session, in turns, after a warm-up. The scores are the same to the bit "
+        "and are written nowhere.",
+        "",
+        "| users | funds | kind | median seconds | turns |",
+        "|---|---|---|---|---|",
+    ]
+    for (users, funds, kind), turns in rows.groupby(["users", "funds", "kind"])["seconds"]:
+        seconds = ", ".join(f"{each:.1f}" for each in turns)
+        parts.append(f"| {users:,} | {funds} | {kind} | {turns.median():.1f} | {seconds} |")
+    return "\n".join(parts)
+
+
 def pipeline_body(lines: pd.DataFrame) -> str:
     """The whole pipeline, stage by stage."""
     parts = [

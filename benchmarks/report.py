@@ -63,6 +63,7 @@ PARTS = {
     ),
     "train": Part("Training", ("model", "source", "turn"), "make bench-train", models_report.train_body),
     "score": Part("Scoring", ("users",), "make bench-score", models_report.score_body),
+    "udf_kinds": Part("Kinds of UDF", ("users", "kind", "turn"), "make bench-score", models_report.udf_kinds_body),
     "pipeline": Part("The whole pipeline", ("users", "stage"), "make bench-pipeline", models_report.pipeline_body),
 }
 
