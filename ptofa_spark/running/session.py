@@ -42,7 +42,9 @@ class SparkSettings(Settings):
     app_name: str = Field("ptofa", description="application name in the cluster's list")
     master: str | None = Field(None, description="Spark master, such as local[2]; empty on a cluster")
     driver_memory: str | None = Field(None, pattern=r"^\d+[kmgt]$", description="driver heap in local mode, such as 4g")
-    shuffle_partitions: int | None = Field(None, ge=1, description="partitions of a shuffle; Spark's default if empty")
+    shuffle_partitions: int | None = Field(
+        None, ge=1, description="partitions of a shuffle; if empty, four per core on one machine, else Spark's default"
+    )
     ui: bool = Field(False, description="serve Spark's web UI")
 
 
@@ -104,8 +106,6 @@ def start_session(settings: SparkSettings) -> SparkSession:
                 .config("spark.driver.host", "127.0.0.1")
                 .config("spark.driver.bindAddress", "127.0.0.1")
                 .config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
-                # By default Delta replays a table's log in 50 tasks: a second of two cores for a few log lines.
-                .config("spark.databricks.delta.snapshotPartitions", "2")
             )
             # The workers' daemon prefers the driver's PYSPARK_PYTHON to the setting.
             os.environ["PYSPARK_PYTHON"] = interpreter
@@ -126,7 +126,10 @@ def start_session(settings: SparkSettings) -> SparkSession:
     logging.getLogger("py4j").setLevel(logging.NOTSET if os.environ.get(DEBUG) else logging.CRITICAL)
     logging.getLogger().addFilter(_not_of_py4j)
     interrupt_handler = signal.getsignal(signal.SIGINT)
+    joins = SparkContext._active_spark_context is not None
     spark = _started(builder, settings)
+    if not joins:
+        _spare_one_machine_small_tasks(spark)
     if threading.current_thread() is threading.main_thread() and interrupt_handler is not None:
         # PySpark's handler of Ctrl-C calls the JVM on a busy connection. If that call fails, its error hides the
         # interrupt. `spark_session` stops the session and its Spark jobs anyway. Restoring the earlier handler also
@@ -137,6 +140,23 @@ def start_session(settings: SparkSettings) -> SparkSession:
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     require_delta(SparkContext._jvm)
     return spark
+
+
+def _spare_one_machine_small_tasks(spark: SparkSession) -> None:
+    """On one machine, whoever named it, replaces two defaults that are for clusters. What the user set stays."""
+    context = spark.sparkContext
+    if not str(context.master).startswith("local"):
+        return
+    of_one_machine = {
+        # By default a shuffle has 200 partitions: on two cores a small campaign then took three times as long.
+        "spark.sql.shuffle.partitions": 4 * context.defaultParallelism,
+        # By default Delta replays a table's log in 50 tasks: a second of two cores for a few log lines.
+        "spark.databricks.delta.snapshotPartitions": 2,
+    }
+    given = context.getConf()
+    for key, value in of_one_machine.items():
+        if not given.contains(key):
+            spark.conf.set(key, value)
 
 
 def _not_of_py4j(record: logging.LogRecord) -> bool:

@@ -33,6 +33,7 @@ def test_databricks_own_session_is_used(spark: SparkSession, monkeypatch: pytest
     monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
     monkeypatch.setattr(SparkSession, "getActiveSession", classmethod(lambda _: None))
     before = {name: spark.conf.get(name) for name in ("spark.app.name", "spark.sql.shuffle.partitions")}
+    assert before["spark.sql.shuffle.partitions"] == "4"  # as conftest.py asks, not four per core
     spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
     try:
         with spark_session(SparkSettings(app_name="another", driver_memory="9g", shuffle_partitions=3)) as joined:
