@@ -83,7 +83,7 @@ def test_a_report_writes_no_page_of_a_part_that_was_not_asked_for(tmp_path: Path
 def test_a_report_of_an_unknown_part_names_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         report.main(["full", "scoring"])
-    known = "allocate, features, row_groups, train, score, pipeline"
+    known = "allocate, features, row_groups, train, score, udf_kinds, pipeline"
     assert f"no benchmark is named 'scoring': choose from {known}" in capsys.readouterr().err
 
 
