@@ -17,6 +17,7 @@ from tests.allocation.instances import Instance, feasible_instance
 from tests.allocation.solving import EVERYTHING, LEVELS, allocate_exactly, linear_optimum, objective
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", ["exact", "at-most", "partial"])
 def test_the_upper_bound_is_the_optimum_at_optimal_prices(mode: str) -> None:
     """At any other prices it is a bound too."""

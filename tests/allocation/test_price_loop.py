@@ -78,6 +78,7 @@ def test_a_core_short_of_its_demand_moves_the_prices_as_far_as_allowed() -> None
     assert solution.change[0] - solution.change[1] == pytest.approx(0.5, rel=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spread", [1e-9, 1.0, 1e12])
 def test_costs_stay_within_the_solver_at_any_spread(spread: float) -> None:
     """OR-Tools answers BAD_COST_RANGE to costs that overflow when it multiplies them by the number of nodes."""

@@ -42,7 +42,7 @@ def test_a_measured_page_names_its_command_and_its_versions(page: Path) -> None:
     title, _, how = page.read_text(encoding="utf-8").splitlines()[:3]
     assert re.fullmatch(r"# .+, (small|full) size", title)
     assert how.startswith("`make bench")
-    assert "Python 3.11" in how
+    assert "Python 3." in how
 
 
 def test_the_index_links_every_measured_page() -> None:

@@ -78,6 +78,7 @@ def test_report_is_whole_and_escapes_what_stands_in_its_cells() -> None:
         assert pixels[0, 0, 3] == 0  # on a transparent ground
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("model", "figures", "calibrated"), [("esmm", 5, "conversion"), ("dnn_r", 5, "revenue"), ("ptofa", 6, "both")]
 )

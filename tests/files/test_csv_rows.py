@@ -53,6 +53,7 @@ def test_good_rows_are_read_unchanged() -> None:
     }
 
 
+@pytest.mark.thorough
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(1, 5), text, st.floats(allow_nan=False))),
