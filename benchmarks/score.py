@@ -37,15 +37,21 @@ def main() -> None:
     args = parser.parse_args()
     work = args.bench / "features"
     sizes = [int(users) for users in args.users.split(",")]
-    model_dir = work / "model"
-    if not model_dir.exists():
-        words = [f"--warehouse={work / str(sizes[0])}", f"--model-dir={model_dir}", "--epochs=1"]
-        run_script(job_script("train"), [*words, *spark_options(HEAP)])
+    model_dir = trained_model(work, sizes[0])
     for users in sizes:
         warehouse = work / str(users)
         rate, funds = _plain(warehouse, unpack(read_artifact(str(model_dir))))
         line = {"users": users, "funds": funds, "plain_pairs_a_second": rate, **_job(warehouse, model_dir)}
         keep(args.bench / "score.jsonl", line)
+
+
+def trained_model(work: Path, users: int) -> Path:
+    """The folder of a model, which is trained on the features of so many users if there is none."""
+    model_dir = work / "model"
+    if not model_dir.exists():
+        words = [f"--warehouse={work / str(users)}", f"--model-dir={model_dir}", "--epochs=1"]
+        run_script(job_script("train"), [*words, *spark_options(HEAP)])
+    return model_dir
 
 
 def _plain(warehouse: Path, model: LoadedModel) -> tuple[float, int]:

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 from pyspark import Broadcast
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from benchmarks.features import HEAP
-from benchmarks.jobs import CORES, SHUFFLE_PARTITIONS, job_script, run_script, spark_options
+from benchmarks.jobs import CORES, SHUFFLE_PARTITIONS
 from benchmarks.lines import add_place, keep
-from ptofa_spark.features.pair import CampaignPairs
+from benchmarks.score import trained_model
 from ptofa_spark.running.session import SparkSettings, spark_session
+from ptofa_spark.scoring.score import scored_users
 from ptofa_spark.scoring.scorer import CampaignFunds, loaded, score_users
-from ptofa_spark.scoring.udf import expected_revenue_udf
-from ptofa_spark.training.artifact import Artifact, read_artifact, unpack
+from ptofa_spark.scoring.udf import ColumnFunction, expected_revenue_udf
+from ptofa_spark.training.artifact import Artifact, read_artifact
 
 _TURNS = 3
 
@@ -36,32 +37,27 @@ def main() -> None:
     add_place(parser)
     args = parser.parse_args()
     work = args.bench / "features"
-    warehouse, model_dir = work / str(args.users), work / "model"
-    if not model_dir.exists():
-        words = [f"--warehouse={warehouse}", f"--model-dir={model_dir}", "--epochs=1"]
-        run_script(job_script("train"), [*words, *spark_options(HEAP)])
+    warehouse, artifact = work / str(args.users), read_artifact(str(trained_model(work, args.users)))
     settings = SparkSettings(master=f"local[{CORES}]", driver_memory=HEAP, shuffle_partitions=SHUFFLE_PARTITIONS)
     with spark_session(settings) as spark:
-        users = spark.read.format("delta").load(str(warehouse / "user_features"))
-        artifact = read_artifact(str(model_dir))
-        campaign = _campaign(spark.read.format("delta").load(str(warehouse / "fund_features")), artifact)
-        context = spark.sparkContext
-        given = context.broadcast(artifact), context.broadcast(campaign)
-        columns = [*unpack(artifact).encoding.user.columns]
-        features = F.struct(*columns, *campaign.pairs.columns())
-        kinds = {"pandas UDF": expected_revenue_udf(*given), "Arrow UDF": arrow_udf_of(*given)}
-        frames = {kind: _scored(users, features, udf) for kind, udf in kinds.items()}
+        users, funds = (
+            spark.read.format("delta").load(str(warehouse / name)) for name in ("user_features", "fund_features")
+        )
+        funds = funds.where(F.col("campaign_id") == funds.agg(F.max("campaign_id")).collect()[0][0])
+        kinds = {"pandas UDF": expected_revenue_udf, "Arrow UDF": arrow_udf_of}
+        frames = {kind: scored_users(users, funds, artifact, udf_of) for kind, udf_of in kinds.items()}
         _require_same(frames)
+        of_campaign = {"users": args.users, "funds": funds.count()}
         for turn in range(_TURNS + 1):
             for kind, scores in frames.items():
                 started = time.perf_counter()
                 scores.write.format("noop").mode("overwrite").save()
                 if turn:
-                    line = {"users": args.users, "funds": len(campaign.columns), "kind": kind, "turn": turn}
-                    keep(args.bench / "udf_kinds.jsonl", line | {"seconds": time.perf_counter() - started})
+                    line = {"kind": kind, "turn": turn, "seconds": time.perf_counter() - started}
+                    keep(args.bench / "udf_kinds.jsonl", of_campaign | line)
 
 
-def arrow_udf_of(artifact: Broadcast[Artifact], funds: Broadcast[CampaignFunds]) -> Callable[[Column], Column]:
+def arrow_udf_of(artifact: Broadcast[Artifact], funds: Broadcast[CampaignFunds]) -> ColumnFunction:
     """`expected_revenue_udf` as an Arrow UDF, which PySpark has from 4.1 on."""
     from pyspark.sql.functions import arrow_udf
 
@@ -73,19 +69,6 @@ def arrow_udf_of(artifact: Broadcast[Artifact], funds: Broadcast[CampaignFunds])
             yield pa.ListArray.from_arrays(pa.array(offsets), pa.array(scored.ravel()))
 
     return arrow_udf(scores, returnType="array<double>")  # type: ignore[no-any-return]
-
-
-def _campaign(fund_features: DataFrame, artifact: Artifact) -> CampaignFunds:
-    found = fund_features.orderBy("campaign_id", "fund_id").collect()
-    rows = [row for row in found if row["campaign_id"] == found[-1]["campaign_id"]]
-    encoding = unpack(artifact).encoding
-    columns = fund_features.toPandas().sort_values(["campaign_id", "fund_id"])[-len(rows) :]
-    return CampaignFunds(CampaignPairs.of(rows, encoding.pair.columns), columns[list(encoding.fund.columns)])
-
-
-def _scored(users: DataFrame, features: Column, udf: Callable[[Column], Column]) -> DataFrame:
-    needed = users.select("user_id", features.alias("features"))
-    return needed.select("user_id", udf(F.col("features")).alias("expected_revenue"))
 
 
 def _require_same(frames: dict[str, DataFrame]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]  # has no stubs
 from pyspark.errors import PySparkException
@@ -68,9 +69,12 @@ def _require_same_columns(spark: SparkSession, place: Place, paths: list[str]) -
     Raises:
         TableError: a file is damaged, or two files differ in their columns or types.
     """
+    # Without options, each reader would parse Hadoop's default configuration again.
+    configuration = spark._jsc.hadoopConfiguration()
+    options = java_class(spark, "org.apache.parquet.HadoopReadOptions").builder(configuration).build()
 
     def one(file: DataFile, path: str) -> _Footer:
-        return _footer(spark, place, file, path)
+        return _footer(spark, place, file, path, options)
 
     with ThreadPoolExecutor(_READERS) as pool:
         footers = list(pool.map(one, place.files, paths))
@@ -104,15 +108,12 @@ class _Footer:
     rows: int
 
 
-def _footer(spark: SparkSession, place: Place, file: DataFile, opened: str) -> _Footer:
-    """Reads the footer of a file. opened: its path, as Spark opens it."""
+def _footer(spark: SparkSession, place: Place, file: DataFile, opened: str, options: Any) -> _Footer:
+    """Reads the footer of a file. opened: its path, as Spark opens it; options: Parquet's, of any file."""
     path, _ = hadoop_path(spark, opened)
-    configuration = spark._jsc.hadoopConfiguration()
-    # Without options, each reader would parse Hadoop's default configuration again.
-    options = java_class(spark, "org.apache.parquet.HadoopReadOptions").builder(configuration).build()
     file_in_hadoop = java_class(spark, "org.apache.parquet.hadoop.util.HadoopInputFile")
     try:
-        file_in = file_in_hadoop.fromPath(path, configuration)
+        file_in = file_in_hadoop.fromPath(path, spark._jsc.hadoopConfiguration())
         reader = java_class(spark, "org.apache.parquet.hadoop.ParquetFileReader").open(file_in, options)
     except (Py4JJavaError, PySparkException) as error:
         raise TableError(

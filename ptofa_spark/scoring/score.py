@@ -16,7 +16,7 @@ from ptofa_spark.scoring.compact import compact
 from ptofa_spark.scoring.finite import finite_or_fail, is_not_finite_failure, not_finite_error
 from ptofa_spark.scoring.scorer import CampaignFunds
 from ptofa_spark.scoring.settings import ScoreSettings
-from ptofa_spark.scoring.udf import expected_revenue_udf
+from ptofa_spark.scoring.udf import UdfOfCampaign, expected_revenue_udf
 from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES, FUND_FEATURES, USER_FEATURES
 from ptofa_spark.tables.delta.commits import Claim, TableVersion, claim
 from ptofa_spark.tables.delta.pinned import PinnedTables
@@ -54,13 +54,16 @@ def score(spark: SparkSession, settings: ScoreSettings) -> str:
     return campaign
 
 
-def scored_users(users: DataFrame, funds: DataFrame, artifact: Artifact) -> DataFrame:
+def scored_users(
+    users: DataFrame, funds: DataFrame, artifact: Artifact, udf_of: UdfOfCampaign = expected_revenue_udf
+) -> DataFrame:
     """One row of COMPACT_SCORES per user, with the expected revenue of every fund, not yet checked to be finite.
 
     Args:
         users: the audience's rows of user_features, with all feature columns.
         funds: the campaign's rows of fund_features.
         artifact: the trained model.
+        udf_of: makes the function that scores, as `expected_revenue_udf` does.
 
     Raises:
         TableError: the campaign has no funds.
@@ -84,7 +87,7 @@ def scored_users(users: DataFrame, funds: DataFrame, artifact: Artifact) -> Data
         pd.DataFrame([row.asDict() for row in rows])[list(encoding.fund.columns)],
     )
     context = spark.sparkContext
-    expected_revenue = expected_revenue_udf(context.broadcast(artifact), context.broadcast(campaign))
+    expected_revenue = udf_of(context.broadcast(artifact), context.broadcast(campaign))
     features = F.struct(*[quoted(name) for name in encoding.user.columns], *campaign.pairs.columns())
     needed = users.select("campaign_id", "user_id", "risk_tolerance", features.alias("features"))
     return compact(needed, expected_revenue(F.col("features")), campaign.pairs.funds.fund_ids)

@@ -16,6 +16,7 @@ from ptofa_spark.scoring.scorer import CampaignFunds, loaded, predict_rows, scor
 from ptofa_spark.training.artifact import Artifact
 
 ColumnFunction = Callable[..., Column]
+UdfOfCampaign = Callable[[Broadcast[Artifact], Broadcast[CampaignFunds]], ColumnFunction]
 # Result of `prediction_udf`: probability of conversion, mean and standard deviation of the log revenue of a conversion,
 # mean of log10(1 + revenue) and of revenue per exposure. No column comments, which the worker's schema does not have.
 _NAMES = ("p_c", "mu", "sigma", "predicted_log10", "predicted_revenue")

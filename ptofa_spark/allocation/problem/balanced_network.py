@@ -84,21 +84,17 @@ def balanced_network(problem: AllocationProblem) -> BalancedNetwork:
     multiplicity = np.ones(n_funds, dtype=np.int64)
     # Exposures that are shown in any case; what is beyond them, nobodies take of "nothing".
     shown = max(bounds.slots_low * int(users.sum()), int(low.sum()))
-    limit: Ints | None = None
     room_of_slots = bounds.slots_high - bounds.slots_low
     if room_of_slots:
         eligible = np.hstack([eligible, np.ones((n_classes, 1), dtype=bool)])
         demand = np.append(demand, max(bounds.slots_high * int(users.sum()) - shown, 0))
         multiplicity = np.append(multiplicity, room_of_slots)
+    network = ClassNetwork(eligible, slots, multiplicity)
     if (low < high).any():
         # A limit of the whole demand is none: the demand itself limits.
         most = np.where(low > 0, high - low, NO_LIMIT)
-        most = np.append(most, np.full(len(demand) - n_funds, NO_LIMIT))
-        eligible = np.vstack([eligible, most[None, :] > 0])
-        slots = np.append(slots, 1)
+        network = network.with_class(np.append(most, np.full(len(demand) - n_funds, NO_LIMIT)), slots=1)
         users = np.append(users, max(int(high.sum()) - shown, 0))
-        limit = np.vstack([np.full((n_classes, len(demand)), NO_LIMIT), most[None, :]])
-    network = ClassNetwork(eligible, slots, multiplicity, limit)
     return BalancedNetwork(network, NetworkState(users, demand), n_classes, n_funds)
 
 
@@ -113,11 +109,7 @@ def with_nobodies(network: ClassNetwork, state: NetworkState, nobodies: int, sha
     """
     classes, funds = network.eligible.shape
     if nobodies:
-        network = ClassNetwork(
-            np.vstack([network.eligible, np.ones((1, funds), dtype=bool)]),
-            np.append(network.slots, 1),
-            network.multiplicity,
-        )
+        network = network.with_class(np.full(funds, NO_LIMIT), slots=1)
         state = NetworkState(np.append(state.users, int(nobodies * share)), state.demand)
     return BalancedNetwork(network, state, classes, funds)
 
