@@ -63,7 +63,7 @@ check: lint ## run what an edit needs: lint, types, direction of imports, the qu
 test-long: check-machine $(INSTALLED) $(ARCHIVE) ## run the long tests, some hours, and write docs/measured/long_tests.md
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) -m long $(if $(TESTS),,-p tests.long_tests --summary=docs/measured/long_tests) $(TESTS)
 
-coverage: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests and print the lines that no test ran, in workers too
+coverage: check-machine $(INSTALLED) $(ARCHIVE) ## run all tests and print the lines and branches that no test ran, in workers too
 	@mkdir -p build
 	@HILLSTROM_CSV='$(HILLSTROM_CSV)' $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --cov=ptofa_spark --cov-report=term-missing:skip-covered $(TESTS)
