@@ -1,6 +1,7 @@
 """The recipes of CONTRIBUTING.md, each followed with a toy in one copy of the package.
 
-One process of that copy runs the jobs of all recipes. Each test reads what its own recipe's jobs left.
+One process of that copy runs the jobs of all recipes, in the tests' JVM. Each test reads what its own recipe's jobs
+left.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def followed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> F
     }.items():
         (copied / f"{name}.csv").write_text(content, encoding="utf-8")
     commands = [[f"jobs/{job}.py", *(word.format(copied) for word in words)] for job, *words in COMMANDS.values()]
-    ended = run_in_one_session(commands, copied, environment_of(copied))
+    ended = run_in_one_session(commands, copied, environment_of(copied), spark=spark)
     return Followed(copied, dict(zip(COMMANDS, ended, strict=True)), spark)
 
 

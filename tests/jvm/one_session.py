@@ -76,8 +76,8 @@ def _join() -> None:
     java_context = gateway.jvm.JavaSparkContext.fromSparkContext(running)
     conf = SparkConf(_jvm=gateway.jvm, _jconf=java_context.getConf())
     context = SparkContext(conf=conf, gateway=gateway, jsc=java_context)
-    # Workers take the package that this process takes.
-    context.environment["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
+    # Workers take the package that this process takes, and not that of the directory in which the JVM was started.
+    context.environment |= {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "PYTHONSAFEPATH": "1"}
     SparkSession(context)
 
 
