@@ -22,14 +22,21 @@ os.environ.setdefault("SPARK_SUBMIT_OPTS", java_options())
 
 # In these rooms a test without a session starts no process and trains no model.
 ROOMS = ("allocation", "evaluation", "features", "files", "ingest", "reproducible", "scoring", "simulator", "tables")
+LONGEST_FIRST = ("pipeline", "faults", "house", "allocation", "features", "training")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests that need no Spark, for `make check`."""
+    """Marks the tests that need no Spark, for `make check`, and puts the rooms with the longest files first."""
     for item in items:
-        room = item.path.relative_to(item.config.rootpath).parts[1]
-        if room in ROOMS and "spark" not in getattr(item, "fixturenames", ()):
+        if room_of(item) in ROOMS and "spark" not in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.kernel)
+    # The workers get file after file in this order, and end together if the last ones are short.
+    items.sort(key=lambda item: LONGEST_FIRST.index(room) if (room := room_of(item)) in LONGEST_FIRST else 99)
+
+
+def room_of(item: pytest.Item) -> str:
+    """The folder of tests/ that the test is in."""
+    return item.path.relative_to(item.config.rootpath).parts[1]
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +46,18 @@ def spark() -> Iterator[SparkSession]:
     )
     yield session
     session.stop()
+
+
+@pytest.fixture
+def compiling(spark: SparkSession) -> Iterator[None]:
+    """The session compiles its queries, as Spark does by default: for the few tests with tens of thousands of rows."""
+    wanted = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+    before = {key: str(spark.conf.get(key)) for key in wanted}
+    for key, value in wanted.items():
+        spark.conf.set(key, value)
+    yield
+    for key, value in before.items():
+        spark.conf.set(key, value)
 
 
 @pytest.fixture

@@ -38,7 +38,9 @@ def test_an_allocation_on_a_cluster_is_that_of_local_mode(
         )
 
     assert run_job("allocate", *words("local"), capsys=capsys)[0] == 0
-    submitted = cluster.submit("allocate", *words("cluster"), folder=tmp_path)
+    # By default each of 30 passes over 3,000 users would be 200 tasks.
+    conf = {"spark.sql.shuffle.partitions": "8"}
+    submitted = cluster.submit("allocate", *words("cluster"), folder=tmp_path, conf=conf)
     output, _ = submitted.communicate(timeout=PATIENCE)
     assert submitted.returncode == 0, output[-2000:]
     local, other = (spark.read.format("delta").load(f"{tmp_path}/{name}") for name in ("local", "cluster"))

@@ -14,6 +14,7 @@ from tests.pipeline.finished_run import assert_ha_meets_every_constraint, run_pi
 HILLSTROM = Path(os.environ.get("HILLSTROM_CSV", "../shared/data/hillstrom.csv"))
 
 
+@pytest.mark.usefixtures("compiling")
 @pytest.mark.skipif(not HILLSTROM.exists(), reason=f"no Hillstrom CSV at {HILLSTROM}: set HILLSTROM_CSV")
 def test_the_pipeline_runs_on_hillstrom(spark: SparkSession, warehouse: str, tmp_path: Path) -> None:
     words = ("--dataset", "hillstrom", "--source", str(HILLSTROM))

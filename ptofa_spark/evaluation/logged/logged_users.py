@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-from pyspark.sql import Column, DataFrame
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from ptofa_spark.evaluation.logged.off_policy import LoggedUsers
 from ptofa_spark.evaluation.logged.robust import FOLDS, Predicted, robust_sums
+from ptofa_spark.evaluation.logged.user_sums import OF_EXPOSURE, OF_USER, SUMS, sums_of_users
 
 
 def logged_users(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k: int) -> LoggedUsers:
@@ -19,31 +21,18 @@ def logged_users(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k:
         scores: COMPACT_SCORES rows of the campaign; an absent pair has expected revenue E = 0.
         k: funds per user (K).
     """
-    rows = _rows(logged, allocation, scores, k)
-    w, e = F.col("w"), F.col("e")
-    terms = {
-        "weight": w,
-        "squared_weight": w * w,
-        "weighted_e": w * e,
-        "e": e,
-        "squared_e": e * e,
-        "matched": F.when(w > 0, F.col("conversion")).otherwise(0.0),
-    }
-    for outcome in ("conversion", "revenue"):
-        terms |= {outcome: F.col(outcome), f"e_{outcome}": e * F.col(outcome), f"w_{outcome}": w * F.col(outcome)}
-    table = (
-        rows.groupBy("user_id")
+    by_user = (
+        _rows(logged, allocation, scores, k)
+        .groupBy("user_id")
         .agg(
-            F.count("*").cast("double").alias("exposures"),
-            *[F.any_value(name).alias(name) for name in ("fold", "e_held", "served")],
-            *[_sum(term).alias(name) for name, term in terms.items()],
+            *[F.any_value(name).cast("double").alias(name) for name in OF_USER],
+            F.collect_list(F.struct(*[F.col(name).cast("double").alias(name) for name in OF_EXPOSURE])).alias("shown"),
         )
-        .orderBy("user_id")
-        .drop("user_id")
-        .toArrow()
     )
+    table = by_user.mapInArrow(sums_of_users, from_arrow_schema(SUMS)).toArrow()
+    order = pc.sort_indices(table["user_id"]).to_numpy()
     # For a user without a fund, e_held and served are null in the table: NaN here.
-    sums = {name: table[name].to_numpy().astype(np.float64) for name in table.column_names}
+    sums = {name: table[name].to_numpy()[order] for name in SUMS.names}
     predicted = Predicted(
         **{
             name: sums[name]
@@ -75,9 +64,12 @@ def _rows(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k: int) -
     number of allocated funds divided by K. e_held and served are null for a user without a fund.
     """
     of_user = scores.select("user_id", F.map_from_arrays("fund_ids", "expected_revenue").alias("by_fund"))
+    # The revenues of a user's funds are added in ascending order, so the sum does not depend on that of the rows.
+    revenues = F.sort_array(F.collect_list("expected_revenue"))
+    ascending = F.aggregate(revenues, F.lit(0.0), lambda total, revenue: total + revenue)
     held = allocation.groupBy("user_id").agg(
         F.collect_set("fund_id").alias("held"),
-        (_sum(F.col("expected_revenue")) / F.count("*")).alias("e_held"),
+        (ascending / F.count("*")).alias("e_held"),
         (F.count("*") / F.lit(float(k))).alias("served"),
     )
     is_held = F.coalesce(F.array_contains("held", F.col("fund_id")), F.lit(False))
@@ -96,8 +88,3 @@ def _rows(logged: DataFrame, allocation: DataFrame, scores: DataFrame, k: int) -
             F.pmod(F.xxhash64(F.lit("fold"), "user_id"), F.lit(FOLDS)).alias("fold"),
         )
     )
-
-
-def _sum(term: Column) -> Column:
-    """The sum of a user's terms, added in ascending order, so that it does not depend on the order of the rows."""
-    return F.aggregate(F.array_sort(F.collect_list(term)), F.lit(0.0), lambda total, value: total + value)
