@@ -6,6 +6,7 @@ reports a different type as damage.
 
 from __future__ import annotations
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from ptofa_spark.files.plain_names import plainly_named
 _READERS = 16
 _REPETITION = re.compile(r"^(required|optional) ")
 _NAME = re.compile(r" \([A-Z]| \{| = [0-9]|;")  # text that may follow a column's name
+_SPARK_SCHEMA = "org.apache.spark.sql.parquet.row.metadata"
 _PLAIN = re.compile(r" \(INTEGER\((32|64),true\)\)")  # an annotation of whole numbers that not all writers add
 
 
@@ -43,23 +45,26 @@ def read_parquet(spark: SparkSession, place: Place) -> DataFrame:
     paths = (
         plainly_named(spark, dict.fromkeys(place.files, "parquet")) if hidden else [file.uri for file in place.files]
     )
-    reference = _require_same_columns(spark, place, paths)
+    reference, own = _require_same_columns(spark, place, paths)
     reader = spark.read.options(**AS_A_NAME)
+    opened = paths if hidden or place.one_file else [place.root]
     try:
-        if not keys and reference == 0:
-            return reader.parquet(*(paths if hidden or place.one_file else [place.root]))
-        own = reader.parquet(paths[reference]).schema
+        if own is None:
+            if not keys and reference == 0:
+                return reader.parquet(*opened)
+            own = reader.parquet(paths[reference]).schema
         fields = [field for field in own if field.name not in keys]
         texts = [StructField(key, StringType()) for key in keys]
-        return reader.schema(StructType([*fields, *texts])).parquet(*(paths if hidden else [place.root]))
+        return reader.schema(StructType([*fields, *texts])).parquet(*opened)
     except PySparkException as error:
         raise TableError(f"table {place.argument} cannot be read: {_cause(error)}") from error
 
 
-def _require_same_columns(spark: SparkSession, place: Place, paths: list[str]) -> int:
-    """Compares the columns of all files, and returns the number of the file whose types are the table's.
+def _require_same_columns(spark: SparkSession, place: Place, paths: list[str]) -> tuple[int, StructType | None]:
+    """Compares the columns of all files. Returns the number of the file whose types are the table's, and its schema.
 
-    The types of a file without rows are not compared: its writer saw no values.
+    The types of a file without rows are not compared: its writer saw no values. The schema is the one that Spark wrote
+    into the footer, and would read there in a job of its own; None if another program wrote the file.
 
     Args:
         spark: the session.
@@ -97,15 +102,20 @@ def _require_same_columns(spark: SparkSession, place: Place, paths: list[str]) -
                     f"table {place.argument}: column {name} has the type {other_type} in {file.name} and {one_type} in "
                     f"{named}: write all files with the same types"
                 )
-    return reference
+    return reference, footers[reference].of_spark
 
 
 @dataclass(frozen=True)
 class _Footer:
-    """A file's footer. schema: as Parquet prints it; rows: number of rows in the file."""
+    """A file's footer.
+
+    schema: as Parquet prints it; rows: number of rows in the file; of_spark: the schema as Spark wrote it, None if
+    another program wrote the file.
+    """
 
     schema: str
     rows: int
+    of_spark: StructType | None
 
 
 def _footer(spark: SparkSession, place: Place, file: DataFile, opened: str, options: Any) -> _Footer:
@@ -121,9 +131,19 @@ def _footer(spark: SparkSession, place: Place, file: DataFile, opened: str, opti
             "write it again"
         ) from error
     try:
-        return _Footer(str(reader.getFileMetaData().getSchema().toString()), int(reader.getRecordCount()))
+        metadata = reader.getFileMetaData()
+        of_spark = _schema_of_spark(metadata.getKeyValueMetaData().get(_SPARK_SCHEMA))
+        return _Footer(str(metadata.getSchema().toString()), int(reader.getRecordCount()), of_spark)
     finally:
         reader.close()
+
+
+def _schema_of_spark(written: str | None) -> StructType | None:
+    """The schema from its JSON; None if there is none, or if it has a type that this Spark does not know."""
+    try:
+        return None if written is None else StructType.fromJson(json.loads(written))
+    except (ValueError, KeyError, PySparkException):
+        return None
 
 
 def _columns(schema: str) -> dict[str, str]:

@@ -54,23 +54,30 @@ def read_table(
         ColumnTypeError: a column cannot be converted to the schema's type without loss.
     """
     opened = open_table(spark, TableName.parse(argument), schema.names, version, csv)
+    return rows_of(spark, opened, argument, schema, keep_extra=keep_extra, allow_null=allow_null, csv=csv)
+
+
+def rows_of(
+    spark: SparkSession,
+    opened: TypedTable | CsvFiles,
+    argument: str,
+    schema: StructType,
+    *,
+    keep_extra: bool,
+    allow_null: bool,
+    csv: CsvForm,
+) -> DataFrame:
+    """The rows of an opened table. Arguments and errors: as of `read_table`."""
     if isinstance(opened, CsvFiles):
         return _from_csv(spark, opened, schema, keep_extra, allow_null, csv)
     return _from_typed(opened, argument, schema, keep_extra, allow_null)
 
 
-def read_columns(spark: SparkSession, argument: str, version: int | None = None, csv: CsvForm = AS_FOUND) -> list[str]:
-    """The names of a table's columns, to distinguish the forms that a table may have.
+def columns_of(opened: TypedTable | CsvFiles, argument: str) -> list[str]:
+    """The names of an opened table's columns, to distinguish the forms that a table may have.
 
     A name that differs only by case or outer spaces from one of a known schema is returned as that one.
-
-    Args:
-        spark: the session.
-        argument: the table.
-        version: Delta version; the newest if None.
-        csv: the user's settings for CSV files.
     """
-    opened = open_table(spark, TableName.parse(argument), KNOWN_COLUMNS, version, csv)
     names = opened.groups[0].names if isinstance(opened, CsvFiles) else opened.frame.columns
     matched = _matched(argument, names, sorted(KNOWN_COLUMNS))
     other = [name for number, name in enumerate(names) if number not in matched.position.values()]

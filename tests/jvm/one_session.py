@@ -11,7 +11,8 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,15 +53,29 @@ def run_in_one_session(
         spark: the session whose JVM the process joins; None: it starts a JVM of its own.
     """
     joined = {} if spark is None else _gateway_of(spark) | {"PYSPARK_PYTHON": str(python)}
-    done = subprocess.run(
-        [python, __file__, json.dumps(commands)], cwd=folder, env={**environment, **joined},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    with nullcontext() if spark is None else _settings_kept(spark):
+        done = subprocess.run(
+            [python, __file__, json.dumps(commands)], cwd=folder, env={**environment, **joined},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4_000:]
     out, err = done.stdout.split(_END), done.stderr.split(_END)
     codes = [int(code) for code in out[1::2]]
     assert len(codes) == len(commands)
     return [Ended(*each) for each in zip(codes, out[::2], err[::2], strict=False)]
+
+
+@contextmanager
+def _settings_kept(spark: SparkSession) -> Iterator[None]:
+    """Takes back what the body changes in the session's settings: jobs that join it set their own."""
+    before = spark.conf.getAll
+    yield
+    after = spark.conf.getAll
+    for key in after.keys() - before.keys():
+        spark.conf.unset(key)
+    for key, value in before.items():
+        if after.get(key) != value:
+            spark.conf.set(key, value)
 
 
 def _gateway_of(spark: SparkSession) -> dict[str, str]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
+from ptofa_spark.files.csv.files import CsvFiles
 from ptofa_spark.files.csv.header import CsvForm
+from ptofa_spark.tables.contracts.schemas import KNOWN_COLUMNS
 from ptofa_spark.tables.delta.commits import TableVersion, delta_version
-from ptofa_spark.tables.reading import AS_FOUND, read_columns, read_table
+from ptofa_spark.tables.names import TableName
+from ptofa_spark.tables.opening import TypedTable, open_table
+from ptofa_spark.tables.reading import AS_FOUND, columns_of, rows_of
 
 
 class PinnedTables:
@@ -19,6 +23,7 @@ class PinnedTables:
         """versions: tables to read at older versions; csv: the user's settings for CSV files."""
         self._spark, self._csv = spark, csv
         self._pinned = {each.name: each for each in versions}
+        self._opened: dict[str, TypedTable] = {}
 
     @property
     def versions(self) -> tuple[TableVersion, ...]:
@@ -45,17 +50,21 @@ class PinnedTables:
         Raises:
             As `read_table`.
         """
-        version = self.version(argument)
-        return read_table(
-            self._spark,
-            argument,
-            schema,
-            keep_extra=keep_extra,
-            version=version,
-            allow_null=allow_null,
-            csv=self._csv,
+        opened = self._open(argument, schema.names)
+        return rows_of(
+            self._spark, opened, argument, schema, keep_extra=keep_extra, allow_null=allow_null, csv=self._csv
         )
 
     def columns(self, argument: str) -> list[str]:
         """The column names of a table at its pinned version, to distinguish the forms that it may have."""
-        return read_columns(self._spark, argument, self.version(argument), self._csv)
+        return columns_of(self._open(argument, KNOWN_COLUMNS), argument)
+
+    def _open(self, argument: str, wanted: Collection[str]) -> TypedTable | CsvFiles:
+        """Opens the table, once if its columns have types. How CSV is opened depends on the columns wanted."""
+        version = self.version(argument)
+        if argument in self._opened:
+            return self._opened[argument]
+        opened = open_table(self._spark, TableName.parse(argument), wanted, version, self._csv)
+        if isinstance(opened, TypedTable):
+            self._opened[argument] = opened
+        return opened
