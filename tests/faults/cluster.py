@@ -25,7 +25,7 @@ from tests.run_job import JOBS
 SPARK = Path(pyspark.__file__).parent
 ROOT = JOBS.parent
 _PATIENCE = 60.0
-_JAVA_OPTIONS = java_options(interpreting=False)  # Spark takes none of its own settings from an executor's options
+_JAVA_OPTIONS = java_options(interpreting=False)
 
 
 def python_without_the_project(folder: Path) -> Path:
@@ -134,7 +134,7 @@ class Cluster:
             "PYSPARK_PYTHON": str(self._python),
             "SPARK_DAEMON_MEMORY": "256m",
             "SPARK_DAEMON_JAVA_OPTS": _JAVA_OPTIONS,
-            "SPARK_SUBMIT_OPTS": java_options(),
+            "SPARK_SUBMIT_OPTS": _JAVA_OPTIONS,
             "OMP_NUM_THREADS": "1",
         }
 
