@@ -71,11 +71,14 @@ def _settings_kept(spark: SparkSession) -> Iterator[None]:
     before = spark.conf.getAll
     yield
     after = spark.conf.getAll
-    for key in after.keys() - before.keys():
-        spark.conf.unset(key)
-    for key, value in before.items():
-        if after.get(key) != value:
-            spark.conf.set(key, value)
+    for key in before.keys() | after.keys():
+        # Spark's own settings, such as the interpreter's, are listed too. A session cannot change them.
+        if after.get(key) == before.get(key) or not spark.conf.isModifiable(key):
+            continue
+        if key in before:
+            spark.conf.set(key, before[key])
+        else:
+            spark.conf.unset(key)
 
 
 def _gateway_of(spark: SparkSession) -> dict[str, str]:
