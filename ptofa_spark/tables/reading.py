@@ -73,6 +73,18 @@ def rows_of(
     return _from_typed(opened, argument, schema, keep_extra, allow_null)
 
 
+def read_columns(spark: SparkSession, argument: str, version: int | None = None, csv: CsvForm = AS_FOUND) -> list[str]:
+    """The names of a table's columns, as `columns_of`.
+
+    Args:
+        spark: the session.
+        argument: the table.
+        version: Delta version; the newest if None.
+        csv: the user's settings for CSV files.
+    """
+    return columns_of(open_table(spark, TableName.parse(argument), KNOWN_COLUMNS, version, csv), argument)
+
+
 def columns_of(opened: TypedTable | CsvFiles, argument: str) -> list[str]:
     """The names of an opened table's columns, to distinguish the forms that a table may have.
 

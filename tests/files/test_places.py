@@ -15,9 +15,8 @@ from pyspark.sql import SparkSession
 from ptofa_spark.errors import MissingColumnError, TableError
 from ptofa_spark.files.csv.header import CsvForm
 from ptofa_spark.tables.contracts.schemas import DEMANDS, LONG_SCORES, TRANSACTIONS, USERS
-from ptofa_spark.tables.delta.pinned import PinnedTables
 from ptofa_spark.tables.opening import table_exists
-from ptofa_spark.tables.reading import AS_FOUND, read_table
+from ptofa_spark.tables.reading import AS_FOUND, read_columns, read_table
 
 HEADER = "campaign_id,fund_id,demand\n"
 NAMES = (
@@ -77,7 +76,7 @@ def test_each_file_of_a_folder_is_read_by_its_own_header(spark: SparkSession, tm
         (tmp_path / mark).write_bytes(b"")
     wanted = [("c", "a", 1), ("c", "b", 2), ("c", "d", 3), ("c", "e", 4), ("c", "f", 5), ("c", "g", 6)]
     assert rows(spark, tmp_path, form) == wanted
-    assert PinnedTables(spark).columns(str(tmp_path))[:1] == ["campaign_id"]
+    assert read_columns(spark, str(tmp_path))[:1] == ["campaign_id"]
     (tmp_path / "6.csv").write_text("campaign_id,fund_id\nc,a\n")
     with pytest.raises(MissingColumnError, match=r"6\.csv lacks column\(s\) demand"):
         rows(spark, tmp_path, form)
