@@ -96,6 +96,9 @@ def start_session(settings: SparkSettings) -> SparkSession:
         .config("spark.executorEnv.OMP_NUM_THREADS", "1")
     )
     local = settings.master is not None and settings.master.startswith("local")
+    if local or not _jvm_runs():
+        # A JVM that PySpark starts would write its progress bar into pipes and files too, before the job's own lines.
+        builder = builder.config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     if settings.master is not None:
         builder = builder.master(settings.master)
         if local:
@@ -105,7 +108,6 @@ def start_session(settings: SparkSettings) -> SparkSession:
                 .config("spark.pyspark.driver.python", interpreter)
                 .config("spark.driver.host", "127.0.0.1")
                 .config("spark.driver.bindAddress", "127.0.0.1")
-                .config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
             )
             # The workers' daemon prefers the driver's PYSPARK_PYTHON to the setting.
             os.environ["PYSPARK_PYTHON"] = interpreter

@@ -62,8 +62,9 @@ started = session.start_session(session.SparkSettings())
 print("rows", started.range(3).count())
 print("partitions", int(started.conf.get("spark.sql.shuffle.partitions")) // started.sparkContext.defaultParallelism)
 print("of logs", started.conf.get("spark.databricks.delta.snapshotPartitions"))
+print("progress bar in a pipe", started.conf.get("spark.ui.showConsoleProgress"))
 """
     ended = subprocess.run([sys.executable, "-c", tried], capture_output=True, text=True, timeout=PATIENCE)
     refused, *said = ended.stdout.splitlines()
     assert refused.startswith("refused"), ended.stderr[-2000:]
-    assert said == ["rows 3", "partitions 4", "of logs 2"], ended.stderr[-2000:]
+    assert said == ["rows 3", "partitions 4", "of logs 2", "progress bar in a pipe false"], ended.stderr[-2000:]
