@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ptofa_spark.running.session import SparkSettings, start_session
+from ptofa_spark.tables.delta.writing import in_session
 from tests.jvm.options import java_options
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -31,7 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if room_of(item) in ROOMS and "spark" not in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.kernel)
     # The workers get file after file in this order, and end together if the last ones are short.
-    items.sort(key=lambda item: LONGEST_FIRST.index(room) if (room := room_of(item)) in LONGEST_FIRST else 99)
+    place = {room: number for number, room in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(room_of(item), len(place)))
 
 
 def room_of(item: pytest.Item) -> str:
@@ -51,13 +53,8 @@ def spark() -> Iterator[SparkSession]:
 @pytest.fixture
 def compiling(spark: SparkSession) -> Iterator[None]:
     """The session compiles its queries, as Spark does by default: for the few tests with tens of thousands of rows."""
-    wanted = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
-    before = {key: str(spark.conf.get(key)) for key in wanted}
-    for key, value in wanted.items():
-        spark.conf.set(key, value)
-    yield
-    for key, value in before.items():
-        spark.conf.set(key, value)
+    with in_session(spark, {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}):
+        yield
 
 
 @pytest.fixture

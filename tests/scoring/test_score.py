@@ -24,7 +24,7 @@ from ptofa_spark.scoring.score import score, scored_users
 from ptofa_spark.scoring.scorer import CampaignFunds, loaded, score_users
 from ptofa_spark.scoring.settings import ScoreSettings
 from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES
-from ptofa_spark.tables.delta.writing import write_table
+from ptofa_spark.tables.delta.writing import in_session, write_table
 from ptofa_spark.training.artifact import Artifact, read_artifact, unpack, write_artifact
 from ptofa_spark.training.settings import TrainSettings
 from ptofa_spark.training.train import train
@@ -151,13 +151,8 @@ def test_neither_partitions_nor_batches_change_a_bit_of_a_score(
         users.repartition(7, "user_id").sortWithinPartitions(users["user_id"].desc()), f"{tmp_path}/user_features"
     )
     shutil.copytree(f"{warehouse}/fund_features", tmp_path / "fund_features")
-    size = "spark.sql.execution.arrow.maxRecordsPerBatch"
-    before = spark.conf.get(size)
-    try:
-        spark.conf.set(size, "37")
+    with in_session(spark, {"spark.sql.execution.arrow.maxRecordsPerBatch": "37"}):
         torn = scored(spark, str(tmp_path), tmp_path / "torn", model_dir=f"{warehouse}/model")
-    finally:
-        spark.conf.set(size, before)
     assert whole["user_id"].tolist() == torn["user_id"].tolist()
     assert np.array_equal(np.stack(whole["expected_revenue"].to_list()), np.stack(torn["expected_revenue"].to_list()))
 

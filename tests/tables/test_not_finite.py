@@ -8,6 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ptofa_spark.tables.contracts.not_finite import holds_not_finite
+from ptofa_spark.tables.delta.writing import in_session
 
 # An array; whether it is to be found if nulls do not count; whether it is to be found if they do.
 CASES: list[tuple[list[float | None] | None, bool, bool]] = [
@@ -28,13 +29,7 @@ INTERPRETING = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.fact
 
 @pytest.mark.parametrize("ways", [COMPILING, INTERPRETING], ids=["compiled", "interpreted"])
 def test_numbers_that_are_not_finite_are_found(spark: SparkSession, ways: dict[str, str]) -> None:
-    before = {name: spark.conf.get(name, None) for name in ways}
     frame = spark.createDataFrame([(case, array) for case, (array, _, _) in enumerate(CASES)], "c int, e array<double>")
-    try:
-        for name, value in ways.items():
-            spark.conf.set(name, value)
+    with in_session(spark, ways):
         found = frame.select("c", holds_not_finite("e", null=False), holds_not_finite("e", null=True)).collect()
-    finally:
-        for name, was in before.items():
-            spark.conf.unset(name) if was is None else spark.conf.set(name, was)
     assert sorted(map(tuple, found)) == [(case, *wanted) for case, (_, *wanted) in enumerate(CASES)]
