@@ -121,10 +121,10 @@ class Reference:
         return dict(json.loads(done.read_text(encoding="utf-8")))
 
 
-def fingerprint(spark: SparkSession, root: Path, name: str) -> str | None:
+def fingerprint(spark: SparkSession, root: Path, name: str, copied_from: Path | None = None) -> str | None:
     """What a reader sees at a place below root: a table's rows in any order, the bytes of files; None if nothing.
 
-    A file that names a table has the directory in it, which is left out.
+    A file that names a table has the directory in it, which is left out: root, or where the file was copied from.
     """
     place = root / name
     if (place / "_delta_log").is_dir():
@@ -137,13 +137,16 @@ def fingerprint(spark: SparkSession, root: Path, name: str) -> str | None:
         counted = rows.selectExpr("count(*)", f"sum(cast(xxhash64({', '.join(sorted(rows.columns))}) as decimal(38)))")
         return f"{sorted(rows.dtypes)} {counted.collect()[0]}"
     if place.is_file():
-        return _digest(place, root)
+        return _digest(place, root, copied_from or root)
     files = sorted(file for file in place.rglob("*") if file.is_file() and file.name != "metrics.json")
-    return json.dumps([_digest(file, root) for file in files]) if files else None
+    return json.dumps([_digest(file, root, copied_from or root) for file in files]) if files else None
 
 
-def _digest(file: Path, root: Path) -> str:
-    return hashlib.sha256(file.read_bytes().replace(bytes(root), b"")).hexdigest()
+def _digest(file: Path, *left_out: Path) -> str:
+    content = file.read_bytes()
+    for root in left_out:
+        content = content.replace(bytes(root), b"")
+    return hashlib.sha256(content).hexdigest()
 
 
 def bytes_below(root: Path, places: tuple[str, ...]) -> dict[str, str]:
