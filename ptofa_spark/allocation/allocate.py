@@ -56,7 +56,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             table, read = read_scores(tables, settings.scores, campaign, funds)
             exposures = tables.read(log, EXPOSURES) if log else None
             given = score_rows(table, read.users, len(funds), settings.driver_users)
-            marked = marked_scores(given, funds, settings.max_classes, settings.marked_pairs)
+            marked = marked_scores(given, funds, settings.max_classes, settings.marked_pairs, settings.seed)
             scores, profile = marked.scores, marked.profile
             if not settings.allow_unscored:
                 require_scored(read, funds, profile.scored)
@@ -64,7 +64,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             problem = apply_demand_mode(as_asked, settings.report)
             if method.keeps_every_demand(settings):
                 require_feasible(problem, settings.report)
-            score_table = score_table_of(scores, problem.funds.risk_levels, problem.classes)
+            score_table = score_table_of(scores, problem.funds.risk_levels, problem.classes, profile.drawn)
             asked = Asked(problem, score_table, profile.largest, settings, exposures, marked.marks)
         with seconds.of("solve"):
             solved = solve(asked)

@@ -131,7 +131,7 @@ def start_session(settings: SparkSettings) -> SparkSession:
     joins = SparkContext._active_spark_context is not None
     spark = _started(builder, settings)
     if not joins:
-        _spare_one_machine_small_tasks(spark)
+        _replace_defaults(spark)
     if threading.current_thread() is threading.main_thread() and interrupt_handler is not None:
         # PySpark's handler of Ctrl-C calls the JVM on a busy connection. If that call fails, its error hides the
         # interrupt. `spark_session` stops the session and its Spark jobs anyway. Restoring the earlier handler also
@@ -144,19 +144,21 @@ def start_session(settings: SparkSettings) -> SparkSession:
     return spark
 
 
-def _spare_one_machine_small_tasks(spark: SparkSession) -> None:
-    """On one machine, whoever named it, replaces two defaults that are for clusters. What the user set stays."""
+def _replace_defaults(spark: SparkSession) -> None:
+    """Replaces defaults of Spark and Delta that cost much here. What the user set stays."""
     context = spark.sparkContext
-    if not str(context.master).startswith("local"):
-        return
-    of_one_machine = {
-        # By default a shuffle has 200 partitions: on two cores a small campaign then took three times as long.
-        "spark.sql.shuffle.partitions": 4 * context.defaultParallelism,
-        # By default Delta replays a table's log in 50 tasks: a second of two cores for a few log lines.
-        "spark.databricks.delta.snapshotPartitions": 2,
-    }
+    # By default Spark adds up the size of an Arrow batch before every row that it sends to Python, to compare it with a
+    # limit: a quarter of the time of a build. A batch has 10,000 rows at most all the same.
+    better = {"spark.sql.execution.arrow.maxBytesPerBatch": 2**31 - 1}
+    if str(context.master).startswith("local"):
+        better |= {
+            # By default a shuffle has 200 partitions: on two cores a small campaign then took three times as long.
+            "spark.sql.shuffle.partitions": 4 * context.defaultParallelism,
+            # By default Delta replays a table's log in 50 tasks: a second of two cores for a few log lines.
+            "spark.databricks.delta.snapshotPartitions": 2,
+        }
     given = context.getConf()
-    for key, value in of_one_machine.items():
+    for key, value in better.items():
         if not given.contains(key):
             spark.conf.set(key, value)
 

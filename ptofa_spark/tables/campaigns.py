@@ -6,8 +6,11 @@ from collections.abc import Collection, Sequence
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.tables.contracts.nulls import require_no_null
+from ptofa_spark.tables.contracts.schemas import CAMPAIGN_ID
 from ptofa_spark.tables.near_names import difference, folded, instead, near_names
 
 CAMPAIGN = "campaign_id"
@@ -33,9 +36,11 @@ def of_campaign(frame: DataFrame, table: str, campaign: str) -> tuple[DataFrame,
         campaign: the campaign's id.
 
     Raises:
-        TableError: the table has no row of the campaign, or also has a campaign with a confusingly similar id.
+        TableError: a row names no campaign, the table has no row of the campaign, or also has a campaign with a
+            confusingly similar id.
     """
     rows = {row[CAMPAIGN]: row["count"] for row in frame.groupBy(CAMPAIGN).count().collect()}
+    require_no_null(table, StructType([CAMPAIGN_ID]), {f"nulls_{CAMPAIGN}": rows.pop(None, 0)})
     require_campaign(rows, table, campaign)
     return frame.where(F.col(CAMPAIGN) == campaign), sum(rows.values()) - rows[campaign]
 

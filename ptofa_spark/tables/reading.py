@@ -18,6 +18,7 @@ from ptofa_spark.files.csv.report import Report
 from ptofa_spark.files.csv.table import read_csv
 from ptofa_spark.files.kinds import kind_of_type
 from ptofa_spark.tables.contracts.conversions import Conversion, conversion
+from ptofa_spark.tables.contracts.nulls import require_no_null
 from ptofa_spark.tables.contracts.schemas import KNOWN_COLUMNS
 from ptofa_spark.tables.names import TableName, quoted
 from ptofa_spark.tables.opening import TypedTable, open_table
@@ -143,7 +144,7 @@ def _from_csv(
     rows = read_csv(spark, files, schema, others if keep_extra else [], csv)
     _log_report(argument, rows.report, sum(len(group.files) * len(group.header.above) for group in files.groups))
     if not allow_null:
-        _require_no_null(argument, schema, rows.report.nulls)
+        require_no_null(argument, schema, {f"nulls_{name}": count for name, count in rows.report.nulls.items()})
     return rows.frame
 
 
@@ -213,12 +214,4 @@ def _require_values(
                 f"table {table}: column {field.name} holds {row[f'misfit_{field.name}']!r}, "
                 f"which is no {field.dataType.simpleString()}: {way_out(field.name, 'correct the value')}"
             )
-    _require_no_null(table, schema, {field.name: row[f"nulls_{field.name}"] for field in not_null})
-
-
-def _require_no_null(table: str, schema: StructType, nulls: dict[str, int]) -> None:
-    for field in schema:
-        if nulls.get(field.name):
-            raise TableError(
-                f"table {table}: column {field.name} is null in {nulls[field.name]} row(s): fill or drop them"
-            )
+    require_no_null(table, schema, row.asDict())

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from ptofa_spark.allocation.heuristic.phase_loop import heuristic_allocation
 from ptofa_spark.allocation.plan.steps import replay
 from ptofa_spark.allocation.problem.balanced_network import balanced_network
-from ptofa_spark.allocation.problem.choice import heuristic_scores, preference
+from ptofa_spark.allocation.problem.choice import Falling, heuristic_scores, losses
 from ptofa_spark.allocation.problem.feasibility import explain
 from ptofa_spark.allocation.scores.score_table import DriverScoreTable
 from ptofa_spark.reproducible.exact_sums import grid_exponents
@@ -161,7 +161,9 @@ def test_the_heuristic_score_is_equation_7(k: int) -> None:
     rng = np.random.default_rng(k)
     revenue, is_open = rng.normal(size=(40, 5)), rng.random((40, 5)) < 0.7
     alpha = rng.random(5)
-    score = heuristic_scores(np.where(is_open, revenue, np.nan), preference(revenue, is_open), is_open, alpha, k)
+    falling = Falling.of(revenue)
+    open_places = falling.is_open(is_open, np.arange(40))
+    score = heuristic_scores(falling, losses(falling, open_places, k), alpha)
     for user in range(40):
         funds = sorted(np.flatnonzero(is_open[user]), key=lambda f, u=user: -revenue[u, f])
         loss = [revenue[user, f] - revenue[user, funds[min(j + k, len(funds) - 1)]] for j, f in enumerate(funds)]

@@ -7,39 +7,28 @@ reported.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
-from typing import ClassVar
-
-import numpy as np
 
 from ptofa_spark.allocation.baselines.priority import fund_priority, log_for_priority
-from ptofa_spark.allocation.heuristic.event_search import Search, Tally
+from ptofa_spark.allocation.baselines.take import Take
+from ptofa_spark.allocation.baselines.takes_ahead import TakesAhead
+from ptofa_spark.allocation.heuristic.event_search import Search
 from ptofa_spark.allocation.plan.method import Asked, Method, Solved
-from ptofa_spark.allocation.plan.steps import FREE, Cut, Ranked
-from ptofa_spark.allocation.problem.problem import AllocationProblem, UserBatch
+from ptofa_spark.allocation.problem.problem import AllocationProblem
+from ptofa_spark.allocation.scores.score_rows import SAMPLE_USERS
 from ptofa_spark.allocation.scores.score_table import ScoreTable
 from ptofa_spark.arrays import Ints
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Take:
-    """A step of the manual strategy: one fund, users by expected revenue, each with a free slot takes it."""
-
-    name: ClassVar[str] = "take"
-    fund: int
-    cut: Cut | None = None
-
-    def rank(self, batch: UserBatch, taken: Ints) -> Ranked:
-        """See `Step`."""
-        expected_revenue = batch.expected_revenue[:, self.fund]
-        rows = np.flatnonzero((taken == FREE).any(axis=1) & ~np.isnan(expected_revenue))
-        return Ranked(rows, expected_revenue[rows], np.full((len(rows), 1), self.fund, dtype=np.int64))
-
-
 def manual_allocation(
-    problem: AllocationProblem, score_table: ScoreTable, priority: Ints, max_sweep_rows: int
+    problem: AllocationProblem,
+    score_table: ScoreTable,
+    priority: Ints,
+    grid: Ints,
+    max_sweep_rows: int,
+    sample_users: int = SAMPLE_USERS,
+    seed: int = 0,
 ) -> tuple[Take, ...]:
     """One step per fund, in order of priority.
 
@@ -47,30 +36,34 @@ def manual_allocation(
         problem: the problem; it need not be feasible.
         score_table: the score table.
         priority: (funds,), fund numbers, first served first.
+        grid: (funds,), from `exact_sums.grid_exponents`.
         max_sweep_rows: users that come to the driver at once, at most.
+        sample_users: users from whom cuts are foretold where there are more than that.
+        seed: of that sample.
     """
+    demand, users = problem.bounds.demand_high, problem.users
+    left = [Take(int(fund)) for fund in priority if demand[fund] > 0]
+    foresees = users > max_sweep_rows
+    ahead = TakesAhead(problem, score_table, grid, max_sweep_rows, sample_users, seed) if foresees else None
     steps: list[Take] = []
-    for fund in priority:
-        demand = int(problem.bounds.demand_high[fund])
-        if demand == 0:
-            continue
-        take = Take(int(fund))
-        event = Search(score_table, steps, take, problem.k, len(problem.funds), problem.users, max_sweep_rows).first(
-            lambda running, fund=fund, demand=demand: _filled_at(running, fund, demand)  # type: ignore[misc]
-        )
-        steps.append(take if event is None else replace(take, cut=Cut(event.value, event.user_id)))
-        logger.info("fund=%s demand=%d filled=%s", problem.funds.ids[fund], demand, event is not None)
+    while left:
+        found = [] if ahead is None else ahead.steps(steps, left)
+        if not found:
+            search = Search(score_table, steps, left[0], problem.k, len(demand), users, max_sweep_rows)
+            found = [left[0].closed(search.first(left[0].filled(demand)))]
+        for take in found:
+            fund, filled = problem.funds.ids[take.fund], take.cut is not None
+            logger.info("fund=%s demand=%d filled=%s", fund, demand[take.fund], filled)
+        steps += found
+        left = left[len(found) :]
     return tuple(steps)
-
-
-def _filled_at(running: Tally, fund: int, demand: int) -> int:
-    return int(np.searchsorted(running.chosen[:, fund], demand, side="left"))
 
 
 def _allocate(asked: Asked) -> Solved:
     problem, table, settings = asked.problem, asked.score_table, asked.settings
     order = fund_priority(problem.funds, table, asked.grid, settings, asked.exposures)
-    return Solved("manual", manual_allocation(problem, table, order, settings.max_sweep_rows))
+    steps = manual_allocation(problem, table, order, asked.grid, settings.max_sweep_rows, seed=settings.seed)
+    return Solved("manual", steps)
 
 
 METHOD = Method(

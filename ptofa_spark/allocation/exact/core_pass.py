@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,19 +14,9 @@ from ptofa_spark.allocation.exact.price_room import held_funds, tempting, times_
 from ptofa_spark.allocation.exact.sample_prices import nudged_values
 from ptofa_spark.allocation.problem.choice_rule import ChoiceRule
 from ptofa_spark.allocation.problem.problem import UserBatch
-from ptofa_spark.allocation.scores.arrow_lists import list_matrix, lists
 from ptofa_spark.allocation.scores.score_table import ScoreTable
+from ptofa_spark.allocation.scores.sums_and_users import SUMS_AND_USERS, sums_and_users, sums_batch, users_batch
 from ptofa_spark.arrays import Floats, Ints
-
-# One row of counts per partition, and one row per user of the core.
-_ROWS = pa.schema(
-    [
-        ("counts", pa.list_(pa.int64())),
-        ("user_id", pa.int64()),
-        ("class_index", pa.int64()),
-        ("expected_revenue", pa.list_(pa.float64())),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -57,12 +47,8 @@ def collect_core(rule: ChoiceRule, score_table: ScoreTable, prices: Floats, room
         room: (funds, funds), money, see `price_room`.
         nudge: what breaks ties.
     """
-    table = score_table.collect(_deciding(rule, prices, room, nudge), _ROWS)
-    is_user = table["user_id"].is_valid()
-    taken_by_others = list_matrix(table.filter(table["counts"].is_valid())["counts"]).sum(axis=0)
-    rows = table.filter(is_user).sort_by("user_id")
-    expected_revenue = list_matrix(rows["expected_revenue"]) if rows.num_rows else np.zeros((0, rule.real_funds))
-    users = UserBatch(rows["user_id"].to_numpy(), rows["class_index"].to_numpy(), expected_revenue)
+    table = score_table.collect(_deciding(rule, prices, room, nudge), SUMS_AND_USERS)
+    taken_by_others, users = sums_and_users(table, rule.real_funds)
     return CoreUsers(users, taken_by_others)
 
 
@@ -80,20 +66,8 @@ def _deciding(
             counts += times_held(rule, chosen[~undecided]).sum(axis=0)
             rows = np.flatnonzero(undecided)
             kept = tempted | (held > 0) | (rule.settled[batch.class_index] > 0)
-            expected_revenue = np.where(rule.of_campaign(kept), batch.expected_revenue, np.nan)[rows]
-            yield pa.record_batch(
-                [
-                    pa.nulls(len(rows), _ROWS.field("counts").type),
-                    pa.array(batch.user_id[rows]),
-                    pa.array(batch.class_index[rows]),
-                    lists(expected_revenue),
-                ],
-                schema=_ROWS,
-            )
-        yield pa.record_batch(
-            [pa.array([counts.tolist()], _ROWS.field("counts").type)]
-            + [pa.nulls(1, field.type) for field in list(_ROWS)[1:]],
-            schema=_ROWS,
-        )
+            expected_revenue = np.where(rule.of_campaign(kept), batch.expected_revenue, np.nan)
+            yield users_batch(replace(batch, expected_revenue=expected_revenue), rows)
+        yield sums_batch(counts)
 
     return kernel

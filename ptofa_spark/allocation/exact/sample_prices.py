@@ -13,10 +13,10 @@ from ptofa_spark.allocation.problem.balanced_network import Filler
 from ptofa_spark.allocation.problem.choice_rule import ChoiceRule, free_network
 from ptofa_spark.allocation.problem.problem import UserBatch
 from ptofa_spark.allocation.scores.sample import sampled_users
+from ptofa_spark.allocation.scores.score_rows import SAMPLE_USERS
 from ptofa_spark.allocation.scores.score_table import ScoreTable
 from ptofa_spark.arrays import Floats, Ints
 
-SAMPLE_USERS = 200_000
 # A tie-breaking nudge, as a share of the sample's mean |E|: far below any gap that is stated.
 _NUDGE_SHARE = 2.0**-31
 _LEAST_ROOM_USERS = 8

@@ -37,8 +37,12 @@ def fund_alphas(
     table = score_table.collect(_open_revenue(tuple(done), k, open_funds, grid), _SUMS)
     units = np.zeros(len(grid), dtype=np.int64)
     np.add.at(units, table["fund"].to_numpy(), table["units"].to_numpy())
-    total = off_grid(units, grid)
-    return np.divide(total, demand, out=np.zeros(len(grid)), where=demand > 0)
+    return alphas_of(units, demand, grid)
+
+
+def alphas_of(units: Ints, demand: Ints, grid: Ints) -> Floats:
+    """Alpha of each fund from the sums of E on the grid, (funds,) as `demand` and `grid`."""
+    return np.divide(off_grid(units, grid), demand, out=np.zeros(len(grid)), where=demand > 0)
 
 
 def _open_revenue(

@@ -151,9 +151,14 @@ class Search:
         )
 
     def _tally_rows(self, user_class: Ints, chosen: Ints) -> Tally:
-        users = np.zeros((len(user_class), len(self.score_table.classes)), dtype=np.int64)
-        users[np.arange(len(user_class)), user_class] = 1
-        return Tally(users, count_columns(chosen, self.columns))
+        return tally_of(user_class, chosen, len(self.score_table.classes), self.columns)
+
+
+def tally_of(user_class: Ints, chosen: Ints, classes: int, columns: int) -> Tally:
+    """One row per user: class (users,), columns taken (users, taken)."""
+    users = np.zeros((len(user_class), classes), dtype=np.int64)
+    users[np.arange(len(user_class)), user_class] = 1
+    return Tally(users, count_columns(chosen, columns))
 
 
 def count_columns(chosen: Ints, columns: int) -> Ints:

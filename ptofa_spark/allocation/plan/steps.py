@@ -68,11 +68,15 @@ def replay(steps: Sequence[Step], batch: UserBatch, k: int) -> Ints:
     for step in steps:
         ranked = step.rank(batch, taken)
         served = at_or_before(step.cut, ranked.value, batch.user_id[ranked.rows])
-        rows, chosen = ranked.rows[served], ranked.chosen[served]
-        first_free = (taken[rows] != FREE).sum(axis=1)
-        for place in range(chosen.shape[1]):
-            taken[rows, first_free + place] = chosen[:, place]
+        fill(taken, ranked.rows[served], ranked.chosen[served])
     return taken
+
+
+def fill(taken: Ints, rows: Ints, chosen: Ints) -> None:
+    """Puts what users take, chosen (served, taken), into the first free slots of their rows in `taken`."""
+    first_free = (taken[rows] != FREE).sum(axis=1)
+    for place in range(chosen.shape[1]):
+        taken[rows, first_free + place] = chosen[:, place]
 
 
 def without_a_fund(steps: Sequence[Step], k: int) -> Callable[[UserBatch], Bools]:

@@ -114,14 +114,6 @@ def with_nobodies(network: ClassNetwork, state: NetworkState, nobodies: int, sha
     return BalancedNetwork(network, state, classes, funds)
 
 
-def widened(expected_revenue: Floats, columns: int) -> Floats:
-    """Expected revenue (..., funds) of the campaign's funds, and 0 for each further column: (..., columns), money."""
-    further = columns - expected_revenue.shape[-1]
-    if not further:
-        return expected_revenue
-    return np.concatenate([expected_revenue, np.zeros((*expected_revenue.shape[:-1], further))], axis=-1)
-
-
 @dataclass(frozen=True)
 class Filler:
     """The nobodies as one more row beside single users; it takes 0 where every exposure is for a user.

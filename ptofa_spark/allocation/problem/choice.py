@@ -1,83 +1,146 @@
-"""NumPy kernels of a user's choice: the top-K funds, and the heuristic score that orders the users."""
+"""NumPy kernels of a user's choice: the top-K funds, and the heuristic score that orders the users.
+
+Arrays are place by place, (places, users): a user's best fund is at place 0. The funds that are open change from phase
+to phase, their order does not. So a batch is sorted once.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from ptofa_spark.arrays import Bools, Floats, Ints
 
 
-def preference(expected_revenue: Floats, open_pairs: Bools) -> Ints:
-    """Each user's funds by falling expected revenue, open ones first, ties by fund: (users, funds) column numbers.
+@dataclass(frozen=True)
+class Falling:
+    """Users' funds by falling expected revenue, ties by fund; ineligible ones last.
 
-    Args:
-        expected_revenue: (users, funds), money.
-        open_pairs: (users, funds), whether the user may take the fund.
-
-    >>> open_pairs = np.array([[True, True, True], [True, True, False]])
-    >>> preference(np.array([[3.0, 9.0, 5.0], [2.0, 2.0, 8.0]]), open_pairs).tolist()
-    [[1, 2, 0], [0, 1, 2]]
+    column: (places, users), column numbers; expected_revenue: (places, users), money.
     """
-    order: Ints = np.argsort(np.where(open_pairs, -expected_revenue, np.inf), axis=1, kind="stable")
-    return order
+
+    column: Ints
+    expected_revenue: Floats
+
+    @classmethod
+    def of(cls, expected_revenue: Floats) -> Falling:
+        """Sorts (users, funds), NaN where the pair is not eligible.
+
+        >>> Falling.of(np.array([[3.0, 9.0, 5.0], [2.0, 2.0, np.nan]])).column.T.tolist()
+        [[1, 2, 0], [0, 1, 2]]
+        """
+        order = np.argsort(-expected_revenue, axis=1, kind="stable")  # NumPy sorts NaN last
+        falling = np.take_along_axis(expected_revenue, order, axis=1)
+        return cls(np.ascontiguousarray(order.T), np.ascontiguousarray(falling.T))
+
+    def users(self, rows: Ints) -> Falling:
+        """Some of the users."""
+        if len(rows) == self.column.shape[1]:
+            return self
+        return Falling(self.column[:, rows], self.expected_revenue[:, rows])
+
+    def is_open(self, open_pairs: Bools, class_index: Ints) -> Bools:
+        """Whether the fund at each place is open: (places, users).
+
+        Args:
+            open_pairs: (classes, funds), what a user may take.
+            class_index: (users,).
+        """
+        flat: Bools = np.ascontiguousarray(open_pairs).ravel()[class_index * open_pairs.shape[1] + self.column]
+        return flat
 
 
-def top_k(order: Ints, open_pairs: Bools, ranks: Ints, k: int) -> Ints:
+def widened(expected_revenue: Floats, columns: int) -> Floats:
+    """Expected revenue (..., funds) of the campaign's funds, and 0 for each further column: (..., columns), money."""
+    further = columns - expected_revenue.shape[-1]
+    if not further:
+        return expected_revenue
+    return np.concatenate([expected_revenue, np.zeros((*expected_revenue.shape[:-1], further))], axis=-1)
+
+
+def top_k(falling: Falling, is_open: Bools, ranks: Ints, k: int) -> Ints:
     """The K funds each user takes, first blocks first, in each the highest expected revenue: (users, k), -1 for none.
 
     Args:
-        order: (users, funds), from `preference`.
-        open_pairs: (users, funds).
+        falling: the users' funds.
+        is_open: (places, users), from `Falling.is_open`.
         ranks: (funds,), block of each fund.
         k: funds that a user takes.
 
     A user of two funds takes their best two, unless fund 0 is a block to be filled first; -1 where too few are open:
 
-    >>> order = np.array([[1, 2, 0], [0, 1, 2]])
-    >>> open_pairs = np.array([[True, True, True], [True, False, False]])
-    >>> top_k(order, open_pairs, ranks=np.array([0, 0, 0]), k=2).tolist()
+    >>> falling = Falling.of(np.array([[3.0, 9.0, 5.0], [2.0, 2.0, 8.0]]))
+    >>> is_open = falling.is_open(np.array([[True, True, True], [True, False, False]]), np.array([0, 1]))
+    >>> top_k(falling, is_open, ranks=np.array([0, 0, 0]), k=2).tolist()
     [[1, 2], [0, -1]]
-    >>> top_k(order, open_pairs, ranks=np.array([0, 1, 1]), k=2).tolist()
+    >>> top_k(falling, is_open, ranks=np.array([0, 1, 1]), k=2).tolist()
     [[0, 1], [0, -1]]
     """
-    if (ranks > 0).any() and k > 1:
-        is_open = np.take_along_axis(open_pairs, order, axis=1)
-        by_block = np.argsort(np.where(is_open, ranks[order], ranks.max() + 1), axis=1, kind="stable")
-        order = np.take_along_axis(order, by_block, axis=1)
-    chosen = order[:, :k]
-    taken: Ints = np.where(np.take_along_axis(open_pairs, chosen, axis=1), chosen, -1)
-    if taken.shape[1] < k:
-        taken = np.pad(taken, ((0, 0), (0, k - taken.shape[1])), constant_values=-1)
-    return taken
+    places, users = is_open.shape
+    # What comes first is the smallest: block, then place.
+    turn = np.arange(places, dtype=np.int32)[:, None]
+    never = np.int32(places)
+    if k > 1 and (ranks > 0).any():  # a user of one fund has one block open
+        turn = (ranks * places).astype(np.int32)[falling.column] + turn
+        never = np.int32(places * (int(ranks.max()) + 1))
+    turn = np.where(is_open, turn, never)
+    user = np.arange(users)
+    chosen = np.full((users, k), -1, dtype=np.int64)
+    for slot in range(min(k, places)):
+        first = turn.min(axis=0)
+        place = first % places
+        chosen[:, slot] = np.where(first < never, falling.column[place, user], -1)
+        if slot + 1 < k:
+            turn[place, user] = never
+    return chosen
 
 
-def heuristic_scores(expected_revenue: Floats, order: Ints, open_pairs: Bools, alpha: Floats, reach: int = 1) -> Floats:
+def losses(falling: Falling, is_open: Bools, reach: int) -> Floats:
+    """What a user loses if a fund closes and the one `reach` open places further down replaces it: (places, users).
+
+    Money; 0 for a fund that is closed. The last open fund stands in for those that are not there.
+
+    Args:
+        falling: the users' funds.
+        is_open: (places, users), from `Falling.is_open`.
+        reach: how many open places further down the one stands that would replace a fund.
+    """
+    revenue = np.where(is_open, falling.expected_revenue, -np.inf)
+    last = np.where(is_open, falling.expected_revenue, np.inf).min(axis=0)
+    last[np.isinf(last)] = 0.0  # nothing is open
+    further = [last] * reach  # the next open funds down, the nearest first
+    loss = np.empty(revenue.shape)
+    for place in reversed(range(len(revenue))):
+        here = revenue[place]
+        np.subtract(np.maximum(here, further[-1]), further[-1], out=loss[place])
+        # An open fund is worth at least what is further down, so it comes first and the others move on by one.
+        moved = [np.maximum(down, np.minimum(nearer, here)) for nearer, down in pairwise(further)]
+        further = [np.maximum(further[0], here), *moved]
+    return loss
+
+
+def heuristic_scores(falling: Falling, loss: Floats, alpha: Floats) -> Floats:
     """h_u = sum_j alpha_{f_j} * (E[u, f_j] - E[u, f_(j+reach)]) over the user's open funds (paper, eq. 7 with reach 1).
 
     (users,); only their order counts. A fund that closes to a user of K funds is replaced by the K-th after it, hence a
-    reach of K. The sum runs over finite steps only: the last open fund stands in for those that are closed, ineligible
-    or not there. It is added up fund by fund (a running sum), so that a user's score does not depend on which other
+    reach of K. It is added up place by place (a running sum), so that a user's score does not depend on which other
     users are in the batch.
 
     Args:
-        expected_revenue: (users, funds), money.
-        order: (users, funds), from `preference`.
-        open_pairs: (users, funds).
+        falling: the users' funds.
+        loss: (places, users), from `losses`.
         alpha: (funds,), consumption speed, from `alphas.fund_alphas`.
-        reach: how many funds further down the one stands that would replace a fund.
 
     The first user would lose 9 - 5 if fund 1 closed and 5 - 3 if fund 2 did; the second is indifferent and can wait:
 
-    >>> revenue = np.array([[3.0, 9.0, 5.0], [2.0, 2.0, 8.0]])
-    >>> open_pairs = np.array([[True, True, True], [True, True, False]])
-    >>> order = preference(revenue, open_pairs)
-    >>> heuristic_scores(revenue, order, open_pairs, alpha=np.array([1.0, 2.0, 0.5])).tolist()
+    >>> falling = Falling.of(np.array([[3.0, 9.0, 5.0], [2.0, 2.0, 8.0]]))
+    >>> is_open = falling.is_open(np.array([[True, True, True], [True, True, False]]), np.array([0, 1]))
+    >>> heuristic_scores(falling, losses(falling, is_open, 1), alpha=np.array([1.0, 2.0, 0.5])).tolist()
     [9.0, 0.0]
     """
-    falling = np.take_along_axis(expected_revenue, order, axis=1)
-    last_open = np.maximum(open_pairs.sum(axis=1) - 1, 0)[:, None]
-    place = np.arange(order.shape[1])
-    instead = np.take_along_axis(falling, np.minimum(place + reach, last_open), axis=1)
-    loss = np.where(place < last_open, alpha[order] * (falling - instead), 0.0)
-    scores: Floats = loss.cumsum(axis=1)[:, -1]
+    scores = np.zeros(loss.shape[1])  # it begins with 0.0, so that no score is -0.0
+    for place in range(len(loss)):
+        scores += alpha[falling.column[place]] * loss[place]
     return scores

@@ -18,10 +18,9 @@ from ptofa_spark.allocation.problem.balanced_network import (
     Values,
     balanced_network,
     price_level,
-    widened,
     with_nobodies,
 )
-from ptofa_spark.allocation.problem.choice import preference, top_k
+from ptofa_spark.allocation.problem.choice import Falling, top_k, widened
 from ptofa_spark.allocation.problem.class_flow import ClassNetwork, NetworkState
 from ptofa_spark.allocation.problem.guard import block_ranks, open_funds, residual
 from ptofa_spark.allocation.problem.problem import AllocationProblem
@@ -93,9 +92,8 @@ class ChoiceRule:
             values: (users, funds), from `values`.
             class_index: (users,), row of `Classes`.
         """
-        by_column = values[:, self.columns]
-        open_pairs = self.open[class_index]
-        return top_k(preference(by_column, open_pairs), open_pairs, self.ranks, self.k)
+        falling = Falling.of(values[:, self.columns])
+        return top_k(falling, falling.is_open(self.open, class_index), self.ranks, self.k)
 
 
 def choice_rule(problem: AllocationProblem) -> ChoiceRule:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ptofa_spark.allocation.problem.choice import Falling, widened
 from ptofa_spark.arrays import Bools, Floats, Ints
 
 
@@ -89,3 +90,14 @@ class UserBatch:
     user_id: Ints
     class_index: Ints
     expected_revenue: Floats
+    _falling: dict[int, Falling] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def falling(self, columns: int) -> Falling:
+        """Each user's columns by falling expected revenue, sorted at the first call.
+
+        Args:
+            columns: choice columns; those beyond the funds bring 0.
+        """
+        if columns not in self._falling:
+            self._falling[columns] = Falling.of(widened(self.expected_revenue, columns))
+        return self._falling[columns]

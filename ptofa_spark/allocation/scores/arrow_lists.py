@@ -15,7 +15,7 @@ def lists(matrix: NDArray[np.generic]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(matrix).ravel()))
 
 
-def list_matrix(column: pa.ChunkedArray) -> Any:
-    """A column of lists of one length as a (rows, width) matrix; (0, 1) without a row."""
+def list_matrix(column: pa.ChunkedArray, width: int | None = None) -> Any:
+    """A column of lists of one length as a (rows, width) matrix. width: needed where there may be no row."""
     values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return values.reshape(len(column), -1) if len(column) else values.reshape(0, 1)
+    return values.reshape(len(column), values.size // max(len(column), 1) if width is None else width)

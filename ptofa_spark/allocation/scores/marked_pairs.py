@@ -40,7 +40,7 @@ class MarkedScores:
     not_eligible: int
 
 
-def marked_scores(scores: ScoreRows, funds: Funds, max_classes: int, asked: MarkedPairs) -> MarkedScores:
+def marked_scores(scores: ScoreRows, funds: Funds, max_classes: int, asked: MarkedPairs, seed: int = 0) -> MarkedScores:
     """The first pass over the scores, and a second one if marks are taken out.
 
     Args:
@@ -48,11 +48,12 @@ def marked_scores(scores: ScoreRows, funds: Funds, max_classes: int, asked: Mark
         funds: the campaign's.
         max_classes: distinct sets of eligible funds, at most.
         asked: what becomes of marks.
+        seed: of the sample that the profile holds.
 
     Raises:
         TableError: see `profile`.
     """
-    first = profile(scores, funds, max_classes)
+    first = profile(scores, funds, max_classes, seed)
     marks = find_marks(first.spectrum, len(funds) + 1)
     if marks is not None:
         _report(marks, asked)
@@ -60,7 +61,7 @@ def marked_scores(scores: ScoreRows, funds: Funds, max_classes: int, asked: Mark
         return MarkedScores(scores, first, marks, marks, 0)
     kept = _without_negative(scores, marks, funds)
     # A fund whose pairs are all marked has scores: it is not one that nobody scored.
-    second = replace(profile(kept, funds, max_classes), scored=first.scored)
+    second = replace(profile(kept, funds, max_classes, seed), scored=first.scored)
     return MarkedScores(kept, second, find_marks(second.spectrum, len(funds) + 1), marks, marks.negative)
 
 

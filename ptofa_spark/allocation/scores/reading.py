@@ -16,6 +16,7 @@ from ptofa_spark.allocation.problem.problem import Funds
 from ptofa_spark.allocation.scores.account import ScoresRead
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.campaigns import names_campaigns, of_campaign, require_campaign
+from ptofa_spark.tables.contracts.nulls import null_counts, require_no_null
 from ptofa_spark.tables.contracts.schemas import CAMPAIGN_ID, COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
 from ptofa_spark.tables.delta.pinned import PinnedTables
 from ptofa_spark.tables.near_names import instead, listed
@@ -86,11 +87,11 @@ def read_scores(tables: PinnedTables, argument: str, campaign_id: str, funds: Fu
     """
     columns = tables.columns(argument)
     if "fund_id" not in columns and "fund_ids" in columns:
-        rows, left_out = of_campaign(tables.read(argument, COMPACT_SCORES), argument, campaign_id)
+        rows, left_out = of_campaign(tables.read(argument, COMPACT_SCORES, allow_null=True), argument, campaign_id)
         return _from_compact(rows, argument, campaign_id, funds, left_out)
     if not names_campaigns(columns):
-        return _from_long(tables.read(argument, LONG_SCORES), argument, funds, 0)
-    several = tables.read(argument, StructType([CAMPAIGN_ID, *LONG_SCORES]))
+        return _from_long(tables.read(argument, LONG_SCORES, allow_null=True), argument, funds, 0)
+    several = tables.read(argument, StructType([CAMPAIGN_ID, *LONG_SCORES]), allow_null=True)
     pairs, left_out = of_campaign(several, argument, campaign_id)
     return _from_long(pairs, argument, funds, left_out)
 
@@ -131,11 +132,13 @@ def _from_long(pairs: DataFrame, table: str, funds: Funds, left_out: int) -> tup
         F.max("risk_tolerance").alias("highest"),
         F.collect_list(entry).alias("entries"),
         F.array_sort(F.collect_list("fund_id")).alias("scored"),
+        *null_counts(LONG_SCORES),
     )
     twice = F.size("scored") != F.size(F.array_distinct("scored"))
     # A doubled pair would break the map, so its user gets none, and is refused below.
     by_fund = F.map_from_entries(F.when(~twice, F.col("entries")))
     wanted = [F.try_element_at(by_fund, F.lit(fund)) for fund in funds.ids]
+    nulls = [name for name in users.columns if name.startswith("nulls_")]
     one_a_user = users.select(
         "user_id",
         "risk_tolerance",
@@ -144,6 +147,7 @@ def _from_long(pairs: DataFrame, table: str, funds: Funds, left_out: int) -> tup
         F.when(twice, F.col("scored")).alias("doubled"),
         F.size("scored").alias("pairs"),
         F.array_except("scored", F.array(*[F.lit(fund) for fund in funds.ids])).alias("others"),
+        *nulls,
     )
     # Every pass would shuffle the pairs again; the caller unpersists.
     kept = one_a_user.persist(StorageLevel.DISK_ONLY)
@@ -153,11 +157,13 @@ def _from_long(pairs: DataFrame, table: str, funds: Funds, left_out: int) -> tup
         F.count("*").alias("users"),
         F.coalesce(F.sum("pairs"), F.lit(0)).alias("pairs"),
         F.coalesce(F.sum(F.size("others")), F.lit(0)).alias("others"),
+        *[F.sum(name).alias(name) for name in nulls],
     ).first()
     assert counts is not None  # an aggregate without groups is one row
     bad = counts["bad"]
-    if bad is not None:
+    if bad is not None or any(counts[name] for name in nulls):
         kept.unpersist()
+        require_no_null(table, LONG_SCORES, counts.asDict())
         if bad["torn"]:
             raise TableError(
                 f"table {table}: user {bad['user_id']} has more than one risk_tolerance: give each user one"
@@ -188,8 +194,10 @@ def _from_compact(
         F.max("fund_ids").alias("other"),
         F.max(F.size("expected_revenue") != F.size("fund_ids")).alias("wrong_size"),
         F.max(_not_finite()).alias("not_finite"),
+        *null_counts(COMPACT_SCORES),
     ).first()
     assert seen is not None  # an aggregate without groups is one row
+    require_no_null(table, COMPACT_SCORES, seen.asDict())
     if seen["layout"] != seen["other"]:
         raise TableError(
             f"table {table}: rows of {campaign_id!r} differ in fund_ids: score the campaign again as a whole"

@@ -15,7 +15,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from ptofa_spark.allocation.problem.eligibility import class_index, eligible_pairs
 from ptofa_spark.allocation.problem.problem import Classes, UserBatch
 from ptofa_spark.allocation.scores.marks import Clip
-from ptofa_spark.allocation.scores.score_rows import ScoreRows
+from ptofa_spark.allocation.scores.score_rows import Draw, DrawnRows, ScoreRows
 from ptofa_spark.arrays import Bools, Floats, Ints
 
 _PAIRS_A_BATCH = 200_000
@@ -42,6 +42,9 @@ class ScoreTable(Protocol):
 
     def release(self) -> None:
         """Gives back what `only` stores."""
+
+    def drawn(self, draw: Draw) -> UserBatch | None:
+        """The users of a draw, by user_id, if an earlier pass has brought them."""
 
 
 class DriverScoreTable:
@@ -70,6 +73,9 @@ class DriverScoreTable:
     def release(self) -> None:
         """See `ScoreTable`; nothing is kept."""
 
+    def drawn(self, draw: Draw) -> None:
+        """See `ScoreTable`; nothing was brought."""
+
     def collect(self, kernel: Kernel, schema: pa.Schema) -> pa.Table:
         """See `ScoreTable`."""
         return pa.Table.from_batches(list(kernel(self._batches())), schema=schema)
@@ -93,11 +99,20 @@ class SparkScoreTable:
 
     trim_after = 8  # writing the users that are left costs about as much as replaying so many steps
 
-    def __init__(self, scores: DataFrame, risk_levels: Ints, classes: Classes, clip: Clip | None = None) -> None:
+    def __init__(
+        self,
+        scores: DataFrame,
+        risk_levels: Ints,
+        classes: Classes,
+        clip: Clip | None = None,
+        brought: DrawnRows | None = None,
+    ) -> None:
+        """brought: rows of users who were drawn by an earlier pass."""
         self.scores = scores.select("user_id", "risk_tolerance", "expected_revenue")
         self.risk_levels = risk_levels
         self.classes = classes
         self.clip = clip
+        self._brought = brought
 
     def only(self, kept: Kept) -> SparkScoreTable:
         """See `ScoreTable`; the rows stay on the executors' disks."""
@@ -113,7 +128,15 @@ class SparkScoreTable:
 
     def clipped(self, clip: Clip) -> SparkScoreTable:
         """See `ScoreTable`."""
-        return SparkScoreTable(self.scores, self.risk_levels, self.classes, clip)
+        return SparkScoreTable(self.scores, self.risk_levels, self.classes, clip, self._brought)
+
+    def drawn(self, draw: Draw) -> UserBatch | None:
+        """See `ScoreTable`."""
+        if self._brought is None or not self._brought.draw.holds(draw):
+            return None
+        rows = self._brought.rows
+        rows = rows.filter(pa.array(draw.of(rows.column("user_id").to_numpy()))).sort_by("user_id")
+        return clipped_users(user_batch(rows, self.risk_levels, self.classes), self.clip)
 
     def release(self) -> None:
         """See `ScoreTable`."""
@@ -134,16 +157,19 @@ class SparkScoreTable:
         return self.map(kernel, schema).toArrow()
 
 
-def score_table_of(scores: ScoreRows, risk_levels: Ints, classes: Classes) -> SparkScoreTable | DriverScoreTable:
+def score_table_of(
+    scores: ScoreRows, risk_levels: Ints, classes: Classes, brought: DrawnRows | None = None
+) -> SparkScoreTable | DriverScoreTable:
     """The score table of the rows, on the driver if they are held there.
 
     Args:
         scores: at least one user.
         risk_levels: (funds,).
         classes: of these users.
+        brought: rows of users who were drawn by an earlier pass.
     """
     if scores.held is None:
-        return SparkScoreTable(scores.frame, risk_levels, classes)
+        return SparkScoreTable(scores.frame, risk_levels, classes, brought=brought)
     (batch,) = scores.held.combine_chunks().to_batches()
     return DriverScoreTable(user_batch(batch, risk_levels, classes), classes)
 

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from ptofa_spark.allocation.problem.eligibility import set_keys
 from ptofa_spark.allocation.problem.problem import Classes, Funds
-from ptofa_spark.allocation.scores.score_rows import ScoreRows
+from ptofa_spark.allocation.scores.arrow_lists import lists
+from ptofa_spark.allocation.scores.score_rows import SAMPLE_USERS, Draw, DrawnRows, ScoreRows
 from ptofa_spark.allocation.scores.score_table import scored_pairs
 from ptofa_spark.allocation.scores.spectrum import Spectrum, SpectrumSum
 from ptofa_spark.arrays import Bools, Floats, Ints
@@ -25,9 +26,10 @@ _CLASSES = [
 ]
 _OF_FUNDS = [("largest", pa.list_(pa.float64())), ("scored", pa.list_(pa.int64()))]
 _SPECTRUM = [("bin", pa.int64()), ("pairs", pa.int64()), ("least", pa.float64()), ("most", pa.float64())]
-# A row for each class that a partition holds, one row of the funds, and a row for each bin of the spectrum. Each kind
-# leaves the other columns null.
-_PROFILE = pa.schema([*_CLASSES, *_OF_FUNDS, *_SPECTRUM])
+_DRAWN = [("user_id", pa.int64()), ("risk_tolerance", pa.int64()), ("expected_revenue", pa.list_(pa.float64()))]
+# A row for each class that a partition holds, one row of the funds, a row for each bin of the spectrum, and a row for
+# each user who is drawn. Each kind leaves the other columns null.
+_PROFILE = pa.schema([*_CLASSES, *_OF_FUNDS, *_SPECTRUM, *_DRAWN])
 
 
 @dataclass(frozen=True)
@@ -35,27 +37,30 @@ class Profile:
     """What one pass says of the scores.
 
     largest: (funds,), largest |E| of an eligible pair, money; spectrum: the sizes of all eligible pairs; scored:
-    (funds,), users with a score for the fund, be it too risky for them or not.
+    (funds,), users with a score for the fund, be it too risky for them or not. drawn: a sample of the rows.
     """
 
     classes: Classes
     largest: Floats
     spectrum: Spectrum
     scored: Ints
+    drawn: DrawnRows
 
 
-def profile(scores: ScoreRows, funds: Funds, max_classes: int) -> Profile:
-    """Counts the users by their set of eligible funds, in one pass.
+def profile(scores: ScoreRows, funds: Funds, max_classes: int, seed: int = 0) -> Profile:
+    """Counts the users by their set of eligible funds, in one pass. Where they are many, it brings a sample of them.
 
     Args:
         scores: of the campaign's funds.
         funds: the campaign's.
         max_classes: distinct sets, at most.
+        seed: of the sample.
 
     Raises:
         TableError: there are no users, or more distinct sets than `max_classes`.
     """
     levels, count = funds.risk_levels, len(funds)
+    draw = Draw(seed, 0.0 if scores.held is not None or not scores.users else SAMPLE_USERS / scores.users)
 
     def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         classes = _ClassCounts()
@@ -69,6 +74,7 @@ def profile(scores: ScoreRows, funds: Funds, max_classes: int) -> Profile:
             largest = np.maximum(largest, np.where(eligible, np.abs(expected_revenue), 0.0).max(axis=0, initial=0.0))
             scored += (~np.isnan(expected_revenue)).sum(axis=0)
             sizes.add(np.where(eligible, expected_revenue, np.nan))
+            yield _rows(_drawn_columns(draw, batch, tolerance, expected_revenue))
         yield _rows(classes.columns())
         yield _rows({"largest": pa.array([largest.tolist()]), "scored": pa.array([scored.tolist()])})
         yield _rows(_spectrum_columns(sizes))
@@ -86,7 +92,9 @@ def profile(scores: ScoreRows, funds: Funds, max_classes: int) -> Profile:
             "or raise --max-classes"
         )
     largest = np.array(found["largest"].drop_null().to_pylist(), dtype=np.float64).reshape(-1, count).max(axis=0)
-    return Profile(by_class.classes(count), largest, _merged_spectrum(found), _scored(found, count))
+    drawn = found.filter(pc.is_valid(found["user_id"])).select([name for name, _ in _DRAWN])
+    rows = DrawnRows(draw, drawn.combine_chunks().to_batches()[0] if drawn.num_rows else _no_rows(drawn.schema))
+    return Profile(by_class.classes(count), largest, _merged_spectrum(found), _scored(found, count), rows)
 
 
 def sizes_of(scores: ScoreRows, funds: Funds) -> tuple[Spectrum, Ints]:
@@ -151,6 +159,19 @@ class _ClassCounts:
 def _scored(found: pa.Table, funds: int) -> Ints:
     total: Ints = np.array(found["scored"].drop_null().to_pylist(), dtype=np.int64).reshape(-1, funds).sum(axis=0)
     return total
+
+
+def _drawn_columns(draw: Draw, batch: pa.RecordBatch, tolerance: Ints, expected_revenue: Floats) -> dict[str, pa.Array]:
+    if draw.share == 0.0:
+        return {"user_id": pa.array([], pa.int64())}
+    user_id = batch.column("user_id").to_numpy()
+    rows = np.flatnonzero(draw.of(user_id))
+    columns = (pa.array(user_id[rows]), pa.array(tolerance[rows]), lists(expected_revenue[rows]))
+    return {name: column for (name, _), column in zip(_DRAWN, columns, strict=True)}
+
+
+def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.record_batch([pa.array([], field.type) for field in schema], schema=schema)
 
 
 def _spectrum_columns(sizes: SpectrumSum) -> dict[str, pa.Array]:

@@ -68,12 +68,12 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
         scores, read = read_scores(tables, settings.scores, campaign, funds)
         try:
             given = score_rows(scores, read.users, len(funds), settings.driver_users)
-            marked = marked_scores(given, funds, settings.max_classes, settings.marked_pairs)
+            marked = marked_scores(given, funds, settings.max_classes, settings.marked_pairs, settings.seed)
             if not settings.allow_unscored:
                 require_scored(read, funds, marked.profile.scored)
             classes = marked.profile.classes
             today = fitted(Campaign(campaign, settings.k, settings.demand_mode, funds, classes))
-            score_table = score_table_of(marked.scores, funds.risk_levels, classes)
+            score_table = score_table_of(marked.scores, funds.risk_levels, classes, marked.profile.drawn)
             outlooks = _outlooks(today, asked, score_table, marked, settings)
         finally:
             scores.unpersist()
