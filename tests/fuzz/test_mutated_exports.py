@@ -55,16 +55,20 @@ def result(spark: SparkSession, export: Export, root: Path) -> Any:
     return campaign, funds.ids, funds.risk_levels.tolist(), funds.demand.tolist(), eligible
 
 
-def outcome_of(spark: SparkSession, kinds: tuple[str, ...], seed: tuple[int, ...], root: Path) -> tuple[str, Any]:
-    """same, refused or another, and what was found, of the mutations one after the other."""
-    rng = np.random.default_rng(seed)
-    export = clean(rng)
-    wanted = result(spark, export, root / "clean")
-    assert not isinstance(wanted, str), wanted
-    for kind in kinds:
-        export = KINDS[kind][0](export, rng)
-    found = result(spark, export, root / "mutated")
-    return outcome(found, wanted), found
+def mutated(export: Export, kinds: tuple[str, ...], rng: np.random.Generator) -> tuple[Export, tuple[str, ...]]:
+    """The mutations one after the other, and their kinds.
+
+    A later kind that cannot act on what the earlier ones left is not done, say on a column that one of them renamed.
+    """
+    done = kinds[:1]
+    export = KINDS[done[0]][0](export, rng)
+    for kind in kinds[1:]:
+        try:
+            export = KINDS[kind][0](export, rng)
+        except (KeyError, ValueError, OverflowError):
+            continue
+        done = (*done, kind)
+    return export, done
 
 
 def outcome(found: Any, wanted: Any) -> str:
@@ -103,9 +107,14 @@ def test_three_thousand_mutated_exports_are_read_right_or_refused(
     for round_ in range(first, first + 250):
         rng = np.random.default_rng((SEED, 7, round_))
         kinds = tuple(rng.choice(names, 1 + int(rng.random() < 0.5), replace=False))
-        found, what = outcome_of(spark, kinds, (SEED, round_), tmp_path / str(round_))
-        wanted = {KINDS[kinds[0]][1]} if len(kinds) == 1 else {SAME, REFUSED}
-        assert found in wanted, (kinds, round_, what)
+        export = clean(np.random.default_rng((SEED, round_)))
+        wanted = result(spark, export, tmp_path / str(round_) / "clean")
+        assert not isinstance(wanted, str), wanted
+        export, kinds = mutated(export, kinds, rng)
+        what = result(spark, export, tmp_path / str(round_) / "mutated")
+        found = outcome(what, wanted)
+        allowed = {KINDS[kinds[0]][1]} if len(kinds) == 1 else {SAME, REFUSED}
+        assert found in allowed, (kinds, round_, what)
         counts[found] += 1
     record_property("inputs", {f"exports, {found}": count for found, count in counts.items()})
     assert min(counts[SAME], counts[REFUSED]) > 40
