@@ -7,6 +7,7 @@ forecast begins. How far a forecast may be off is told by the sampling error of 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -91,11 +92,11 @@ class _Forecaster:
                 if len(rows):
                     yield Forecast(PhaseBetween(low, high), None, None)
                 return
-            after = self._mended(sweep.after(state, running.row(index)))
+            after = self._mended(sweep.after(state, running.row(index)), opened)
             if after is None:
                 return
             first, last = self._window(known, state, after, running)
-            if first > last or (first == 0 and last >= len(rows)):
+            if first > last or (first == 0 and (last >= len(rows) or state is not known)):
                 return
             yield Forecast(PhaseBetween(low, high), self._cut(high, first) if first else None, self._cut(low, last))
             fill(self._taken, rows[: index + 1], chosen[: index + 1])
@@ -167,14 +168,19 @@ class _Forecaster:
         loss: Ints = running.users @ most - running.chosen @ fund_set[self._sweep.columns].astype(np.int64)
         return loss
 
-    def _mended(self, state: NetworkState) -> NetworkState | None:
-        """The state, or the nearest that can be served: the last of the sample may stand for too many users."""
-        network = self._sweep.network
+    def _mended(self, state: NetworkState, opened: Bools) -> NetworkState | None:
+        """The state, or the nearest that can be served: the last of the sample may stand for too many users.
+
+        opened: (classes, network funds), what users could take until then, and nothing else: what was tight stays so.
+        """
+        network, balanced = self._sweep.network, self._sweep.balanced
         if residual(network, state) is not None:
             return state
+        still = network.eligible.copy()
+        balanced.of_users(still)[:] &= opened
         demand = np.maximum(state.demand, 0)
-        counted = np.arange(len(demand)) < self._sweep.balanced.funds
-        nearest = nearest_feasible_demand(network, NetworkState(state.users, demand), counted)
+        counted = np.arange(len(demand)) < balanced.funds
+        nearest = nearest_feasible_demand(replace(network, eligible=still), NetworkState(state.users, demand), counted)
         return None if nearest is None else NetworkState(state.users, nearest)
 
     def _cut(self, phase: Phase, place: int) -> Cut | None:
