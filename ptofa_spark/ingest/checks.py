@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 from ptofa_spark.errors import ColumnTypeError, MissingColumnError, TableError
 from ptofa_spark.ingest.raw_tables import RawTables
 from ptofa_spark.tables.contracts.domains import DOMAINS
+from ptofa_spark.tables.contracts.nulls import null_counts, require_no_null
 from ptofa_spark.tables.contracts.schemas import RAW_TABLES
-from ptofa_spark.tables.names import quoted
 from ptofa_spark.tables.near_names import instead
 
 _KEYS = {
@@ -49,7 +49,8 @@ def check_raw_tables(tables: RawTables) -> None:
     for name, frame in frames.items():
         _require_schema(frame, name)
         facts[name] = _facts(frame, name)
-        _require_no_null(facts[name], name)
+        # Every column read from Parquet is nullable.
+        require_no_null(name, RAW_TABLES[name], facts[name].asDict())
     for name, key in _KEYS.items():
         _require_unique(frames[name], name, key)
     for name, references in _REFERENCES.items():
@@ -73,25 +74,11 @@ def _require_schema(frame: DataFrame, name: str) -> None:
 
 def _facts(frame: DataFrame, name: str) -> Row:
     """In one pass over a table: the nulls of each column that allows none, the smallest value outside each domain."""
-    nulls = [
-        F.count_if(F.col(quoted(field.name)).isNull()).alias(f"nulls_{field.name}")
-        for field in RAW_TABLES[name]
-        if not field.nullable
-    ]
     outside = [
         F.min(F.when(~F.expr(domain.holds), F.col(domain.column))).alias(f"outside_{domain.column}")
         for domain in DOMAINS.get(name, ())
     ]
-    return frame.agg(*nulls, *outside).collect()[0]
-
-
-def _require_no_null(facts: Row, name: str) -> None:
-    """Requires values where the schema allows no null. Every column read from Parquet is nullable."""
-    for field in RAW_TABLES[name]:
-        if not field.nullable and facts[f"nulls_{field.name}"]:
-            raise TableError(
-                f"table {name}: column {field.name} is null in {facts[f'nulls_{field.name}']} row(s): fill or drop them"
-            )
+    return frame.agg(*null_counts(RAW_TABLES[name]), *outside).collect()[0]
 
 
 def _require_domains(facts: Row, name: str) -> None:

@@ -69,6 +69,18 @@ class EventUser:
     through: Tally
     before: Tally
 
+    @classmethod
+    def at(cls, value: float, users: UserBatch, row: int, running: Tally, index: int, start: Tally) -> EventUser:
+        """The user in a row of a batch, at whom the event has happened in row `index` of the totals after `start`."""
+        return cls(
+            value=value,
+            user_id=int(users.user_id[row]),
+            class_index=int(users.class_index[row]),
+            expected_revenue=users.expected_revenue[row],
+            through=running.row(index),
+            before=running.row(index - 1) if index else start,
+        )
+
 
 @dataclass(frozen=True)
 class Search:
@@ -115,15 +127,8 @@ class Search:
         index = event(running)
         if index == len(order):
             return None
-        at = order[index]
-        return EventUser(
-            value=float(rows.value[at]),
-            user_id=int(rows.user_id[at]),
-            class_index=int(rows.user_class[at]),
-            expected_revenue=rows.expected_revenue[at],
-            through=running.row(index),
-            before=running.row(index - 1) if index else start,
-        )
+        users = UserBatch(rows.user_id, rows.user_class, rows.expected_revenue)
+        return EventUser.at(float(rows.value[order[index]]), users, order[index], running, index, start)
 
     def _empty(self) -> Tally:
         return Tally(np.zeros((1, len(self.score_table.classes)), np.int64), np.zeros((1, self.columns), np.int64))

@@ -22,13 +22,12 @@ from ptofa_spark.allocation.heuristic.settled import (
 )
 from ptofa_spark.allocation.heuristic.sweep import Sweep
 from ptofa_spark.allocation.heuristic.waiting import Waiting
-from ptofa_spark.allocation.plan.steps import FREE, replay
+from ptofa_spark.allocation.plan.steps import without_a_fund
 from ptofa_spark.allocation.problem.class_flow import NetworkState
 from ptofa_spark.allocation.problem.problem import UserBatch
-from ptofa_spark.allocation.scores.score_rows import SAMPLE_USERS
+from ptofa_spark.allocation.scores.score_rows import SAMPLE_USERS, Draw
 from ptofa_spark.allocation.scores.sums_and_users import SUMS_AND_USERS, sums_and_users, sums_batch, users_batch
 from ptofa_spark.arrays import Bools, Floats, Ints
-from ptofa_spark.reproducible.hashing import stream, uniform
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +79,8 @@ class Foresight:
             state = after
             logger.info("phase=%d users_left=%d", len(waiting.steps), sweep.balanced.users_left(state))
         self._spare += _PASSES_A_PHASE * len(added)
-        self._known = _Known(_without_a_fund(added, known.sample, sweep.k), settled.waiting_units(len(added), grid))
+        left = without_a_fund(added, sweep.k)(known.sample)
+        self._known = _Known(known.sample.some(left), settled.waiting_units(len(added), grid))
         return state
 
     def alpha(self, open_pairs: Bools, demand: Ints) -> Floats | None:
@@ -121,22 +121,18 @@ def _open_sums(units: Ints, open_pairs: Bools) -> Ints:
     return sums
 
 
-def _without_a_fund(phases: list[Phase], users: UserBatch, k: int) -> UserBatch:
-    left = replay(phases, users, k)[:, 0] == FREE
-    return UserBatch(users.user_id[left], users.class_index[left], users.expected_revenue[left])
-
-
 def _looking(
     done: tuple[Phase, ...], k: int, share: float, classes: int, grid: Ints
 ) -> Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]:
-    start = stream(0, "foresight")  # whichever users are drawn, the phases are the same
+    draw = Draw(0, share)  # whichever users are drawn, the phases are the same
+    waiting = without_a_fund(done, k)
 
     def kernel(batches: Iterator[UserBatch]) -> Iterator[pa.RecordBatch]:
         units = np.zeros((classes, len(grid)), dtype=np.int64)
         for batch in batches:
-            left = np.flatnonzero(replay(done, batch, k)[:, 0] == FREE)
+            left = np.flatnonzero(waiting(batch))
             add_units(units, batch.class_index[left], batch.expected_revenue[left], grid)
-            yield users_batch(batch, left[uniform(start, batch.user_id[left]) < share])
+            yield users_batch(batch, left[draw.of(batch.user_id[left])])
         yield sums_batch(units)
 
     return kernel

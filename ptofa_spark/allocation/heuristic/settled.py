@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from ptofa_spark.allocation.heuristic.event_search import EventUser, Tally, count_columns, tally_of
-from ptofa_spark.allocation.plan.steps import FREE, Cut, Ranked, Step, at_or_before, fill, replay
+from ptofa_spark.allocation.plan.steps import FREE, Cut, Ranked, Step, advance, at_or_before, fill, replay
 from ptofa_spark.allocation.problem.problem import UserBatch
 from ptofa_spark.allocation.scores.score_table import ScoreTable
 from ptofa_spark.allocation.scores.sums_and_users import SUMS_AND_USERS, sums_and_users, sums_batch, users_batch
@@ -146,20 +146,11 @@ class Settled:
                 raise UnforeseenError("it ends after its window")
             return None
         row = ranked.rows[order[index]]
-        return EventUser(
-            value=float(ranked.value[order[index]]),
-            user_id=int(users.user_id[row]),
-            class_index=int(users.class_index[row]),
-            expected_revenue=users.expected_revenue[row],
-            through=running.row(index),
-            before=running.row(index - 1) if index else start,
-        )
+        return EventUser.at(float(ranked.value[order[index]]), users, row, running, index, start)
 
     def advance(self, step: Step) -> None:
         """The step has ended: its users are served."""
-        ranked = step.rank(self._users, self._taken)
-        served = at_or_before(step.cut, ranked.value, self._users.user_id[ranked.rows])
-        fill(self._taken, ranked.rows[served], ranked.chosen[served])
+        advance(step, self._users, self._taken)
 
     def _rows(self, ranked: Ranked, chosen: Ints) -> Tally:
         user_class = self._users.class_index[ranked.rows[chosen]]

@@ -66,10 +66,15 @@ def replay(steps: Sequence[Step], batch: UserBatch, k: int) -> Ints:
     """What each user holds after the steps: (users, k) columns, FREE or NOTHING where a slot is empty."""
     taken = np.full((len(batch.user_id), k), FREE, dtype=np.int64)
     for step in steps:
-        ranked = step.rank(batch, taken)
-        served = at_or_before(step.cut, ranked.value, batch.user_id[ranked.rows])
-        fill(taken, ranked.rows[served], ranked.chosen[served])
+        advance(step, batch, taken)
     return taken
+
+
+def advance(step: Step, batch: UserBatch, taken: Ints) -> None:
+    """Puts what one more step gives the users into `taken`, (users, k)."""
+    ranked = step.rank(batch, taken)
+    served = at_or_before(step.cut, ranked.value, batch.user_id[ranked.rows])
+    fill(taken, ranked.rows[served], ranked.chosen[served])
 
 
 def fill(taken: Ints, rows: Ints, chosen: Ints) -> None:

@@ -92,6 +92,10 @@ class UserBatch:
     expected_revenue: Floats
     _falling: dict[int, Falling] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    def some(self, rows: Ints | Bools | slice) -> UserBatch:
+        """The users of these rows."""
+        return UserBatch(self.user_id[rows], self.class_index[rows], self.expected_revenue[rows])
+
     def falling(self, columns: int) -> Falling:
         """Each user's columns by falling expected revenue, sorted at the first call.
 

@@ -8,11 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from ptofa_spark.allocation.problem.problem import UserBatch
-from ptofa_spark.allocation.scores.arrow_lists import list_matrix, lists
 from ptofa_spark.allocation.scores.score_rows import Draw
 from ptofa_spark.allocation.scores.score_table import ScoreTable
-
-_ROWS = pa.schema([("user_id", pa.int64()), ("class_index", pa.int64()), ("expected_revenue", pa.list_(pa.float64()))])
+from ptofa_spark.allocation.scores.sums_and_users import SUMS_AND_USERS, sums_and_users, users_batch
 
 
 def sampled_users(score_table: ScoreTable, share: float, seed: int) -> UserBatch:
@@ -21,26 +19,13 @@ def sampled_users(score_table: ScoreTable, share: float, seed: int) -> UserBatch
     drawn = score_table.drawn(draw)
     if drawn is not None:
         return drawn
-    table = score_table.collect(_sampling(draw), _ROWS)
-    order = np.argsort(table["user_id"].to_numpy(), kind="stable")
-    return UserBatch(
-        table["user_id"].to_numpy()[order],
-        table["class_index"].to_numpy()[order],
-        list_matrix(table["expected_revenue"], score_table.classes.eligible.shape[1])[order],
-    )
+    table = score_table.collect(_sampling(draw), SUMS_AND_USERS)
+    return sums_and_users(table, score_table.classes.eligible.shape[1])[1]
 
 
 def _sampling(draw: Draw) -> Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]:
     def kernel(batches: Iterator[UserBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            rows = np.flatnonzero(draw.of(batch.user_id))
-            yield pa.record_batch(
-                [
-                    pa.array(batch.user_id[rows]),
-                    pa.array(batch.class_index[rows]),
-                    lists(batch.expected_revenue[rows]),
-                ],
-                schema=_ROWS,
-            )
+            yield users_batch(batch, np.flatnonzero(draw.of(batch.user_id)))
 
     return kernel

@@ -62,8 +62,7 @@ class DriverScoreTable:
 
     def only(self, kept: Kept) -> DriverScoreTable:
         """See `ScoreTable`."""
-        left = kept(clipped_users(self.users, self.clip))
-        users = UserBatch(self.users.user_id[left], self.users.class_index[left], self.users.expected_revenue[left])
+        users = self.users.some(kept(clipped_users(self.users, self.clip)))
         return DriverScoreTable(users, self.classes, self.clip)
 
     def clipped(self, clip: Clip) -> DriverScoreTable:
@@ -84,10 +83,7 @@ class DriverScoreTable:
         """The users some thousand at a time: what a kernel makes of them stays small, and in the processor's cache."""
         rows = max(1, _PAIRS_A_BATCH // max(1, self.users.expected_revenue.shape[1]))
         for start in range(0, max(1, len(self.users.user_id)), rows):
-            part = slice(start, start + rows)
-            users = self.users
-            batch = UserBatch(users.user_id[part], users.class_index[part], users.expected_revenue[part])
-            yield clipped_users(batch, self.clip)
+            yield clipped_users(self.users.some(slice(start, start + rows)), self.clip)
 
 
 class SparkScoreTable:

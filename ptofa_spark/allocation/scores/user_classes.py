@@ -74,7 +74,8 @@ def profile(scores: ScoreRows, funds: Funds, max_classes: int, seed: int = 0) ->
             largest = np.maximum(largest, np.where(eligible, np.abs(expected_revenue), 0.0).max(axis=0, initial=0.0))
             scored += (~np.isnan(expected_revenue)).sum(axis=0)
             sizes.add(np.where(eligible, expected_revenue, np.nan))
-            yield _rows(_drawn_columns(draw, batch, tolerance, expected_revenue))
+            if draw.share > 0.0:
+                yield _rows(_drawn_columns(draw, batch, tolerance, expected_revenue))
         yield _rows(classes.columns())
         yield _rows({"largest": pa.array([largest.tolist()]), "scored": pa.array([scored.tolist()])})
         yield _rows(_spectrum_columns(sizes))
@@ -93,7 +94,9 @@ def profile(scores: ScoreRows, funds: Funds, max_classes: int, seed: int = 0) ->
         )
     largest = np.array(found["largest"].drop_null().to_pylist(), dtype=np.float64).reshape(-1, count).max(axis=0)
     drawn = found.filter(pc.is_valid(found["user_id"])).select([name for name, _ in _DRAWN])
-    rows = DrawnRows(draw, drawn.combine_chunks().to_batches()[0] if drawn.num_rows else _no_rows(drawn.schema))
+    rows = DrawnRows(
+        draw, pa.RecordBatch.from_arrays([column.combine_chunks() for column in drawn.columns], schema=drawn.schema)
+    )
     return Profile(by_class.classes(count), largest, _merged_spectrum(found), _scored(found, count), rows)
 
 
@@ -162,16 +165,10 @@ def _scored(found: pa.Table, funds: int) -> Ints:
 
 
 def _drawn_columns(draw: Draw, batch: pa.RecordBatch, tolerance: Ints, expected_revenue: Floats) -> dict[str, pa.Array]:
-    if draw.share == 0.0:
-        return {"user_id": pa.array([], pa.int64())}
     user_id = batch.column("user_id").to_numpy()
     rows = np.flatnonzero(draw.of(user_id))
     columns = (pa.array(user_id[rows]), pa.array(tolerance[rows]), lists(expected_revenue[rows]))
     return {name: column for (name, _), column in zip(_DRAWN, columns, strict=True)}
-
-
-def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
-    return pa.record_batch([pa.array([], field.type) for field in schema], schema=schema)
 
 
 def _spectrum_columns(sizes: SpectrumSum) -> dict[str, pa.Array]:
