@@ -5,28 +5,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
-from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from ptofa_spark.allocation.certificate.audit import DRIVER_EXPOSURES, Audit, audit
+from ptofa_spark.allocation.certificate.audit import Audit
+from ptofa_spark.allocation.certificate.audited_rows import audited_rows
 from ptofa_spark.allocation.certificate.bound import Certificate
 from ptofa_spark.allocation.certificate.summary import AllocationSummary, FundSummary, MarkedSummary
-from ptofa_spark.allocation.methods import all_files, certificate, method_of, solve
+from ptofa_spark.allocation.methods import account_of, all_files, method_of, solve
 from ptofa_spark.allocation.plan.method import Asked, Solved
-from ptofa_spark.allocation.plan.plan import AllocationPlan, allocation, allocation_on_driver, plan_of
+from ptofa_spark.allocation.plan.plan import plan_of
 from ptofa_spark.allocation.problem.demand_modes import Campaign
 from ptofa_spark.allocation.problem.feasibility import apply_demand_mode, require_feasible
 from ptofa_spark.allocation.problem.problem import AllocationProblem
 from ptofa_spark.allocation.scores.account import inputs_used, require_scored
 from ptofa_spark.allocation.scores.marked_pairs import MarkedScores, marked_scores
 from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
-from ptofa_spark.allocation.scores.score_rows import ScoreRows, score_rows
-from ptofa_spark.allocation.scores.score_table import DriverScoreTable, SparkScoreTable, score_table_of
+from ptofa_spark.allocation.scores.score_rows import score_rows
+from ptofa_spark.allocation.scores.score_table import score_table_of
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.running import progress
 from ptofa_spark.running.whole_file import write_whole
@@ -69,19 +68,19 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         with seconds.of("solve"):
             solved = solve(asked)
         with seconds.of("certify"):
-            bound = certificate(asked, solved)
+            account = account_of(asked, solved)
         plan = plan_of(problem, solved.steps, solved.clip)
-        rows, to_audit = _rows(spark, plan, problem, scores, score_table)
-        try:
+        with ExitStack() as kept:
+            kept.callback(table.unpersist)
             with seconds.of("audit"):
                 ordinary = math.inf if marked.all_marks is None else marked.all_marks.ordinary_largest
-                audited = audit(to_audit, scores, problem.funds, problem.bounds, problem.users, ordinary)
+                made = kept.enter_context(audited_rows(spark, plan, problem, scores, account, ordinary))
+                audited, bound = made.audit, made.certificate
                 _require_promises(audited, problem, settings)
             with seconds.of("write"):
-                write_table(rows, settings.output, kind="allocation", replace_where=claimed, built_from=tables.versions)
-        finally:
-            rows.unpersist()
-            table.unpersist()
+                write_table(
+                    made.frame, settings.output, kind="allocation", replace_where=claimed, built_from=tables.versions
+                )
         report.counts.update(users=audited.users, served=audited.users_served, objective=round(audited.objective, 2))
     summary = _summary(problem, settings, solved, bound, audited, marked, seconds.by_step)
     used = inputs_used(read, funds, profile.classes, profile.scored, marked.not_eligible)
@@ -91,22 +90,6 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         _leave(Path(settings.report) / name, solved.files.get(name))
     summary.write(settings.report)
     return summary
-
-
-def _rows(
-    spark: SparkSession,
-    plan: AllocationPlan,
-    problem: AllocationProblem,
-    scores: ScoreRows,
-    score_table: SparkScoreTable | DriverScoreTable,
-) -> tuple[DataFrame, DataFrame | pa.Table]:
-    """The allocation to write, and the same rows to audit, on the driver if they are few."""
-    if isinstance(score_table, DriverScoreTable) and problem.slots <= DRIVER_EXPOSURES:
-        held = allocation_on_driver(plan, score_table)
-        return spark.createDataFrame(held, ALLOCATION), held
-    everyone = SparkScoreTable(scores.frame, problem.funds.risk_levels, problem.classes)
-    rows = allocation(plan, everyone).persist(StorageLevel.DISK_ONLY)
-    return rows, rows
 
 
 def _leave(path: Path, content: str | None) -> None:

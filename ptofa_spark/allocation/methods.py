@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ptofa_spark.allocation.certificate.bound import Certificate, certify
+from ptofa_spark.allocation.certificate.bound import Account
 from ptofa_spark.allocation.exact.sample_prices import price_sample
 from ptofa_spark.allocation.plan.method import Asked, Method, Solved
 from ptofa_spark.allocation.plan.steps import Step
@@ -44,8 +44,8 @@ def solve(asked: Asked) -> Solved:
     return method.allocate(asked)
 
 
-def certificate(asked: Asked, solved: Solved) -> Certificate | None:
-    """The bound, the gap and the prices of what a method found, by prices of its own or of a sample.
+def account_of(asked: Asked, solved: Solved) -> Account | None:
+    """What the bound and the gap of a found allocation are computed from, by prices of its own or of a sample.
 
     None where no allocation is feasible, so that there is no optimum to compare with (`manual` runs all the same).
 
@@ -59,5 +59,4 @@ def certificate(asked: Asked, solved: Solved) -> Certificate | None:
     prices = solved.prices
     if prices is None:
         prices = price_sample(rule, asked.seen, asked.settings.seed, asked.settings.max_core_pairs).prices
-    largest = float(asked.largest.max(initial=0.0))
-    return certify(rule, asked.score_table, solved.steps, prices, largest, asked.marks, solved.clip)
+    return Account.of(rule, asked.problem.users, prices, float(asked.largest.max(initial=0.0)), asked.marks)

@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from ptofa_spark.allocation.certificate.bound import certify
+from ptofa_spark.allocation.certificate.bound import Account, certify
 from ptofa_spark.allocation.exact.price_loop import exact_allocation
 from ptofa_spark.allocation.exact.residual_prices import worst_cycle
 from ptofa_spark.allocation.problem.choice_rule import choice_rule
@@ -30,11 +30,12 @@ def test_the_upper_bound_is_the_optimum_at_optimal_prices(mode: str) -> None:
     largest = float(np.nanmax(np.abs(instance.expected_revenue)))
     value, optimum = objective(instance, taken), linear_optimum(instance, mode)
     assert found.step is not None
-    closed = certify(rule, score_table, [found.step], found.prices, largest)
+    closed = certify(Account.of(rule, problem.users, found.prices, largest), score_table, [found.step])
     assert optimum <= closed.upper_bound * (1 + 1e-12)
     assert closed.upper_bound == pytest.approx(value, rel=1e-9)
     assert closed.worst_cycle >= -1e-6
-    anywhere = certify(rule, score_table, [found.step], found.prices + np.arange(rule.funds), largest)
+    elsewhere = Account.of(rule, problem.users, found.prices + np.arange(rule.funds), largest)
+    anywhere = certify(elsewhere, score_table, [found.step])
     assert anywhere.upper_bound >= optimum * (1 - 1e-12)
 
 
@@ -46,8 +47,8 @@ def test_an_exchange_that_would_gain_is_a_negative_cycle() -> None:
     found = exact_allocation(rule, score_table, 1, EVERYTHING)
     assert found.step is not None
     swapped = replace(found.step, undecided=np.array([0, 1]), columns=np.array([[1], [0]]))
-    good = certify(rule, score_table, [found.step], found.prices, 5.0)
-    bad = certify(rule, score_table, [swapped], found.prices, 5.0)
+    account = Account.of(rule, problem.users, found.prices, 5.0)
+    good, bad = (certify(account, score_table, [step]) for step in (found.step, swapped))
     assert good.worst_cycle == pytest.approx(0.5)
     assert bad.worst_cycle == pytest.approx(-0.5)
     assert good.upper_bound == pytest.approx(8.0)

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from ptofa_spark.allocation.certificate.bound import certify
 from ptofa_spark.allocation.certificate.summary import AllocationSummary
-from ptofa_spark.allocation.methods import all_steps, certificate, solve
+from ptofa_spark.allocation.methods import account_of, all_steps, solve
 from ptofa_spark.allocation.plan.method import Asked
 from ptofa_spark.allocation.plan.plan import AllocationPlan, allocation
 from ptofa_spark.allocation.plan.steps import replay
@@ -108,9 +109,10 @@ def test_methods_that_add_up_revenues_refuse_marked_pairs() -> None:
     by_order = Asked(problem, score_table, largest, in_order, None, marks)
     manual = solve(by_order)
     whole = feasible_instance(np.random.default_rng(21), 400, LEVELS, k=2)
-    bound = certificate(by_order, manual)
+    account = account_of(by_order, manual)
     assert manual.clip is None
-    assert bound is not None
+    assert account is not None
+    bound = certify(account, score_table, manual.steps)
     held = replay(manual.steps, users, 2)
     rows, places = np.nonzero(held >= 0)
     money = instance.expected_revenue[rows, held[rows, places]].sum()

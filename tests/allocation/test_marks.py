@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from ptofa_spark.allocation.certificate.bound import Certificate, certify
+from ptofa_spark.allocation.certificate.bound import Account, Certificate, certify
 from ptofa_spark.allocation.exact.price_loop import exact_allocation
 from ptofa_spark.allocation.exact.priced import Priced
 from ptofa_spark.allocation.plan.steps import replay
@@ -40,7 +40,7 @@ def solve(
         return None
     clip = None if marks is None else marks.clip
     largest = float(np.nanmax(np.abs(instance.expected_revenue)))
-    proof = certify(rule, score_table, [found.step], found.prices, largest, marks, clip)
+    proof = certify(Account.of(rule, problem.users, found.prices, largest, marks), score_table, [found.step], clip)
     return replay([found.step], clipped_users(seen.users, seen.clip), instance.k), proof, found.step
 
 
@@ -176,7 +176,7 @@ def test_the_gap_bounds_what_any_allocation_lacks() -> None:
             continue
         wrong = replace(step, undecided=np.arange(8), columns=swapped)
         for at in (proof.prices, proof.prices + rng.normal(0, 5, len(proof.prices))):
-            said = certify(rule, score_table, [wrong], at, largest, marks, marks.clip)
+            said = certify(Account.of(rule, problem.users, at, largest, marks), score_table, [wrong], marks.clip)
             lacking = (optimum - worth(instance, swapped)) * CENT
             assert said.absolute_gap >= lacking * (1 - 1e-12) - 1e-6, (kind, number)
             tight += said.absolute_gap <= lacking * (1 + 1e-9) + 1e-3

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ortools.graph.python import min_cost_flow
 
-from ptofa_spark.allocation.certificate.bound import certify
+from ptofa_spark.allocation.certificate.bound import Account, certify
 from ptofa_spark.allocation.exact.core import Core, solve_core
 from ptofa_spark.allocation.exact.nudge import NO_NUDGE
 from ptofa_spark.allocation.exact.price_loop import PriceStart, exact_allocation
@@ -65,7 +65,8 @@ def test_prices_bound_the_optimum_when_the_rounds_run_out() -> None:
     rule = choice_rule(problem)
     found = exact_allocation(rule, score_table, 1, SAMPLED, max_rounds=0)
     assert found.step is None
-    bound = certify(rule, score_table, [], found.prices, float(np.nanmax(instance.expected_revenue))).upper_bound
+    account = Account.of(rule, problem.users, found.prices, float(np.nanmax(instance.expected_revenue)))
+    bound = certify(account, score_table, []).upper_bound
     assert instance.optimum(1e8) <= bound <= instance.optimum(1e8) * 1.001
 
 

@@ -5,34 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ptofa_spark.allocation.certificate.audit_counts import COUNTS, counts_of
+from ptofa_spark.allocation.certificate.audit_tally import DriverTally, FundAudit, SparkTally, Tally, by_fund
 from ptofa_spark.allocation.certificate.summary import Violations
 from ptofa_spark.allocation.problem.problem import Bounds, Funds
 from ptofa_spark.allocation.scores.score_rows import ScoreRows
-from ptofa_spark.arrays import Floats, Ints
-from ptofa_spark.reproducible.exact_sums import grid_exponents, on_grid, sum_on_grid
+from ptofa_spark.arrays import Ints
 
 # Rows of an allocation that the driver may hold: some MB.
 DRIVER_EXPOSURES = 100_000
 
-_COUNTS = ("users", "served", "ineligible", "wrong", "doubled")
 # A few MB of both tables, which is what a task holds at once.
 _USERS_A_BUCKET = 20_000
-
-
-@dataclass(frozen=True)
-class FundAudit:
-    """What a fund got: exposures and expected revenue, money."""
-
-    delivered: int
-    expected_revenue: float
 
 
 @dataclass(frozen=True)
@@ -98,179 +88,54 @@ def audit(
         about_users: how many users there are, roughly: it decides how the work is cut up, and nothing else.
         ordinary_largest: money; rows of a larger |E| are marked pairs, and are added up apart.
     """
+    k = bounds.slots_high
     if isinstance(allocation, DataFrame):
-        parts = _by_user(allocation, scores.frame, funds, bounds.slots_high, about_users // _USERS_A_BUCKET + 1)
-        total = parts.agg(*[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in _COUNTS]).collect()[0]
-        row = {name: int(total[name]) for name in _COUNTS}
-        per_fund, ordinary, marked, rows_marked = _by_fund(_SparkTally(allocation, ordinary_largest))
-    else:
-        row = dict(zip(_COUNTS, _counts(scores.held, allocation, funds, bounds.slots_high), strict=True))
-        per_fund, ordinary, marked, rows_marked = _by_fund(_DriverTally(allocation, ordinary_largest))
+        parts = _by_user(allocation, scores.frame, funds, k, about_users // _USERS_A_BUCKET + 1)
+        total = parts.agg(*[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in COUNTS]).collect()[0]
+        counts = np.array([total[name] for name in COUNTS])
+        return audit_of(counts, SparkTally(allocation, ordinary_largest), funds, bounds)
+    counts = counts_of(scores.held, allocation, funds, k)
+    return audit_of(counts, DriverTally(allocation, ordinary_largest), funds, bounds)
+
+
+def audit_of(counts: Ints, tally: Tally, funds: Funds, bounds: Bounds) -> Audit:
+    """What the counts of the users and the tally of the rows say together.
+
+    Args:
+        counts: (COUNTS,), of all users and all rows.
+        tally: of the same rows.
+        funds: the campaign's funds.
+        bounds: what C1 and C2 ask for.
+    """
+    users, served, rows, ineligible, wrong, doubled = counts.tolist()
+    per_fund, ordinary, marked, rows_marked = by_fund(tally)
     demand = dict(zip(funds.ids, bounds.demand_high.tolist(), strict=True))
     delivered = {fund: line.delivered for fund, line in per_fund.items()}
+    exposures = sum(delivered.values())
     off_demand = sum(abs(delivered.get(fund, 0) - demand.get(fund, 0)) for fund in demand.keys() | delivered.keys())
     return Audit(
-        users=row["users"],
-        users_served=row["served"],
-        exposures=sum(delivered.values()),
+        users=users,
+        users_served=served,
+        exposures=exposures,
         objective=math.fsum([*ordinary, *marked]),
         ordinary_objective=math.fsum(ordinary),
-        violations=Violations(c1=row["users"] - row["served"], c2=off_demand, c3=row["ineligible"]),
-        wrong_rows=row["wrong"],
-        doubled=row["doubled"],
+        violations=Violations(c1=users - served, c2=off_demand, c3=ineligible),
+        # A row that is in the tally and was held against no score, or the reverse, is wrong too.
+        wrong_rows=wrong + abs(exposures - rows),
+        doubled=doubled,
         marked=rows_marked,
         funds=per_fund,
     )
 
 
 def _by_user(allocation: DataFrame, scores: DataFrame, funds: Funds, k: int, buckets: int) -> DataFrame:
-    """Counts of _COUNTS, a row per bucket of users: a hash of the user partitions both tables."""
+    """Counts of COUNTS, a row per bucket of users: a hash of the user partitions both tables."""
 
     def counts(scored: pa.Table, held: pa.Table) -> pa.Table:
-        found = _counts(scored, held, funds, k)
-        return pa.table({name: pa.array([count], pa.int64()) for name, count in zip(_COUNTS, found, strict=True)})
+        found = counts_of(scored, held, funds, k).tolist()
+        return pa.table({name: pa.array([count], pa.int64()) for name, count in zip(COUNTS, found, strict=True)})
 
     bucket = F.pmod(F.xxhash64("user_id"), F.lit(buckets)).alias("bucket")
     left = scores.select(bucket, "user_id", "risk_tolerance", "expected_revenue").groupBy("bucket")
     right = allocation.select(bucket, "user_id", "slot", "fund_id", "expected_revenue").groupBy("bucket")
-    return left.cogroup(right).applyInArrow(counts, ", ".join(f"{name} bigint" for name in _COUNTS))
-
-
-def _counts(scored: pa.Table, held: pa.Table, funds: Funds, k: int) -> tuple[int, ...]:
-    """The counts of _COUNTS, of all rows of some users."""
-    ids = pa.array(funds.ids, pa.string())
-    return _count(
-        scored["user_id"].to_numpy(),
-        scored["risk_tolerance"].to_numpy(),
-        scored["expected_revenue"].combine_chunks().flatten().to_numpy(zero_copy_only=False),
-        funds.risk_levels,
-        k,
-        held["user_id"].to_numpy(),
-        held["slot"].to_numpy(),
-        pc.fill_null(pc.index_in(held["fund_id"], ids), -1).to_numpy(),
-        held["expected_revenue"].to_numpy(),
-    )
-
-
-def _count(
-    users: Ints,
-    tolerance: Ints,
-    expected_revenue: Floats,
-    levels: Ints,
-    k: int,
-    held_user: Ints,
-    slot: Ints,
-    fund: Ints,
-    held_revenue: Floats,
-) -> tuple[int, int, int, int, int]:
-    """The counts of one bucket: `users` to `revenue` are of the scores, `held_user` to `held_revenue` of the rows.
-
-    A doubled pair or slot counts once for each row that repeats it, and so does a slot outside 1..K.
-    """
-    order = np.argsort(users, kind="stable")
-    place = np.searchsorted(users[order], held_user)
-    known = place < len(users)
-    known[known] = users[order][place[known]] == held_user[known]
-    in_scores = known & (fund >= 0)
-    row = order[np.minimum(place, max(len(users) - 1, 0))] if len(users) else np.zeros(len(place), dtype=np.int64)
-    column = np.maximum(fund, 0)
-    score = np.full(len(held_user), np.nan)
-    score[in_scores] = expected_revenue.reshape(-1, len(levels))[row[in_scores], column[in_scores]]
-    eligible = in_scores & ~np.isnan(score)
-    eligible[eligible] = tolerance[row[eligible]] >= levels[column[eligible]]
-    doubled = _repeats(held_user, fund) + _repeats(held_user, slot) + int(((slot < 1) | (slot > k)).sum())
-    # A user is served by exactly K rows of K different funds.
-    held = np.bincount(row[known], minlength=len(users))
-    pairs = np.unique(row[known] * (len(levels) + 1) + fund[known] + 1)
-    distinct = np.bincount(pairs // (len(levels) + 1), minlength=len(users))
-    served = int(((held == k) & (distinct == k)).sum())
-    wrong = int((score != held_revenue).sum())
-    return len(users), served, int((~eligible).sum()), wrong, doubled
-
-
-def _repeats(user: Ints, of: Ints) -> int:
-    """Rows that repeat another row's user and value."""
-    order = np.lexsort((of, user))
-    return int(((np.diff(user[order]) == 0) & (np.diff(of[order]) == 0)).sum())
-
-
-class _Tally(Protocol):
-    """The rows' money by fund, in two parts: ordinary pairs, and marked pairs, which the ordinary are lost beside.
-
-    A row of NaN or infinite revenue adds nothing: it is one of the wrong rows.
-    """
-
-    def sizes(self) -> list[tuple[str, int, int, list[float]]]:
-        """Of each fund: its id, its rows, those that are marked, the largest |E| of each part, money."""
-
-    def units(self, grids: Sequence[int]) -> dict[str, list[int]]:
-        """Of each fund: the sum of each part on its grid."""
-
-
-class _SparkTally:
-    """See `_Tally`."""
-
-    def __init__(self, allocation: DataFrame, ordinary_largest: float) -> None:
-        expected_revenue = F.col("expected_revenue")
-        expected_revenue = F.when(F.abs(expected_revenue) < math.inf, expected_revenue).otherwise(0.0)
-        self._is_marked = F.abs(expected_revenue) > ordinary_largest
-        self._parts = [
-            F.when(~self._is_marked, expected_revenue).otherwise(0.0),
-            F.when(self._is_marked, expected_revenue).otherwise(0.0),
-        ]
-        self._by_fund = allocation.groupBy("fund_id")
-
-    def sizes(self) -> list[tuple[str, int, int, list[float]]]:
-        rows = self._by_fund.agg(
-            F.count("*").alias("delivered"),
-            F.sum(self._is_marked.cast("bigint")).alias("marked"),
-            F.array(*[F.max(F.abs(part)) for part in self._parts]).alias("largest"),
-        ).collect()
-        return [(row["fund_id"], row["delivered"], row["marked"], row["largest"]) for row in rows]
-
-    def units(self, grids: Sequence[int]) -> dict[str, list[int]]:
-        sums = [sum_on_grid(part, grid) for part, grid in zip(self._parts, grids, strict=True)]
-        return {row["fund_id"]: row["units"] for row in self._by_fund.agg(F.array(*sums).alias("units")).collect()}
-
-
-class _DriverTally:
-    """See `_Tally`; of few rows."""
-
-    def __init__(self, allocation: pa.Table, ordinary_largest: float) -> None:
-        fund_id = allocation["fund_id"].combine_chunks().dictionary_encode()
-        self._funds, self._fund = fund_id.dictionary.to_pylist(), fund_id.indices.to_numpy()
-        expected_revenue = allocation["expected_revenue"].to_numpy()
-        expected_revenue = np.where(np.abs(expected_revenue) < math.inf, expected_revenue, 0.0)
-        self._is_marked = np.abs(expected_revenue) > ordinary_largest
-        self._parts = np.stack([np.where(self._is_marked, 0.0, expected_revenue), expected_revenue * self._is_marked])
-
-    def sizes(self) -> list[tuple[str, int, int, list[float]]]:
-        of_fund = [self._fund == number for number in range(len(self._funds))]
-        return [
-            (fund, int(own.sum()), int(self._is_marked[own].sum()), np.abs(self._parts[:, own]).max(axis=1).tolist())
-            for fund, own in zip(self._funds, of_fund, strict=True)
-        ]
-
-    def units(self, grids: Sequence[int]) -> dict[str, list[int]]:
-        units = on_grid(self._parts, np.array(grids)[:, None])
-        return {fund: units[:, self._fund == number].sum(axis=1).tolist() for number, fund in enumerate(self._funds)}
-
-
-def _by_fund(tally: _Tally) -> tuple[dict[str, FundAudit], list[float], list[float], int]:
-    """Sums that are exact in any order, so that the objective does not depend on the partitioning.
-
-    Returns:
-        What each fund got; the funds' ordinary money, and their money of marked pairs; rows of marked pairs.
-    """
-    sizes = tally.sizes()
-    if not sizes:
-        return {}, [], [], 0
-    rows = max(delivered for _, delivered, _, _ in sizes)
-    grids = [int(grid) for grid in grid_exponents(np.array([largest for *_, largest in sizes]).max(axis=0), rows)]
-    units = tally.units(grids)
-    money = {
-        fund: [math.ldexp(count, -grid) for count, grid in zip(units[fund], grids, strict=True)] for fund, *_ in sizes
-    }
-    ordinary, marked = ([money[fund][part] for fund, *_ in sizes] for part in range(len(grids)))
-    funds = {fund: FundAudit(delivered, math.fsum(money[fund])) for fund, delivered, _, _ in sizes}
-    return funds, ordinary, marked, sum(count for _, _, count, _ in sizes)
+    return left.cogroup(right).applyInArrow(counts, ", ".join(f"{name} bigint" for name in COUNTS))

@@ -23,7 +23,7 @@ as they are.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +41,7 @@ from ptofa_spark.allocation.scores.score_table import ScoreTable, clipped_users
 from ptofa_spark.arrays import Floats, Ints
 from ptofa_spark.reproducible.exact_sums import grid_exponents
 
-_PARTS = pa.schema(
+PARTS = pa.schema(
     [
         ("sums", pa.list_(pa.int64())),
         ("sums_with_marks", pa.list_(pa.int64())),
@@ -67,57 +67,6 @@ class Certificate:
     worst_cycle: float
     absolute_gap: float
     marks_in_bound: int
-
-
-def certify(
-    rule: ChoiceRule,
-    score_table: ScoreTable,
-    steps: Sequence[Step],
-    prices: Floats,
-    largest_revenue: float,
-    marks: Marks | None = None,
-    steps_see: Clip | None = None,
-) -> Certificate:
-    """One pass over all users.
-
-    Args:
-        rule: the choices of the problem.
-        score_table: the score table, revenues as they are.
-        steps: the allocation.
-        prices: (funds,) of the rule, money.
-        largest_revenue: the largest |E| of an eligible pair, money.
-        marks: the marks, whose clipped revenues the prices are of.
-        steps_see: the clip that the steps choose by.
-    """
-    users = int(score_table.classes.users.sum())
-    highest_price = float(np.abs(prices).max(initial=0.0))
-    near = rule.k * ((largest_revenue if marks is None else marks.clip.largest()) + highest_price)
-    far = rule.k * (largest_revenue + highest_price)
-    account = _Account(rule, tuple(steps), prices, marks, steps_see, _Sums.of(near, users), _Sums.of(far, users))
-    table = score_table.collect(account.kernel(), _PARTS)
-    plain, as_they_are = (list_matrix(table[name]).sum(axis=0) for name in ("sums", "sums_with_marks"))
-    delivered = list_matrix(table["delivered"]).sum(axis=0)
-    left_over = rule.filler.best(prices)
-    # Sums of K floats, each off by half of its last bit at most.
-    rounding = users * rule.k * near * 2.0**-52
-    demanded = [left_over, *(prices * rule.demand).tolist()]
-    missed = [left_over, *(prices * (rule.demand - delivered)).tolist()]
-    best, lost = account.near.money(plain)
-    bound, gap = math.fsum([best, rounding, *demanded]), math.fsum([lost, rounding, *missed])
-    marks_in_bound = 0
-    if marks is not None:
-        # Users beyond the ordinary sums: a mark's own last bits are far larger.
-        marks_in_bound, losers = (int(count) for count in as_they_are[4:])
-        best, lost = account.near.money(as_they_are[:2])
-        best_far, lost_far = account.far.money(as_they_are[2:4])
-        far_rounding = rule.k * far * 2.0**-51
-        bound = math.fsum([best, best_far, rounding, marks_in_bound * far_rounding, *demanded])
-        direct = math.fsum([lost, lost_far, rounding, losers * far_rounding, *missed])
-        holds = gap < marks.margin and int(table["unordered"].to_numpy().sum()) == 0
-        gap = min(gap, direct) if holds else direct
-    losses = list_matrix(table["losses"]).min(axis=0).reshape(rule.funds, rule.funds)
-    losses = np.minimum(losses, rule.filler.losses(rule.demand - delivered))
-    return Certificate(rule.of_campaign(prices), bound, worst_cycle(losses), gap, marks_in_bound)
 
 
 @dataclass(frozen=True)
@@ -147,58 +96,140 @@ class _Sums:
 
 
 @dataclass(frozen=True)
-class _Account:
-    """The pass: what `certify` was given, and the grids for ordinary sums and for those that hold a mark."""
+class Account:
+    """What a certificate is made of: the choices, the prices, and grids for ordinary sums and those that hold a mark.
+
+    prices: (funds,) of the rule, money; marks: those whose clipped revenues the prices are of.
+    """
 
     rule: ChoiceRule
-    steps: tuple[Step, ...]
+    users: int
     prices: Floats
     marks: Marks | None
-    steps_see: Clip | None
     near: _Sums
     far: _Sums
 
-    def kernel(self) -> Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]:
-        """One row of sums a partition."""
-        rule, clip = self.rule, None if self.marks is None else self.marks.clip
+    @classmethod
+    def of(
+        cls, rule: ChoiceRule, users: int, prices: Floats, largest_revenue: float, marks: Marks | None = None
+    ) -> Account:
+        """The account of a problem.
 
-        def kernel(batches: Iterator[UserBatch]) -> Iterator[pa.RecordBatch]:
-            sums, with_marks = np.zeros(2, dtype=np.int64), np.zeros(6, dtype=np.int64)
-            unordered = 0
-            delivered = np.zeros(rule.funds, dtype=np.int64)
-            losses = np.full((rule.funds, rule.funds), np.inf)
-            for batch in batches:
-                held = times_held(rule, replay(self.steps, clipped_users(batch, self.steps_see), rule.k))
-                delivered += held.sum(axis=0)
-                seen = clipped_users(batch, clip)
-                best, lost = self._best_and_lost(seen, held)
-                sums += self.near.units(best, lost)
-                if clip is not None:
-                    with_marks += self._apart(*self._best_and_lost(batch, held))
-                    unordered += int((rule.of_campaign(held > 0) & clip.unordered(batch.expected_revenue)).sum())
-                expected_revenue = rule.values(seen.expected_revenue, np.zeros(rule.funds))
-                may_take = ~np.isnan(expected_revenue) & (held < rule.capacity)
-                losses = np.minimum(losses, least_losses(expected_revenue, held > 0, may_take, np.float64(np.inf)))
-            row = [lists(sums[None, :]), lists(with_marks[None, :]), pa.array([unordered])]
-            yield pa.record_batch([*row, lists(delivered[None, :]), lists(losses.reshape(1, -1))], schema=_PARTS)
+        Args:
+            rule: the choices of the problem.
+            users: of the problem.
+            prices: (funds,) of the rule, money.
+            largest_revenue: the largest |E| of an eligible pair, money.
+            marks: the marks, whose clipped revenues the prices are of.
+        """
+        highest_price = float(np.abs(prices).max(initial=0.0))
+        near = rule.k * ((largest_revenue if marks is None else marks.clip.largest()) + highest_price)
+        far = rule.k * (largest_revenue + highest_price)
+        return cls(rule, users, prices, marks, _Sums.of(near, users), _Sums.of(far, users))
 
-        return kernel
+    def sums(self) -> PartitionSums:
+        """The sums of a partition, of nobody yet."""
+        return PartitionSums(self)
+
+    def certificate(self, table: pa.Table) -> Certificate:
+        """The certificate of all partitions' sums, PARTS."""
+        rule, prices, marks = self.rule, self.prices, self.marks
+        plain, as_they_are = (list_matrix(table[name]).sum(axis=0) for name in ("sums", "sums_with_marks"))
+        delivered = list_matrix(table["delivered"]).sum(axis=0)
+        left_over = rule.filler.best(prices)
+        # Sums of K floats, each off by half of its last bit at most.
+        rounding = self.users * rule.k * self.near.limit * 2.0**-52
+        demanded = [left_over, *(prices * rule.demand).tolist()]
+        missed = [left_over, *(prices * (rule.demand - delivered)).tolist()]
+        best, lost = self.near.money(plain)
+        bound, gap = math.fsum([best, rounding, *demanded]), math.fsum([lost, rounding, *missed])
+        marks_in_bound = 0
+        if marks is not None:
+            # Users beyond the ordinary sums: a mark's own last bits are far larger.
+            marks_in_bound, losers = (int(count) for count in as_they_are[4:])
+            best, lost = self.near.money(as_they_are[:2])
+            best_far, lost_far = self.far.money(as_they_are[2:4])
+            far_rounding = rule.k * self.far.limit * 2.0**-51
+            bound = math.fsum([best, best_far, rounding, marks_in_bound * far_rounding, *demanded])
+            direct = math.fsum([lost, lost_far, rounding, losers * far_rounding, *missed])
+            holds = gap < marks.margin and int(table["unordered"].to_numpy().sum()) == 0
+            gap = min(gap, direct) if holds else direct
+        losses = list_matrix(table["losses"]).min(axis=0).reshape(rule.funds, rule.funds)
+        losses = np.minimum(losses, rule.filler.losses(rule.demand - delivered))
+        return Certificate(rule.of_campaign(prices), bound, worst_cycle(losses), gap, marks_in_bound)
+
+
+class PartitionSums:
+    """What a pass sums up over the users of a partition."""
+
+    def __init__(self, account: Account) -> None:
+        self._account, funds = account, account.rule.funds
+        self._sums, self._with_marks = np.zeros(2, dtype=np.int64), np.zeros(6, dtype=np.int64)
+        self._unordered = 0
+        self._delivered = np.zeros(funds, dtype=np.int64)
+        self._losses = np.full((funds, funds), np.inf)
+
+    def add(self, users: UserBatch, taken: Ints) -> None:
+        """Adds users, revenues as they are, and what they hold: (users, k) columns, negative where a slot is empty."""
+        rule, marks = self._account.rule, self._account.marks
+        held = times_held(rule, taken)
+        self._delivered += held.sum(axis=0)
+        seen = clipped_users(users, None if marks is None else marks.clip)
+        self._sums += self._account.near.units(*self._best_and_lost(seen, held))
+        if marks is not None:
+            self._with_marks += self._apart(*self._best_and_lost(users, held))
+            unordered = marks.clip.unordered(users.expected_revenue)
+            self._unordered += int((rule.of_campaign(held > 0) & unordered).sum())
+        expected_revenue = rule.values(seen.expected_revenue, np.zeros(rule.funds))
+        may_take = ~np.isnan(expected_revenue) & (held < rule.capacity)
+        losses = least_losses(expected_revenue, held > 0, may_take, np.float64(np.inf))
+        self._losses = np.minimum(self._losses, losses)
+
+    def row(self) -> pa.RecordBatch:
+        """The sums as a row of PARTS."""
+        row = [lists(self._sums[None, :]), lists(self._with_marks[None, :]), pa.array([self._unordered])]
+        row += [lists(self._delivered[None, :]), lists(self._losses.reshape(1, -1))]
+        return pa.record_batch(row, schema=PARTS)
 
     def _best_and_lost(self, users: UserBatch, held: Ints) -> tuple[Floats, Floats]:
         """Each user's best K at the prices, and what they lack of it: (users,) both, money."""
-        values = self.rule.values(users.expected_revenue, self.prices)
-        chosen = self.rule.choose(values, users.class_index)
-        best: Floats = np.take_along_axis(values, self.rule.columns[chosen], axis=1).sum(axis=1)
-        more = times_held(self.rule, chosen) - held
+        rule = self._account.rule
+        values = rule.values(users.expected_revenue, self._account.prices)
+        chosen = rule.choose(values, users.class_index)
+        best: Floats = np.take_along_axis(values, rule.columns[chosen], axis=1).sum(axis=1)
+        more = times_held(rule, chosen) - held
         lost: Floats = np.where(more != 0, more * values, 0.0).sum(axis=1)
         return best, lost
 
     def _apart(self, best: Floats, lost: Floats) -> list[int]:
         """Both sums of users without a mark in them, both of the others, and how many these are in each."""
-        far_best, far_lost = np.abs(best) > self.near.limit, np.abs(lost) > 2.0 * self.near.limit
+        near, far = self._account.near, self._account.far
+        far_best, far_lost = np.abs(best) > near.limit, np.abs(lost) > 2.0 * near.limit
         return [
-            *self.near.units(best[~far_best], lost[~far_lost]),
-            *self.far.units(best[far_best], lost[far_lost]),
+            *near.units(best[~far_best], lost[~far_lost]),
+            *far.units(best[far_best], lost[far_lost]),
             int(far_best.sum()),
             int(far_lost.sum()),
         ]
+
+
+def certify(
+    account: Account, score_table: ScoreTable, steps: Sequence[Step], steps_see: Clip | None = None
+) -> Certificate:
+    """The certificate of an allocation, by one pass over all users.
+
+    Args:
+        account: of the problem and the prices.
+        score_table: the score table, revenues as they are.
+        steps: the allocation.
+        steps_see: the clip that the steps choose by.
+    """
+    k = account.rule.k
+
+    def kernel(batches: Iterator[UserBatch]) -> Iterator[pa.RecordBatch]:
+        sums = account.sums()
+        for batch in batches:
+            sums.add(batch, replay(steps, clipped_users(batch, steps_see), k))
+        yield sums.row()
+
+    return account.certificate(score_table.collect(kernel, PARTS))

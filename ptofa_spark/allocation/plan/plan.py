@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,13 @@ from ptofa_spark.allocation.plan.step_json import step_from_json, step_to_json
 from ptofa_spark.allocation.plan.steps import Step, replay
 from ptofa_spark.allocation.problem.problem import AllocationProblem, UserBatch
 from ptofa_spark.allocation.scores.marks import Clip
-from ptofa_spark.allocation.scores.score_table import DriverScoreTable, SparkScoreTable, clipped_users
+from ptofa_spark.allocation.scores.score_table import SparkScoreTable, clipped_users
+from ptofa_spark.arrays import Ints
 from ptofa_spark.running.whole_file import write_whole
 from ptofa_spark.tables.contracts.schemas import ALLOCATION
 
 PLAN_JSON = "plan.json"
-_ROWS = pa.schema(
+ROWS = pa.schema(
     [
         pa.field("campaign_id", pa.string(), nullable=False),
         pa.field("user_id", pa.int64(), nullable=False),
@@ -56,6 +57,34 @@ class AllocationPlan:
         }
         write_whole(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
+    def taken(self, users: UserBatch) -> Ints:
+        """What each user holds: (users, k) columns, negative where a slot is empty. users: revenues as they are."""
+        return replay(self.steps, clipped_users(users, self.clip), self.k)
+
+    def rows(self, users: UserBatch, taken: Ints) -> pa.RecordBatch:
+        """The users' rows of the allocation, ROWS: slots by falling expected revenue, ties by fund.
+
+        Args:
+            users: revenues as they are.
+            taken: what they hold.
+        """
+        held = (taken >= 0) & (taken < len(self.fund_ids))
+        expected_revenue = np.take_along_axis(users.expected_revenue, np.where(held, taken, 0), axis=1)
+        order = np.lexsort((taken, np.where(held, -expected_revenue, np.inf)), axis=1)
+        taken, held = np.take_along_axis(taken, order, axis=1), np.take_along_axis(held, order, axis=1)
+        expected_revenue = np.take_along_axis(expected_revenue, order, axis=1)
+        rows, slots = np.nonzero(held)
+        return pa.record_batch(
+            [
+                pa.array([self.campaign_id]).take(pa.array(np.zeros(len(rows), dtype=np.int64))),
+                pa.array(users.user_id[rows]),
+                pa.array((slots + 1).astype(np.int32)),
+                pa.array(self.fund_ids, pa.string()).take(pa.array(taken[rows, slots])),
+                pa.array(expected_revenue[rows, slots]),
+            ],
+            schema=ROWS,
+        )
+
     @classmethod
     def read(cls, directory: str, step_types: Iterable[type[Step]]) -> AllocationPlan:
         """Reads `directory/plan.json`.
@@ -81,39 +110,11 @@ def allocation(plan: AllocationPlan, score_table: SparkScoreTable) -> DataFrame:
         plan: the steps.
         score_table: the scores as they are; the plan knows how to clip them.
     """
-    return score_table.map(_assignment(plan), _ROWS).to(ALLOCATION)
-
-
-def allocation_on_driver(plan: AllocationPlan, score_table: DriverScoreTable) -> pa.Table:
-    """The same rows, on the driver."""
-    return score_table.collect(_assignment(plan), _ROWS)
-
-
-def _assignment(plan: AllocationPlan) -> Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]:
-    ids = pa.array(plan.fund_ids, pa.string())
-    funds = len(plan.fund_ids)
 
     def kernel(batches: Iterator[UserBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            taken = replay(plan.steps, clipped_users(batch, plan.clip), plan.k)
-            held = (taken >= 0) & (taken < funds)
-            expected_revenue = np.take_along_axis(batch.expected_revenue, np.where(held, taken, 0), axis=1)
-            order = np.lexsort((taken, np.where(held, -expected_revenue, np.inf)), axis=1)
-            taken, held = np.take_along_axis(taken, order, axis=1), np.take_along_axis(held, order, axis=1)
-            expected_revenue = np.take_along_axis(expected_revenue, order, axis=1)
-            users, slots = np.nonzero(held)
-            yield pa.record_batch(
-                [
-                    pa.array([plan.campaign_id]).take(pa.array(np.zeros(len(users), dtype=np.int64))),
-                    pa.array(batch.user_id[users]),
-                    pa.array((slots + 1).astype(np.int32)),
-                    ids.take(pa.array(taken[users, slots])),
-                    pa.array(expected_revenue[users, slots]),
-                ],
-                schema=_ROWS,
-            )
+        return (plan.rows(batch, plan.taken(batch)) for batch in batches)
 
-    return kernel
+    return score_table.map(kernel, ROWS).to(ALLOCATION)
 
 
 def plan_of(problem: AllocationProblem, steps: Sequence[Step], clip: Clip | None = None) -> AllocationPlan:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from pyspark.sql import SparkSession
 
-from ptofa_spark.allocation.certificate.bound import certify
+from ptofa_spark.allocation.certificate.bound import Account, certify
 from ptofa_spark.allocation.exact.sample_prices import price_sample
 from ptofa_spark.allocation.problem.choice_rule import choice_rule
 from ptofa_spark.allocation.problem.demand_modes import Campaign, fitted
@@ -125,7 +125,7 @@ def _outlook(
     seen = score_table if marks is None else score_table.clipped(marks.clip)
     sampled = price_sample(rule, seen, settings.seed, settings.max_core_pairs)
     largest = float(marked.profile.largest.max(initial=0.0))
-    bound = certify(rule, score_table, (), sampled.prices, largest, marks)
+    bound = certify(Account.of(rule, problem.users, sampled.prices, largest, marks), score_table, ())
     if marks is not None and bound.marks_in_bound:
         raise TableError(
             f"table {settings.scores}: {a_marked_pair(score_table, marks, problem.funds.ids)}, and such "
