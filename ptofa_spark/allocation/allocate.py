@@ -21,10 +21,11 @@ from ptofa_spark.allocation.plan.plan import plan_of
 from ptofa_spark.allocation.problem.demand_modes import Campaign
 from ptofa_spark.allocation.problem.feasibility import apply_demand_mode, require_feasible
 from ptofa_spark.allocation.problem.problem import AllocationProblem
-from ptofa_spark.allocation.scores.account import inputs_used, require_scored
 from ptofa_spark.allocation.scores.marked_pairs import MarkedScores, marked_scores
-from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
-from ptofa_spark.allocation.scores.score_rows import score_rows
+from ptofa_spark.allocation.scores.reading.account import inputs_used, require_scored
+from ptofa_spark.allocation.scores.reading.campaign_funds import read_campaign_funds
+from ptofa_spark.allocation.scores.reading.first_pass import Look
+from ptofa_spark.allocation.scores.reading.scores import read_scores
 from ptofa_spark.allocation.scores.score_table import score_table_of
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.running import progress
@@ -52,11 +53,11 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         with seconds.of("read"):
             campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
             claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}", ALLOCATION)
-            table, read = read_scores(tables, settings.scores, campaign, funds)
+            look = Look(settings.driver_users, settings.max_classes, settings.seed)
+            given = read_scores(tables, settings.scores, campaign, funds, look)
             exposures = tables.read(log, EXPOSURES) if log else None
-            given = score_rows(table, read.users, len(funds), settings.driver_users)
-            marked = marked_scores(given, funds, settings.max_classes, settings.marked_pairs, settings.seed)
-            scores, profile = marked.scores, marked.profile
+            marked = marked_scores(given, funds, settings.marked_pairs, look)
+            read, scores, profile = given.read, marked.scores, marked.profile
             if not settings.allow_unscored:
                 require_scored(read, funds, profile.scored)
             as_asked = Campaign(campaign, settings.k, settings.demand_mode, funds, profile.classes)
@@ -71,7 +72,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             account = account_of(asked, solved)
         plan = plan_of(problem, solved.steps, solved.clip)
         with ExitStack() as kept:
-            kept.callback(table.unpersist)
+            kept.callback(given.release)
             with seconds.of("audit"):
                 ordinary = math.inf if marked.all_marks is None else marked.all_marks.ordinary_largest
                 made = kept.enter_context(audited_rows(spark, plan, problem, scores, account, ordinary))

@@ -25,8 +25,8 @@ def names_campaigns(columns: Sequence[str]) -> bool:
     return any(folded(column) == CAMPAIGN for column in columns)
 
 
-def of_campaign(frame: DataFrame, table: str, campaign: str) -> tuple[DataFrame, int]:
-    """The campaign's rows, and the number of rows of other campaigns.
+def of_campaign(frame: DataFrame, table: str, campaign: str) -> tuple[DataFrame, int, int]:
+    """The campaign's rows, their number, and the number of rows of other campaigns.
 
     Counts the campaigns, which reads only the column campaign_id.
 
@@ -42,7 +42,7 @@ def of_campaign(frame: DataFrame, table: str, campaign: str) -> tuple[DataFrame,
     rows = {row[CAMPAIGN]: row["count"] for row in frame.groupBy(CAMPAIGN).count().collect()}
     require_no_null(table, StructType([CAMPAIGN_ID]), {f"nulls_{CAMPAIGN}": rows.pop(None, 0)})
     require_campaign(rows, table, campaign)
-    return frame.where(F.col(CAMPAIGN) == campaign), sum(rows.values()) - rows[campaign]
+    return frame.where(F.col(CAMPAIGN) == campaign), rows[campaign], sum(rows.values()) - rows[campaign]
 
 
 def require_campaign(known: Collection[str], table: str, campaign: str) -> None:

@@ -15,10 +15,10 @@ from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.certificate.summary import Violations
 from ptofa_spark.allocation.methods import all_steps
 from ptofa_spark.allocation.plan.plan import AllocationPlan, allocation
-from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
-from ptofa_spark.allocation.scores.score_rows import ScoreRows
+from ptofa_spark.allocation.scores.reading.campaign_funds import read_campaign_funds
+from ptofa_spark.allocation.scores.reading.first_pass import Look
+from ptofa_spark.allocation.scores.reading.scores import read_scores
 from ptofa_spark.allocation.scores.score_table import SparkScoreTable
-from ptofa_spark.allocation.scores.user_classes import profile
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.tables.contracts.schemas import ALLOCATION, EXPOSURES
 from ptofa_spark.tables.delta.commits import delta_version, sources_of
@@ -82,8 +82,8 @@ def test_the_saved_plan_replays_to_the_same_table(campaign: Campaign) -> None:
     plan = AllocationPlan.read(str(campaign.root / "report"), all_steps())
     tables = PinnedTables(campaign.spark)
     name, funds = read_campaign_funds(tables, *(str(campaign.root / t) for t in ("funds", "demands")), None)
-    scores, _ = read_scores(tables, str(campaign.root / "pairs"), name, funds)
-    score_table = SparkScoreTable(scores, funds.risk_levels, profile(ScoreRows(scores), funds, 100).classes)
+    scores = read_scores(tables, str(campaign.root / "pairs"), name, funds, Look(max_classes=100))
+    score_table = SparkScoreTable(scores.rows.frame, funds.risk_levels, scores.profile.classes)
     assert_same_table(allocation(plan, score_table), campaign.allocation())
 
 

@@ -13,8 +13,9 @@ from pyspark.sql import SparkSession
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.certificate.audit import audit
 from ptofa_spark.allocation.problem.demand_modes import exact
-from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
-from ptofa_spark.allocation.scores.score_rows import ScoreRows
+from ptofa_spark.allocation.scores.reading.campaign_funds import read_campaign_funds
+from ptofa_spark.allocation.scores.reading.first_pass import Look
+from ptofa_spark.allocation.scores.reading.scores import read_scores
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.tables.delta.pinned import PinnedTables
 from tests.allocation.campaign import LEVELS, Campaign
@@ -99,8 +100,8 @@ def test_the_audit_does_not_depend_on_its_buckets_nor_on_where_it_counts(
     campaign, rows = allocated
     places = (str(campaign.root / name) for name in ("funds", "demands"))
     name, funds = read_campaign_funds(PinnedTables(campaign.spark), *places, None)
-    table, _ = read_scores(PinnedTables(campaign.spark), str(campaign.root / "pairs"), name, funds)
-    scores, bounds = ScoreRows(table, table.toArrow()), exact(funds.demand, 2)
+    scores = read_scores(PinnedTables(campaign.spark), str(campaign.root / "pairs"), name, funds, Look(9_000)).rows
+    bounds = exact(funds.demand, 2)
     for how in SEEN:
         rows_of = spoil(rows.copy(), campaign, how)
         in_spark = audit(campaign.spark.createDataFrame(rows_of), scores, funds, bounds, 1, 5.0)

@@ -11,14 +11,17 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from ptofa_spark.allocation.problem.problem import Funds
-from ptofa_spark.allocation.scores.account import ScoresRead, inputs_used, require_scored
-from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
-from ptofa_spark.allocation.scores.score_rows import ScoreRows
-from ptofa_spark.allocation.scores.user_classes import profile, sizes_of
+from ptofa_spark.allocation.scores.reading import long_form
+from ptofa_spark.allocation.scores.reading.account import ScoresRead, inputs_used, require_scored
+from ptofa_spark.allocation.scores.reading.campaign_funds import read_campaign_funds
+from ptofa_spark.allocation.scores.reading.first_pass import Look, Scores
+from ptofa_spark.allocation.scores.reading.scores import read_scores
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES, DEMANDS, FUNDS
 from ptofa_spark.tables.delta.pinned import PinnedTables
 
+# In Spark, and on the driver.
+BOTH = pytest.mark.parametrize("driver_users", [0, 1_000])
 TWO = Funds(("a", "b"), np.array([1, 1]), np.array([1, 1]))
 GOOD = [("c", 1, 3, ["a", "b"], [1.0, None]), ("c", 2, 3, ["a", "b"], [2.0, 0.5])]
 FAULTS = {
@@ -26,6 +29,7 @@ FAULTS = {
     "user 3 has 3 scores for 2 funds: score the campaign again": ("c", 3, 3, ["a", "b"], [1.0, 2.0, 3.0]),
     "user 3, fund 'b': expected_revenue is inf; give a finite": ("c", 3, 3, ["a", "b"], [1.0, float("inf")]),
     "user 2 stands there 2 times: keep one row per user": ("c", 2, 3, ["a", "b"], [1.0, 2.0]),
+    "user 3, fund 'a': expected_revenue is nan; give a finite": ("c", 3, 3, ["a", "b"], [float("nan"), None]),
 }
 
 
@@ -34,25 +38,54 @@ def compact(spark: SparkSession, place: Path, rows: list[Any]) -> str:
     return str(place)
 
 
+@BOTH
 @pytest.mark.parametrize("message", FAULTS)
-def test_a_faulty_row_of_compact_scores_is_named(spark: SparkSession, tmp_path: Path, message: str) -> None:
+def test_a_faulty_row_of_compact_scores_is_named(
+    spark: SparkSession, tmp_path: Path, message: str, driver_users: int
+) -> None:
     place = compact(spark, tmp_path / "scores", [*GOOD, FAULTS[message]])
     with pytest.raises(TableError, match=message):
-        read_scores(PinnedTables(spark), place, "c", TWO)
+        read_scores(PinnedTables(spark), place, "c", TWO, Look(driver_users))
 
 
-def test_compact_scores_are_read_in_the_order_of_the_demands(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_layout_that_names_a_fund_twice_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    for funds in (["a", "a"], ["a", None]):
+        place = compact(spark, tmp_path / "scores", [("c", 1, 3, funds, [1.0, 2.0])])
+        with pytest.raises(TableError, match="rows of 'c' name a fund twice, or none, in fund_ids"):
+            read_scores(PinnedTables(spark), place, "c", TWO)
+
+
+@BOTH
+def test_a_campaign_may_have_no_score_at_all(spark: SparkSession, tmp_path: Path, driver_users: int) -> None:
+    place = compact(spark, tmp_path / "scores", [("c", 1, 3, [], [])])
+    scores = read_scores(PinnedTables(spark), place, "c", TWO, Look(driver_users, max_classes=9))
+    assert (scores.read.users, scores.read.pairs, scores.profile.scored.tolist()) == (1, 0, [0, 0])
+    assert scores.profile.classes.eligible.tolist() == [[False, False]]
+
+
+@BOTH
+def test_compact_scores_are_read_in_the_order_of_the_demands(
+    spark: SparkSession, tmp_path: Path, driver_users: int
+) -> None:
     """A fund without a demand is left out. A fund without a score is open to nobody. Other campaigns do not count."""
     place = compact(spark, tmp_path / "scores", [*GOOD, ("other", 1, 3, ["z"], [9.0])])
     asked = Funds(("b", "c"), np.array([1, 1]), np.array([1, 1]))
-    scores, read = read_scores(PinnedTables(spark), place, "c", asked)
-    rows = scores.orderBy("user_id").collect()
+    scores = read_scores(PinnedTables(spark), place, "c", asked, Look(driver_users))
+    read = scores.read
+    rows = scores.rows.frame.orderBy("user_id").collect()
     assert [tuple(row) for row in rows] == [(1, 3, [None, None]), (2, 3, [0.5, None])]
+    assert held_rows(scores) in (None, [tuple(row) for row in rows])
     assert (read.rows, read.of_other_campaigns, read.pairs) == (3, 1, 4)
     assert (read.pairs_without_demand, read.without_demand) == (2, {"a": 2})
-    assert (read.users, sizes_of(ScoreRows(scores), asked)[1].tolist()) == (2, [1, 0])
+    assert (read.users, scores.profile.scored.tolist()) == (2, [1, 0])
     with pytest.raises(TableError, match=r"has no campaign 'autumn'; the campaigns there are 'c', 'other': name it"):
         read_scores(PinnedTables(spark), place, "autumn", asked)
+
+
+def held_rows(scores: Scores) -> list[Any] | None:
+    """The driver's copy, if there is one."""
+    held = scores.rows.held
+    return None if held is None else sorted(tuple(row.values()) for row in held.to_pylist())
 
 
 def long(place: Path, rows: list[Any]) -> str:
@@ -74,14 +107,45 @@ LONG = [
 ]
 
 
-def test_only_the_campaigns_rows_of_long_scores_count(spark: SparkSession, tmp_path: Path) -> None:
+FAULTS_OF_PAIRS = {
+    "user 2 has more than one risk_tolerance: give each user one": ("c", 2, 4, "a", 1.0),
+    "user 1 and fund 'b' stand there more than once: keep one row": ("c", 1, 3, "b", 1.0),
+    "user 2 and fund 'z' stand there more than once: keep one row": ("c", 2, 3, "z", 1.0),
+    "user 3, fund 'a': expected_revenue is -inf; give a finite": ("c", 3, 3, "a", -float("inf")),
+    r"column fund_id is null in 1 row\(s\)": ("c", 3, 3, None, 1.0),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("message", FAULTS_OF_PAIRS)
+def test_a_faulty_pair_is_named(spark: SparkSession, tmp_path: Path, message: str, driver_users: int) -> None:
+    place = long(tmp_path / "scores.parquet", [*LONG, FAULTS_OF_PAIRS[message]])
+    with pytest.raises(TableError, match=message):
+        read_scores(PinnedTables(spark), place, "c", TWO, Look(driver_users))
+
+
+@BOTH
+def test_names_beyond_those_that_a_partition_may_bring_are_counted_all_the_same(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver_users: int
+) -> None:
+    monkeypatch.setattr(long_form, "_MOST_NAMES", 2)
+    more = [("c", user, 3, name, 1.0) for user in (8, 9) for name in ("q", "r", "s")[: user - 6]]
+    place = long(tmp_path / "scores.parquet", [*LONG, *more])
+    read = read_scores(PinnedTables(spark), place, "c", TWO, Look(driver_users)).read
+    assert (read.pairs_without_demand, read.without_demand) == (6, {"q": 2, "r": 2})
+
+
+@BOTH
+def test_only_the_campaigns_rows_of_long_scores_count(spark: SparkSession, tmp_path: Path, driver_users: int) -> None:
     place = long(tmp_path / "scores.parquet", LONG)
-    scores, read = read_scores(PinnedTables(spark), place, "c", TWO)
-    rows = scores.orderBy("user_id").collect()
+    scores = read_scores(PinnedTables(spark), place, "c", TWO, Look(driver_users, max_classes=10))
+    read = scores.read
+    rows = scores.rows.frame.orderBy("user_id").collect()
     assert [tuple(row) for row in rows] == [(1, 3, [1.0, None]), (2, 3, [None, 0.5])]
+    assert held_rows(scores) in (None, [tuple(row) for row in rows])
     assert (read.rows, read.of_other_campaigns, read.pairs) == (7, 3, 4)
     assert (read.pairs_without_demand, read.without_demand) == (1, {"z": 1})
-    found = profile(ScoreRows(scores), TWO, 10)
+    found = scores.profile
     assert found.scored.tolist() == [1, 1]
     used = inputs_used(read, TWO, found.classes, found.scored, 0)
     assert (used.users, used.users_used, used.pairs_used, used.pairs_without_score) == (2, 2, 2, 1)
@@ -89,7 +153,7 @@ def test_only_the_campaigns_rows_of_long_scores_count(spark: SparkSession, tmp_p
         "read 7 rows: 2 pairs of 2 users used, left out 3 row(s) of other campaigns, 1 pair(s) of funds without a "
         "demand, 1 pair(s) without a score"
     )
-    scores.unpersist()
+    scores.release()
 
 
 def test_a_campaign_that_is_not_certain_is_refused(spark: SparkSession, tmp_path: Path) -> None:
@@ -158,7 +222,7 @@ def test_a_run_reads_the_versions_that_it_began_with(spark: SparkSession, tmp_pa
     tables = PinnedTables(spark).pin(*places)
     write([("c", 7, 3, ["a", "b"], [0.0, 0.0])], 5, 9)
     campaign, funds = read_campaign_funds(tables, places[1], places[2], None)
-    scores, _ = read_scores(tables, places[0], campaign, funds)
+    scores = read_scores(tables, places[0], campaign, funds).rows.frame
     write([("c", 7, 3, ["a", "b"], [0.0, 0.0])], 5, 9)
     assert sorted(row["user_id"] for row in scores.collect()) == [1, 2]
     assert funds.demand.tolist() == [1, 1]

@@ -18,11 +18,11 @@ from ptofa_spark.allocation.plan.method import Asked
 from ptofa_spark.allocation.plan.plan import AllocationPlan, allocation
 from ptofa_spark.allocation.plan.steps import replay
 from ptofa_spark.allocation.scores.marks import find_marks
-from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
-from ptofa_spark.allocation.scores.score_rows import ScoreRows
+from ptofa_spark.allocation.scores.reading.campaign_funds import read_campaign_funds
+from ptofa_spark.allocation.scores.reading.first_pass import Look
+from ptofa_spark.allocation.scores.reading.scores import read_scores
 from ptofa_spark.allocation.scores.score_table import DriverScoreTable, SparkScoreTable
 from ptofa_spark.allocation.scores.spectrum import spectrum
-from ptofa_spark.allocation.scores.user_classes import profile
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.delta.pinned import PinnedTables
@@ -64,14 +64,14 @@ def test_marked_pairs_are_left_out(spark: SparkSession, tmp_path: Path, capsys: 
     plan = AllocationPlan.read(str(tmp_path / "report"), all_steps())
     tables = PinnedTables(spark)
     name, funds = read_campaign_funds(tables, *(str(tmp_path / table) for table in ("funds", "demands")), None)
-    scores, _ = read_scores(tables, str(tmp_path / "pairs"), name, funds)
-    found = profile(ScoreRows(scores), funds, 1_000)
+    scores = read_scores(tables, str(tmp_path / "pairs"), name, funds, Look(max_classes=1_000))
+    found = scores.profile
     truth = spectrum(instance.expected_revenue)
     for each in ("bins", "pairs", "least", "most"):
         np.testing.assert_array_equal(getattr(found.spectrum, each), getattr(truth, each))
     assert plan.clip is not None
     assert_same_table(
-        allocation(plan, SparkScoreTable(scores, funds.risk_levels, found.classes)), campaign.allocation()
+        allocation(plan, SparkScoreTable(scores.rows.frame, funds.risk_levels, found.classes)), campaign.allocation()
     )
 
     code, _ = run_job("allocate", *campaign.words(method="ha", marked_pairs="not-eligible"), capsys=capsys)
@@ -168,7 +168,7 @@ def test_a_revenue_that_no_sum_can_hold_is_refused(spark: SparkSession, tmp_path
             place.mkdir()
             frame.to_parquet(place / "0.parquet", index=False)
             if not said:
-                assert read_scores(tables, str(place), name, funds)[0].count() > 1
+                assert read_scores(tables, str(place), name, funds).read.users > 1
                 continue
             with pytest.raises(TableError, match="or null for a pair that must not be allocated") as refused:
                 read_scores(tables, str(place), name, funds)

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from ptofa_spark.allocation.scores.account import require_scored
 from ptofa_spark.allocation.scores.marked_pairs import marked_scores
-from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
-from ptofa_spark.allocation.scores.score_rows import score_rows
+from ptofa_spark.allocation.scores.reading.account import require_scored
+from ptofa_spark.allocation.scores.reading.campaign_funds import read_campaign_funds
+from ptofa_spark.allocation.scores.reading.first_pass import Look
+from ptofa_spark.allocation.scores.reading.scores import read_scores
 from ptofa_spark.errors import UserError
 from ptofa_spark.tables.delta.pinned import PinnedTables
 from tests.fuzz.exports.every_kind import KINDS
@@ -33,13 +34,14 @@ def result(spark: SparkSession, export: Export, root: Path) -> Any:
     try:
         tables = PinnedTables(spark)
         campaign, funds = read_campaign_funds(tables, places["funds"], places["demands"], None)
-        given, read = read_scores(tables, places["scores"], campaign, funds)
+        look = Look(1_000, max_classes=1_000)
+        given = read_scores(tables, places["scores"], campaign, funds, look)
         try:
-            marked = marked_scores(score_rows(given, read.users, len(funds), 1_000), funds, 1_000, "not-eligible")
-            require_scored(read, funds, marked.profile.scored)
+            marked = marked_scores(given, funds, "not-eligible", look)
+            require_scored(given.read, funds, marked.profile.scored)
             rows = marked.scores.frame.orderBy("user_id").collect()
         finally:
-            given.unpersist()
+            given.release()
     except UserError as error:
         line = str(error)
         assert line

@@ -13,9 +13,9 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
-from ptofa_spark.allocation.scores.score_rows import ScoreRows
-from ptofa_spark.allocation.scores.user_classes import profile
+from ptofa_spark.allocation.scores.reading.campaign_funds import read_campaign_funds
+from ptofa_spark.allocation.scores.reading.first_pass import Look
+from ptofa_spark.allocation.scores.reading.scores import read_scores
 from ptofa_spark.errors import UserError
 from ptofa_spark.features.facts.raw import read_raw
 from ptofa_spark.tables.contracts.schemas import (
@@ -108,8 +108,10 @@ def read_step(spark: SparkSession, step: str, root: Path, rng: np.random.Generat
             write(mutated(frame, rng) if rng.random() < 0.5 else frame, root / name, rng)
         tables = PinnedTables(spark)
         asked, funds = read_campaign_funds(tables, str(root / "funds"), str(root / "demands"), None)
-        scores, _ = read_scores(tables, str(root / "pairs"), asked, funds)
-        assert profile(ScoreRows(scores), funds, 100).classes.users.sum() > 0
+        look = Look(int(rng.integers(2)) * 1_000, max_classes=100)
+        scores = read_scores(tables, str(root / "pairs"), asked, funds, look)
+        assert scores.profile.classes.users.sum() == scores.rows.frame.count() > 0
+        scores.release()
     else:
         schema = {
             "train": EXAMPLES, "score": USER_FEATURES, "funds": FUND_FEATURES, "evaluate": TRUTH, "audit": ALLOCATION,

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.heuristic.alphas import fund_alphas
 from ptofa_spark.allocation.problem.problem import Funds
-from ptofa_spark.allocation.scores.account import mistaken
+from ptofa_spark.allocation.scores.reading.account import mistaken
 from ptofa_spark.allocation.scores.score_table import ScoreTable
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.arrays import Ints

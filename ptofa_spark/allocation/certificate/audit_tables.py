@@ -10,10 +10,11 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.certificate.audit import DRIVER_EXPOSURES, Audit, audit
 from ptofa_spark.allocation.problem.demand_modes import bounds_of
-from ptofa_spark.allocation.scores.account import require_scored
 from ptofa_spark.allocation.scores.marked_pairs import audited_scores
-from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
-from ptofa_spark.allocation.scores.score_rows import score_rows
+from ptofa_spark.allocation.scores.reading.account import require_scored
+from ptofa_spark.allocation.scores.reading.campaign_funds import read_campaign_funds
+from ptofa_spark.allocation.scores.reading.first_pass import Look
+from ptofa_spark.allocation.scores.reading.scores import read_scores
 from ptofa_spark.allocation.settings import AuditSettings
 from ptofa_spark.errors import UserError
 from ptofa_spark.tables.campaigns import of_campaign
@@ -30,11 +31,11 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     tables = PinnedTables(spark, csv=settings.csv_form())
     tables.pin(settings.scores, settings.funds, settings.demands)
     campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
-    given, read = read_scores(tables, settings.scores, campaign, funds)
-    held_scores = score_rows(given, read.users, len(funds), DRIVER_EXPOSURES // settings.k)
-    scores, marks, scored = audited_scores(held_scores, funds, settings.marked_pairs)
+    given = read_scores(tables, settings.scores, campaign, funds, Look(DRIVER_EXPOSURES // settings.k))
+    read = given.read
+    scores, marks = audited_scores(given, funds, settings.marked_pairs)
     if not settings.allow_unscored:
-        require_scored(read, funds, scored)
+        require_scored(read, funds, given.profile.scored)
     bounds = bounds_of(settings.demand_mode, funds.demand, settings.k, read.users)
     table = tables.read(settings.allocation, ALLOCATION)
     rows = table.where(F.col("campaign_id") == campaign)

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ptofa_spark.allocation.scores.account import InputsUsed
+from ptofa_spark.allocation.scores.reading.account import InputsUsed
 from ptofa_spark.errors import UserError
 from ptofa_spark.running.whole_file import write_json
 

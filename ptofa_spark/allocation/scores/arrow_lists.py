@@ -9,10 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 
-def lists(matrix: NDArray[np.generic]) -> pa.Array:
-    """A (rows, width) matrix as a column of lists."""
+def lists(matrix: NDArray[np.generic], *, nan_as_null: bool = False) -> pa.Array:
+    """A (rows, width) matrix as a column of lists. nan_as_null: NaN becomes null."""
     offsets = np.arange(0, matrix.size + 1, max(matrix.shape[1], 1), dtype=np.int32)[: len(matrix) + 1]
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(matrix).ravel()))
+    values = pa.array(np.ascontiguousarray(matrix).ravel(), from_pandas=nan_as_null)
+    return pa.ListArray.from_arrays(pa.array(offsets), values)
 
 
 def list_matrix(column: pa.ChunkedArray, width: int | None = None) -> Any:

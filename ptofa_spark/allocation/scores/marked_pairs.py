@@ -12,11 +12,11 @@ from pyspark.sql import functions as F
 
 from ptofa_spark.allocation.problem.problem import Funds, UserBatch
 from ptofa_spark.allocation.scores.marks import Marks, find_marks
+from ptofa_spark.allocation.scores.reading.first_pass import Look, Scores
 from ptofa_spark.allocation.scores.score_rows import ScoreRows
 from ptofa_spark.allocation.scores.score_table import ScoreTable
-from ptofa_spark.allocation.scores.user_classes import Profile, profile, sizes_of
+from ptofa_spark.allocation.scores.user_classes import Profile, profile
 from ptofa_spark.allocation.settings import MarkedPairs
-from ptofa_spark.arrays import Ints
 
 logger = logging.getLogger(__name__)
 
@@ -40,43 +40,33 @@ class MarkedScores:
     not_eligible: int
 
 
-def marked_scores(scores: ScoreRows, funds: Funds, max_classes: int, asked: MarkedPairs, seed: int = 0) -> MarkedScores:
-    """The first pass over the scores, and a second one if marks are taken out.
+def marked_scores(scores: Scores, funds: Funds, asked: MarkedPairs, look: Look) -> MarkedScores:
+    """The scores as asked for, with a second pass over them if marks are taken out.
 
     Args:
-        scores: of the campaign's funds.
+        scores: as they were read.
         funds: the campaign's.
-        max_classes: distinct sets of eligible funds, at most.
         asked: what becomes of marks.
-        seed: of the sample that the profile holds.
+        look: what the first pass was asked for.
 
     Raises:
         TableError: see `profile`.
     """
-    first = profile(scores, funds, max_classes, seed)
-    marks = find_marks(first.spectrum, len(funds) + 1)
-    if marks is not None:
-        _report(marks, asked)
+    marks = _reported_marks(scores.profile, funds, asked)
     if marks is None or asked == "values" or marks.negative == 0:
-        return MarkedScores(scores, first, marks, marks, 0)
-    kept = _without_negative(scores, marks, funds)
+        return MarkedScores(scores.rows, scores.profile, marks, marks, 0)
+    kept = _without_negative(scores.rows, marks, funds)
     # A fund whose pairs are all marked has scores: it is not one that nobody scored.
-    second = replace(profile(kept, funds, max_classes, seed), scored=first.scored)
+    second = replace(profile(kept, funds, look.max_classes, look.seed), scored=scores.profile.scored)
     return MarkedScores(kept, second, find_marks(second.spectrum, len(funds) + 1), marks, marks.negative)
 
 
-def audited_scores(scores: ScoreRows, funds: Funds, asked: MarkedPairs) -> tuple[ScoreRows, Marks | None, Ints]:
-    """Scores for an audit, which counts no classes; their marks; (funds,), users with a score for the fund.
-
-    Arguments as in `marked_scores`.
-    """
-    sizes, scored = sizes_of(scores, funds)
-    marks = find_marks(sizes, len(funds) + 1)
-    if marks is not None:
-        _report(marks, asked)
+def audited_scores(scores: Scores, funds: Funds, asked: MarkedPairs) -> tuple[ScoreRows, Marks | None]:
+    """The scores as an audit sees them, and their marks. Arguments as in `marked_scores`."""
+    marks = _reported_marks(scores.profile, funds, asked)
     if marks is None or asked == "values":
-        return scores, marks, scored
-    return _without_negative(scores, marks, funds), marks, scored
+        return scores.rows, marks
+    return _without_negative(scores.rows, marks, funds), marks
 
 
 def a_marked_pair(score_table: ScoreTable, marks: Marks, fund_ids: tuple[str, ...]) -> str:
@@ -95,16 +85,19 @@ def a_marked_pair(score_table: ScoreTable, marks: Marks, fund_ids: tuple[str, ..
     )
 
 
-def _report(marks: Marks, asked: MarkedPairs) -> None:
-    logger.info(
-        "marked_pairs=%d negative=%d lowest=%g highest=%g ordinary_largest=%g treated_as=%s",
-        marks.pairs,
-        marks.negative,
-        marks.lowest,
-        marks.highest,
-        marks.ordinary_largest,
-        asked,
-    )
+def _reported_marks(found: Profile, funds: Funds, asked: MarkedPairs) -> Marks | None:
+    marks = find_marks(found.spectrum, len(funds) + 1)
+    if marks is not None:
+        logger.info(
+            "marked_pairs=%d negative=%d lowest=%g highest=%g ordinary_largest=%g treated_as=%s",
+            marks.pairs,
+            marks.negative,
+            marks.lowest,
+            marks.highest,
+            marks.ordinary_largest,
+            asked,
+        )
+    return marks
 
 
 def _without_negative(scores: ScoreRows, marks: Marks, funds: Funds) -> ScoreRows:

@@ -13,8 +13,8 @@ from ptofa_spark.arrays import Bools, Ints
 from ptofa_spark.reproducible.hashing import stream, uniform
 
 # 160 MB of scores, and some GiB at work on them.
-_DRIVER_PAIRS = 20_000_000
-_PAIRS_A_BATCH = 200_000
+DRIVER_PAIRS = 20_000_000
+PAIRS_A_BATCH = 200_000
 SAMPLE_USERS = 200_000
 
 ArrowKernel = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -47,22 +47,8 @@ class ScoreRows:
 
     def _batches(self, held: pa.Table) -> list[pa.RecordBatch]:
         funds = len(held["expected_revenue"][0]) if held.num_rows else 1
-        batches: list[pa.RecordBatch] = held.to_batches(max_chunksize=max(1, _PAIRS_A_BATCH // max(1, funds)))
+        batches: list[pa.RecordBatch] = held.to_batches(max_chunksize=max(1, PAIRS_A_BATCH // max(1, funds)))
         return batches
-
-
-def score_rows(frame: DataFrame, users: int, funds: int, driver_users: int) -> ScoreRows:
-    """The rows, with a copy on the driver if they fit.
-
-    Args:
-        frame: the columns of `ScoreRows`, one row per user.
-        users: rows of it.
-        funds: scores per user.
-        driver_users: the most users for the driver.
-    """
-    frame = frame.select("user_id", "risk_tolerance", "expected_revenue")
-    fits = users <= driver_users and users * funds <= _DRIVER_PAIRS
-    return ScoreRows(frame, frame.toArrow() if fits else None, users)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,8 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from ptofa_spark.allocation.problem.eligibility import class_index, eligible_pairs
 from ptofa_spark.allocation.problem.problem import Classes, UserBatch
 from ptofa_spark.allocation.scores.marks import Clip
-from ptofa_spark.allocation.scores.score_rows import Draw, DrawnRows, ScoreRows
+from ptofa_spark.allocation.scores.score_rows import PAIRS_A_BATCH, Draw, DrawnRows, ScoreRows
 from ptofa_spark.arrays import Bools, Floats, Ints
-
-_PAIRS_A_BATCH = 200_000
 
 Kernel = Callable[[Iterator[UserBatch]], Iterator[pa.RecordBatch]]
 # Tells for each user of a batch, as a solver sees them, whether they stay: (users,).
@@ -81,7 +79,7 @@ class DriverScoreTable:
 
     def _batches(self) -> Iterator[UserBatch]:
         """The users some thousand at a time: what a kernel makes of them stays small, and in the processor's cache."""
-        rows = max(1, _PAIRS_A_BATCH // max(1, self.users.expected_revenue.shape[1]))
+        rows = max(1, PAIRS_A_BATCH // max(1, self.users.expected_revenue.shape[1]))
         for start in range(0, max(1, len(self.users.user_id)), rows):
             yield clipped_users(self.users.some(slice(start, start + rows)), self.clip)
 

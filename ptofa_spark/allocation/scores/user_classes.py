@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ptofa_spark.allocation.problem.eligibility import set_keys
+from ptofa_spark.allocation.problem.eligibility import eligible_pairs, set_keys
 from ptofa_spark.allocation.problem.problem import Classes, Funds
 from ptofa_spark.allocation.scores.arrow_lists import lists
 from ptofa_spark.allocation.scores.score_rows import SAMPLE_USERS, Draw, DrawnRows, ScoreRows
@@ -24,12 +24,12 @@ _CLASSES = [
     ("tolerance_low", pa.int64()),
     ("tolerance_high", pa.int64()),
 ]
-_OF_FUNDS = [("largest", pa.list_(pa.float64())), ("scored", pa.list_(pa.int64()))]
+_OF_FUNDS = [("largest", pa.list_(pa.float64())), ("scored", pa.list_(pa.int64())), ("share", pa.float64())]
 _SPECTRUM = [("bin", pa.int64()), ("pairs", pa.int64()), ("least", pa.float64()), ("most", pa.float64())]
 _DRAWN = [("user_id", pa.int64()), ("risk_tolerance", pa.int64()), ("expected_revenue", pa.list_(pa.float64()))]
 # A row for each class that a partition holds, one row of the funds, a row for each bin of the spectrum, and a row for
 # each user who is drawn. Each kind leaves the other columns null.
-_PROFILE = pa.schema([*_CLASSES, *_OF_FUNDS, *_SPECTRUM, *_DRAWN])
+PROFILE = pa.schema([*_CLASSES, *_OF_FUNDS, *_SPECTRUM, *_DRAWN])
 
 
 @dataclass(frozen=True)
@@ -47,77 +47,100 @@ class Profile:
     drawn: DrawnRows
 
 
-def profile(scores: ScoreRows, funds: Funds, max_classes: int, seed: int = 0) -> Profile:
+class ProfileSums:
+    """What a pass sums up over the users of a partition: PROFILE."""
+
+    def __init__(self, risk_levels: Ints, max_classes: int | None, seed: int) -> None:
+        """risk_levels: (funds,); max_classes: distinct sets, at most, None: not counted; seed: of the sample."""
+        funds = len(risk_levels)
+        self.seed = seed
+        self._risk_levels, self._max_classes = risk_levels, max_classes
+        self._classes, self._sizes = _ClassCounts(), SpectrumSum()
+        self._largest, self._scored = np.zeros(funds), np.zeros(funds, dtype=np.int64)
+        self._drawn: list[pa.Table] = []
+        self._share = 1.0
+
+    def add(self, tolerance: Ints, expected_revenue: Floats) -> None:
+        """Adds users: risk tolerance (users,), expected revenue (users, funds), NaN where the score is absent."""
+        eligible = eligible_pairs(tolerance, self._risk_levels, expected_revenue)
+        if self._max_classes is not None:
+            self._classes.add(eligible, tolerance)
+            # Beyond what is allowed, each partition tells that it is so, and holds no more.
+            self._classes.keep(self._max_classes + 1)
+        largest = np.where(eligible, np.abs(expected_revenue), 0.0).max(axis=0, initial=0.0)
+        self._largest = np.maximum(self._largest, largest)
+        self._scored += (~np.isnan(expected_revenue)).sum(axis=0)
+        self._sizes.add(np.where(eligible, expected_revenue, np.nan))
+
+    def draw(self, share: float, user_id: Ints, tolerance: Ints, expected_revenue: Floats) -> None:
+        """Brings about a share (0..1) of the users. Only what each call draws is drawn of all (see `DrawnRows`)."""
+        self._share = min(self._share, share)
+        rows = np.flatnonzero(Draw(self.seed, share).of(user_id))
+        columns = (pa.array(user_id[rows]), pa.array(tolerance[rows]), lists(expected_revenue[rows]))
+        self._drawn.append(pa.table(dict(zip((name for name, _ in _DRAWN), columns, strict=True))))
+
+    def table(self) -> pa.Table:
+        """The sums, and the users drawn, as rows of PROFILE."""
+        of_funds = {"largest": [self._largest.tolist()], "scored": [self._scored.tolist()], "share": [self._share]}
+        parts = [pa.table(self._classes.columns()), pa.table(of_funds), pa.table(_spectrum_columns(self._sizes))]
+        return pa.concat_tables([_rows(part) for part in (*parts, *self._drawn)])
+
+
+def profile_of(found: pa.Table, funds: int, max_classes: int | None, seed: int) -> Profile:
+    """The profile of all partitions' rows of PROFILE.
+
+    Raises:
+        TableError: there are no users, or more distinct sets than `max_classes`.
+    """
+    by_class = _ClassCounts()
+    of_class = found.filter(pc.is_valid(found["eligible"]))
+    for row in of_class.select([name for name, _ in _CLASSES]).to_pylist():
+        by_class.merge(row["eligible"], row["users"], row["tolerance_low"], row["tolerance_high"])
+    if max_classes is not None and not by_class.found:
+        raise TableError("the table of scores has no users: score the campaign's users first")
+    if max_classes is not None and len(by_class.found) > max_classes:
+        raise TableError(
+            f"users have more than {max_classes:,} distinct sets of eligible funds: leave fewer pairs absent, "
+            "or raise --max-classes"
+        )
+    largest = np.array(found["largest"].drop_null().to_pylist(), dtype=np.float64).reshape(-1, funds)
+    scored = np.array(found["scored"].drop_null().to_pylist(), dtype=np.int64).reshape(-1, funds)
+    sizes = SpectrumSum()
+    bins = found.filter(pc.is_valid(found["bin"]))
+    sizes.merge(Spectrum(*(bins[name].to_numpy() for name, _ in _SPECTRUM)))
+    drawn = found.filter(pc.is_valid(found["user_id"])).select([name for name, _ in _DRAWN])
+    rows = pa.RecordBatch.from_arrays([column.combine_chunks() for column in drawn.columns], schema=drawn.schema)
+    # Whoever is drawn by the least share is drawn in every partition.
+    share = pc.min(found["share"]).as_py() if drawn.num_rows else 0.0
+    classes, drawn_rows = by_class.classes(funds), DrawnRows(Draw(seed, share), rows)
+    return Profile(classes, largest.max(axis=0, initial=0.0), sizes.total(), scored.sum(axis=0), drawn_rows)
+
+
+def profile(scores: ScoreRows, funds: Funds, max_classes: int | None, seed: int = 0) -> Profile:
     """Counts the users by their set of eligible funds, in one pass. Where they are many, it brings a sample of them.
 
     Args:
         scores: of the campaign's funds.
         funds: the campaign's.
-        max_classes: distinct sets, at most.
+        max_classes: distinct sets, at most; None if they are not counted.
         seed: of the sample.
 
     Raises:
         TableError: there are no users, or more distinct sets than `max_classes`.
     """
     levels, count = funds.risk_levels, len(funds)
-    draw = Draw(seed, 0.0 if scores.held is not None or not scores.users else SAMPLE_USERS / scores.users)
+    share = 0.0 if scores.held is not None or not scores.users else SAMPLE_USERS / scores.users
 
     def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        classes = _ClassCounts()
-        largest, scored = np.zeros(count), np.zeros(count, dtype=np.int64)
-        sizes = SpectrumSum()
+        sums = ProfileSums(levels, max_classes, seed)
         for batch in batches:
-            tolerance, expected_revenue, eligible = scored_pairs(batch, levels)
-            classes.add(eligible, tolerance)
-            # Beyond what is allowed, each partition tells that it is so, and holds no more.
-            classes.keep(max_classes + 1)
-            largest = np.maximum(largest, np.where(eligible, np.abs(expected_revenue), 0.0).max(axis=0, initial=0.0))
-            scored += (~np.isnan(expected_revenue)).sum(axis=0)
-            sizes.add(np.where(eligible, expected_revenue, np.nan))
-            if draw.share > 0.0:
-                yield _rows(_drawn_columns(draw, batch, tolerance, expected_revenue))
-        yield _rows(classes.columns())
-        yield _rows({"largest": pa.array([largest.tolist()]), "scored": pa.array([scored.tolist()])})
-        yield _rows(_spectrum_columns(sizes))
+            tolerance, expected_revenue, _ = scored_pairs(batch, levels)
+            sums.add(tolerance, expected_revenue)
+            if share > 0.0:
+                sums.draw(share, batch.column("user_id").to_numpy(), tolerance, expected_revenue)
+        yield from sums.table().to_batches()
 
-    found = scores.collect(kernel, _PROFILE)
-    by_class = _ClassCounts()
-    of_class = found.filter(pc.is_valid(found["eligible"]))
-    for row in of_class.select([name for name, _ in _CLASSES]).to_pylist():
-        by_class.merge(row["eligible"], row["users"], row["tolerance_low"], row["tolerance_high"])
-    if not by_class.found:
-        raise TableError("the table of scores has no users: score the campaign's users first")
-    if len(by_class.found) > max_classes:
-        raise TableError(
-            f"users have more than {max_classes:,} distinct sets of eligible funds: leave fewer pairs absent, "
-            "or raise --max-classes"
-        )
-    largest = np.array(found["largest"].drop_null().to_pylist(), dtype=np.float64).reshape(-1, count).max(axis=0)
-    drawn = found.filter(pc.is_valid(found["user_id"])).select([name for name, _ in _DRAWN])
-    rows = DrawnRows(
-        draw, pa.RecordBatch.from_arrays([column.combine_chunks() for column in drawn.columns], schema=drawn.schema)
-    )
-    return Profile(by_class.classes(count), largest, _merged_spectrum(found), _scored(found, count), rows)
-
-
-def sizes_of(scores: ScoreRows, funds: Funds) -> tuple[Spectrum, Ints]:
-    """The sizes of all eligible pairs, and (funds,) users with a score for the fund, without a count of classes.
-
-    Arguments as in `profile`.
-    """
-    levels, count = funds.risk_levels, len(funds)
-
-    def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        sizes, scored = SpectrumSum(), np.zeros(count, dtype=np.int64)
-        for batch in batches:
-            _, expected_revenue, eligible = scored_pairs(batch, levels)
-            scored += (~np.isnan(expected_revenue)).sum(axis=0)
-            sizes.add(np.where(eligible, expected_revenue, np.nan))
-        yield _rows({"scored": pa.array([scored.tolist()])})
-        yield _rows(_spectrum_columns(sizes))
-
-    found = scores.collect(kernel, _PROFILE)
-    return _merged_spectrum(found), _scored(found, count)
+    return profile_of(scores.collect(kernel, PROFILE), count, max_classes, seed)
 
 
 class _ClassCounts:
@@ -154,21 +177,12 @@ class _ClassCounts:
     def classes(self, funds: int) -> Classes:
         """The classes, sorted by their set."""
         keys = sorted(self.found)
+        if not keys:
+            nobody = np.zeros(0, dtype=np.int64)
+            return Classes(np.zeros((0, funds), dtype=bool), nobody, nobody, nobody)
         bits = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1)
         users, low, high = np.array([self.found[key] for key in keys], dtype=np.int64).T.copy()
         return Classes(np.unpackbits(bits, axis=1)[:, :funds].astype(bool), users, low, high)
-
-
-def _scored(found: pa.Table, funds: int) -> Ints:
-    total: Ints = np.array(found["scored"].drop_null().to_pylist(), dtype=np.int64).reshape(-1, funds).sum(axis=0)
-    return total
-
-
-def _drawn_columns(draw: Draw, batch: pa.RecordBatch, tolerance: Ints, expected_revenue: Floats) -> dict[str, pa.Array]:
-    user_id = batch.column("user_id").to_numpy()
-    rows = np.flatnonzero(draw.of(user_id))
-    columns = (pa.array(user_id[rows]), pa.array(tolerance[rows]), lists(expected_revenue[rows]))
-    return {name: column for (name, _), column in zip(_DRAWN, columns, strict=True)}
 
 
 def _spectrum_columns(sizes: SpectrumSum) -> dict[str, pa.Array]:
@@ -177,16 +191,10 @@ def _spectrum_columns(sizes: SpectrumSum) -> dict[str, pa.Array]:
     return {name: pa.array(column) for (name, _), column in zip(_SPECTRUM, columns, strict=True)}
 
 
-def _merged_spectrum(found: pa.Table) -> Spectrum:
-    sizes = SpectrumSum()
-    rows = found.filter(pc.is_valid(found["bin"]))
-    sizes.merge(Spectrum(*(rows[name].to_numpy() for name, _ in _SPECTRUM)))
-    return sizes.total()
-
-
-def _rows(columns: dict[str, pa.Array]) -> pa.RecordBatch:
+def _rows(columns: pa.Table) -> pa.Table:
     """Rows of some columns; the others are null."""
-    count = len(next(iter(columns.values())))
-    return pa.record_batch(
-        [columns.get(field.name, pa.nulls(count, field.type)) for field in _PROFILE], schema=_PROFILE
+    count = columns.num_rows
+    own = set(columns.column_names)
+    return pa.table(
+        [columns[f.name].cast(f.type) if f.name in own else pa.nulls(count, f.type) for f in PROFILE], schema=PROFILE
     )

@@ -20,10 +20,11 @@ from ptofa_spark.allocation.exact.sample_prices import price_sample
 from ptofa_spark.allocation.problem.choice_rule import choice_rule
 from ptofa_spark.allocation.problem.demand_modes import Campaign, fitted
 from ptofa_spark.allocation.problem.feasibility import explain, is_feasible
-from ptofa_spark.allocation.scores.account import require_scored
 from ptofa_spark.allocation.scores.marked_pairs import MarkedScores, a_marked_pair, marked_scores
-from ptofa_spark.allocation.scores.reading import read_campaign_funds, read_scores
-from ptofa_spark.allocation.scores.score_rows import score_rows
+from ptofa_spark.allocation.scores.reading.account import require_scored
+from ptofa_spark.allocation.scores.reading.campaign_funds import read_campaign_funds
+from ptofa_spark.allocation.scores.reading.first_pass import Look
+from ptofa_spark.allocation.scores.reading.scores import read_scores
 from ptofa_spark.allocation.scores.score_table import ScoreTable, score_table_of
 from ptofa_spark.allocation.what_if.changes import changed, read_changes
 from ptofa_spark.allocation.what_if.settings import WhatIfSettings
@@ -65,18 +66,18 @@ def what_if(spark: SparkSession, settings: WhatIfSettings) -> list[Outlook]:
         tables.pin(settings.scores, settings.funds, settings.demands)
         campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
         asked = read_changes(settings.changes, funds.ids)
-        scores, read = read_scores(tables, settings.scores, campaign, funds)
+        look = Look(settings.driver_users, settings.max_classes, settings.seed)
+        scores = read_scores(tables, settings.scores, campaign, funds, look)
         try:
-            given = score_rows(scores, read.users, len(funds), settings.driver_users)
-            marked = marked_scores(given, funds, settings.max_classes, settings.marked_pairs, settings.seed)
+            marked = marked_scores(scores, funds, settings.marked_pairs, look)
             if not settings.allow_unscored:
-                require_scored(read, funds, marked.profile.scored)
+                require_scored(scores.read, funds, marked.profile.scored)
             classes = marked.profile.classes
             today = fitted(Campaign(campaign, settings.k, settings.demand_mode, funds, classes))
             score_table = score_table_of(marked.scores, funds.risk_levels, classes, marked.profile.drawn)
             outlooks = _outlooks(today, asked, score_table, marked, settings)
         finally:
-            scores.unpersist()
+            scores.release()
         path = Path(settings.report) / WHAT_IF_JSON
         write_json(path, [asdict(each) for each in outlooks])
         report.counts |= {"changes": len(asked), "report": str(path)}
