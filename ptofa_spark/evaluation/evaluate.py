@@ -15,18 +15,17 @@ from pyspark.sql import functions as F
 from ptofa_spark.allocation.certificate.summary import AllocationSummary
 from ptofa_spark.errors import UserError
 from ptofa_spark.evaluation.logged.logged_users import logged_users
-from ptofa_spark.evaluation.logged.off_policy import off_policy
+from ptofa_spark.evaluation.logged.off_policy import OffPolicy, off_policy
 from ptofa_spark.evaluation.predictions.calibration import calibration
 from ptofa_spark.evaluation.predictions.intervals import metric_intervals
 from ptofa_spark.evaluation.predictions.metrics import by_fund, metrics, yardsticks
-from ptofa_spark.evaluation.predictions.predictions import TestSet, test_set
+from ptofa_spark.evaluation.predictions.predictions import TestSet, predictions_and_worths
 from ptofa_spark.evaluation.report.contents import report_figures, report_tables
 from ptofa_spark.evaluation.report.paper_tables import paper_figure, paper_tables
 from ptofa_spark.evaluation.report.report import REPORT_HTML, Heading, render
 from ptofa_spark.evaluation.report.results import AllocationEvaluation, Evaluation
 from ptofa_spark.evaluation.settings import EvaluateSettings
 from ptofa_spark.evaluation.shown_table import Table
-from ptofa_spark.evaluation.truth.true_worth import true_worth
 from ptofa_spark.reproducible.splits import TEST
 from ptofa_spark.running.progress import stage
 from ptofa_spark.running.whole_file import write_json, write_whole
@@ -55,8 +54,16 @@ def evaluate(spark: SparkSession, settings: EvaluateSettings) -> Evaluation:
     of_paper = paper_tables(settings.report)
     with stage("evaluate", model=model, allocations=settings.allocations) as progress:
         tables = _Tables(spark, settings.warehouse, settings.snapshot_date)
-        seen = test_set(tables.tested, settings.model_dir, model, tables.truth, settings.max_rows)
-        judged = tuple(_judged(name, summary, tables, settings) for name, summary in summaries.items())
+        allocations = {name: tables.allocation(name, summary.campaign_id) for name, summary in summaries.items()}
+        for name, summary in summaries.items():
+            _require_same(name, allocations[name], summary, settings)
+        seen, worths = predictions_and_worths(
+            tables.tested, settings.model_dir, model, tables.truth, settings.max_rows, allocations
+        )
+        judged = tuple(
+            AllocationEvaluation(name, summary, worths.get(name), _by_log(allocations[name], summary, tables, settings))
+            for name, summary in summaries.items()
+        )
         found = evaluation_of(seen, judged, tables.versions, settings)
         _write(found, seen, of_paper, settings)
         progress.counts |= {"exposures": found.exposures, "report": found.report}
@@ -115,15 +122,14 @@ class _Tables:
         return in_warehouse(self._warehouse, name)
 
 
-def _judged(name: str, summary: AllocationSummary, tables: _Tables, settings: EvaluateSettings) -> AllocationEvaluation:
-    allocation = tables.allocation(name, summary.campaign_id)
-    _require_same(name, allocation, summary, settings)
-    if tables.truth is not None:
-        return AllocationEvaluation(name, summary, true_worth(allocation, tables.truth), None)
-    if not tables.randomised:
-        return AllocationEvaluation(name, summary, None, None)
+def _by_log(
+    allocation: DataFrame, summary: AllocationSummary, tables: _Tables, settings: EvaluateSettings
+) -> OffPolicy | None:
+    """The estimates from the log, where the truth is unknown and the log was randomised."""
+    if tables.truth is not None or not tables.randomised:
+        return None
     logged = logged_users(tables.tested, allocation, tables.scores(summary.campaign_id), summary.k)
-    return AllocationEvaluation(name, summary, None, off_policy(logged, settings.bootstrap, settings.seed))
+    return off_policy(logged, settings.bootstrap, settings.seed)
 
 
 def _require_same(name: str, allocation: DataFrame, summary: AllocationSummary, settings: EvaluateSettings) -> None:

@@ -96,11 +96,12 @@ def test_weighted_auc_and_gini_are_those_of_rows_repeated_so_often() -> None:
     seen = logged(seen.conversion, seen.revenue, exposures_a_user=3)
     weight = np.random.default_rng(4).poisson(1.0, int(seen.user.max()) + 1).astype(float)
     times = weight[seen.user].astype(int)
+    total = times.sum()
     by_p = Ordered.by(predicted.p_c, seen.user, seen.conversion)
-    assert by_p.auc(weight) == pytest.approx(roc_auc_score(seen.conversion, predicted.p_c, sample_weight=times))
+    assert by_p.auc(weight, total) == pytest.approx(roc_auc_score(seen.conversion, predicted.p_c, sample_weight=times))
     repeated = [np.repeat(values, times) for values in (seen.revenue, predicted.revenue)]
     by_e, by_r = (Ordered.by(score, seen.user, seen.revenue) for score in (predicted.revenue, seen.revenue))
-    assert by_e.gini(weight) / by_r.gini(weight) == pytest.approx(normalised_gini(*repeated))
+    assert by_e.gini(weight, times.sum()) / by_r.gini(weight, total) == pytest.approx(normalised_gini(*repeated))
 
 
 def intervals(predicted: Predicted, seen: Outcomes, resamples: int, seed: int) -> dict[str, Ends]:

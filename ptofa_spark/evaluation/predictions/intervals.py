@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from ptofa_spark.evaluation.predictions.metrics import Outcomes, Predicted
 Places = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
 Weights = Bytes | Floats
+# Resamples that are counted at once; NumPy lets other threads run meanwhile.
+_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,14 @@ def metric_intervals(
     by_r = Ordered.by(outcomes.revenue, outcomes.user, outcomes.revenue)
     bench = [_OnePredictor.of(each, outcomes, users) for each in predictors]
     rows: dict[str, list[dict[str, float]]] = {each.name: [] for each in predictors}
-    for weights in user_weights(users, resamples, seed):
-        totals = shared.totals(weights)
-        # One byte per user: every exposure reads its user's weight, so the weights should fit the processor's cache.
-        small = weights.astype(np.uint8)
-        best = [by_r.gini(weight) for weight in small]
-        for predictor, own in zip(predictors, bench, strict=True):
-            rows[predictor.name] += own.figures(weights, small, totals, best)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for weights in user_weights(users, resamples, seed):
+            totals = shared.totals(weights)
+            # One byte per user: exposures read their users' weights, which should fit the processor's cache.
+            small = weights.astype(np.uint8)
+            best = list(threads.map(by_r.gini, small, totals["exposures"]))
+            for predictor, own in zip(predictors, bench, strict=True):
+                rows[predictor.name] += own.figures(weights, small, totals, best, threads)
     return {name: _ends(found) for name, found in rows.items()}
 
 
@@ -117,18 +121,15 @@ class _OnePredictor:
         )
 
     def figures(
-        self, weights: Floats, small: Bytes, totals: dict[str, Floats], best: list[float]
+        self, weights: Floats, small: Bytes, totals: dict[str, Floats], best: list[float], threads: Executor
     ) -> list[dict[str, float]]:
         """The figures of each resample. best: per resample, the Gini coefficient of revenue ordered by itself."""
-        ratios = _ratios(totals | self.sums.totals(weights))
-        rows = []
-        for place, (weight, perfect) in enumerate(zip(small, best, strict=True)):
-            row = {name: float(values[place]) for name, values in ratios.items()}
-            if self.by_p is not None:
-                row["auc"] = self.by_p.auc(weight)
-            row["gini"] = self.by_e.gini(weight) / perfect if perfect else math.nan
-            rows.append(row)
-        return rows
+        found = {name: values.tolist() for name, values in _ratios(totals | self.sums.totals(weights)).items()}
+        if self.by_p is not None:
+            found["auc"] = list(threads.map(self.by_p.auc, small, totals["exposures"]))
+        ginis = threads.map(self.by_e.gini, small, totals["exposures"])
+        found["gini"] = [own / perfect if perfect else math.nan for own, perfect in zip(ginis, best, strict=True)]
+        return [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
 
 
 def _ratios(of: dict[str, Floats]) -> dict[str, Floats]:
@@ -149,15 +150,18 @@ def _ratios(of: dict[str, Floats]) -> dict[str, Floats]:
 class Ordered:
     """Exposures in ascending order of a score, sorted once for all resamples.
 
-    user: (exposures,) in that order; starts: first place of each group; labelled_user, label, group: of the exposures
-    with a label other than 0. They are few if few exposures convert.
-
     The exposures with one score are a group. Consecutive groups without a label are merged, since only their number
-    counts.
+    counts. The largest group is what the others leave of all, so no exposure of it is looked at.
+
+    user: of the exposures outside the largest group, in that order; starts: first place of each of the other groups
+    among them; largest: which group is the largest; groups: how many there are; labelled_user, label, group: of the
+    exposures with a label other than 0. They are few if few exposures convert.
     """
 
     user: Places
     starts: Ints
+    largest: int
+    groups: int
     labelled_user: Places
     label: Floats
     group: Ints
@@ -173,32 +177,48 @@ class Ordered:
         starts = starts[labelled | np.concatenate([[True], labelled[:-1]])]
         places = np.flatnonzero(label)
         group = np.searchsorted(starts, places, side="right") - 1
-        return cls(in_order, starts, in_order[places], label[places], group)
+        sizes = np.diff(starts, append=len(in_order))
+        largest = int(np.argmax(sizes))
+        others = np.delete(sizes, largest)
+        outside = np.delete(in_order, slice(starts[largest], starts[largest] + sizes[largest]))
+        first = np.cumsum(others) - others
+        return cls(outside, first, largest, len(starts), in_order[places], label[places], group)
 
-    def auc(self, weight: Weights) -> float:
-        """The weighted share of positive-negative pairs that the score sorts correctly. A tie counts by half."""
+    def auc(self, weight: Weights, total: float) -> float:
+        """The weighted share of positive-negative pairs that the score sorts correctly. A tie counts by half.
+
+        Args:
+            weight: (users,), whole numbers.
+            total: weight of all exposures.
+        """
         positive = self._labels(weight)
-        negative = self._mass(weight) - positive
+        negative = self._mass(weight, total) - positive
         below = np.cumsum(negative) - negative
         pairs = positive.sum() * negative.sum()
         return float(positive @ (below + negative / 2) / pairs) if pairs else math.nan
 
-    def gini(self, weight: Weights) -> float:
-        """Twice the area between the diagonal and the label's cumulative share, by ascending score. Ties share."""
-        mass, label = self._mass(weight), self._labels(weight)
-        total = label.sum()
-        if total == 0.0:
+    def gini(self, weight: Weights, total: float) -> float:
+        """Twice the area between the diagonal and the label's cumulative share, by ascending score. Ties share.
+
+        Arguments as in `auc`.
+        """
+        mass, label = self._mass(weight, total), self._labels(weight)
+        labels = label.sum()
+        if labels == 0.0:
             return 0.0
-        held = np.cumsum(label) / total
-        area = float((mass * (held - label / total / 2)).sum() / mass.sum())
+        held = np.cumsum(label) / labels
+        area = float((mass * (held - label / labels / 2)).sum() / mass.sum())
         return 1.0 - 2.0 * area
 
-    def _mass(self, weight: Weights) -> Floats:
-        """The weight of each group's exposures."""
-        mass: Floats = np.add.reduceat(weight[self.user], self.starts, dtype=np.float64)
+    def _mass(self, weight: Weights, total: float) -> Floats:
+        """The weight of each group's exposures: whole numbers, so exact."""
+        others = np.zeros(0)
+        if len(self.starts):
+            others = np.add.reduceat(weight[self.user], self.starts, dtype=np.float64)
+        mass: Floats = np.insert(others, self.largest, total - others.sum())
         return mass
 
     def _labels(self, weight: Weights) -> Floats:
         """The weighted sum of each group's labels."""
-        labels = np.bincount(self.group, weight[self.labelled_user] * self.label, len(self.starts))
+        labels = np.bincount(self.group, weight[self.labelled_user] * self.label, self.groups)
         return labels.astype(np.float64, copy=False)
