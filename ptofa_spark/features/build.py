@@ -10,10 +10,10 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from ptofa_spark.errors import TableError
+from ptofa_spark.features.counted import count_records
 from ptofa_spark.features.examples import examples
 from ptofa_spark.features.facts.quarantine import (
     RowCounts,
-    count_key_faults,
     count_own_faults,
     quarantine_table,
     write_quarantine,
@@ -55,11 +55,11 @@ def build_features(spark: SparkSession, settings: BuildFeaturesSettings) -> None
         records = user_records(raw, counts.records()).persist(StorageLevel.DISK_ONLY)
         try:
             with stage("shuffle_users", rows=counts.records()):
-                count_key_faults(records, counts)
+                history = History.of(raw, records)
+                days = count_records(records, history, counts)
             _set_aside(raw, records, counts, settings)
             tested = _tested(raw, counts, settings)
-            history = History.of(raw, records)
-            funds = fund_features(records, history, raw).localCheckpoint()
+            funds = fund_features(days, history, raw).localCheckpoint()
             _write(funds, "fund_features", raw, settings)
             users = user_features(records, history, raw, _user_split(settings, tested))
             _write(users, "user_features", raw, settings)
@@ -128,4 +128,5 @@ def _write(rows: DataFrame, name: str, raw: Raw, settings: BuildFeaturesSettings
             built_from=raw.versions,
             partition_by=(SNAPSHOT_DATE, *partition_by),
             fed=name == "examples",
+            with_statistics=[column for column in ("user_id", "fund_id") if column in rows.columns],
         )

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from ptofa_spark.features.columns import FUND, attributes
 from ptofa_spark.features.facts.raw import FUND_TYPE, Raw, type_name
-from ptofa_spark.features.facts.records import map_users
-from ptofa_spark.features.fund import COUNTED_EVENTS, DECLARED_FUND_FEATURES, RECENT_COUNTS
-from ptofa_spark.features.history import EVENT_COLUMNS, FUND_DAYS, History
+from ptofa_spark.features.fund import DECLARED_FUND_FEATURES, RECENT_COUNTS
+from ptofa_spark.features.history import History
 from ptofa_spark.tables.contracts.schemas import FUND_FEATURES
 
 _KEYS = ("fund_id", "risk_level")
 
 
-def fund_features(records: DataFrame, history: History, raw: Raw) -> DataFrame:
+def fund_features(days: pa.Table, history: History, raw: Raw) -> DataFrame:
     """One row per (campaign_id, fund_id): FUND_FEATURES columns, then f_*, from events before the campaign's start.
 
     Args:
-        records: from `records.user_records`.
+        days: rows of FUND_DAYS, from `counted.count_records`.
         history: of the same raw tables.
         raw: the raw tables.
     """
-    spark, funds = records.sparkSession, raw.good("funds")
-    days = map_users(records, EVENT_COLUMNS, history.fund_days, FUND_DAYS).groupBy("fund", "day")
-    # One row per fund and day: a few thousand rows, whatever the number of users.
-    counted = days.agg(*[F.sum(name).alias(name) for name in COUNTED_EVENTS])
+    funds = raw.good("funds")
+    spark = funds.sparkSession
+    counted = spark.createDataFrame(days, from_arrow_schema(days.schema))
     ids = spark.createDataFrame(list(enumerate(raw.funds)), "fund bigint, fund_id string")
     starts = spark.createDataFrame(
         [

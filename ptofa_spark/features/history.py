@@ -50,7 +50,7 @@ class History:
 
     def users(self, chunk: Chunk) -> pa.RecordBatch:
         """One row per good user: their raw row, and their past as of the target campaign (the last)."""
-        good = _good(chunk)
+        good = chunk.good
         rows = np.flatnonzero(good & (chunk.kind == USER))
         past = Past(self._activity(chunk, good), Moments(chunk.user[rows], np.full(len(rows), self.starts[-1])))
         columns = {
@@ -64,7 +64,7 @@ class History:
 
     def examples(self, chunk: Chunk) -> pa.RecordBatch:
         """One row per good exposure: its outcome, the user's raw row, and their past as of its campaign."""
-        good = _good(chunk)
+        good = chunk.good
         rows = np.flatnonzero(good & (chunk.kind == EXPOSURE))
         campaign, fund = chunk.column("campaign")[rows], chunk.column("fund")[rows]
         past = Past(self._activity(chunk, good), Moments(chunk.user[rows], self.starts[campaign]))
@@ -80,7 +80,7 @@ class History:
 
     def fund_days(self, chunk: Chunk) -> pa.RecordBatch:
         """How many events there are of each sort in COUNTED_EVENTS, by fund and day."""
-        activity = self._activity(chunk, _good(chunk))
+        activity = self._activity(chunk, chunk.good)
         sorts = [events(activity) for events in COUNTED_EVENTS.values()]
         fund = np.concatenate([events.fund for events in sorts])
         day = np.concatenate([events.at for events in sorts]) // DAY
@@ -124,11 +124,6 @@ class History:
             converted=chunk.flags("conversion")[exposed],
             fund_type=self.fund_type,
         )
-
-
-def _good(chunk: Chunk) -> Bools:
-    good: Bools = chunk.faults() == ""
-    return good
 
 
 def _row_of_user(chunk: Chunk, good: Bools) -> Ints:

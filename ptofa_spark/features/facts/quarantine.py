@@ -16,6 +16,7 @@ from ptofa_spark.errors import TableError
 from ptofa_spark.features.facts.raw import FAULT, Raw
 from ptofa_spark.features.facts.records import (
     EXPOSURE,
+    FAULTS,
     PURCHASE,
     USER,
     Chunk,
@@ -34,8 +35,6 @@ from ptofa_spark.tables.opening import table_exists
 logger = logging.getLogger(__name__)
 
 _TABLES = {USER: "users", EXPOSURE: "exposures", PURCHASE: "transactions"}
-_KEY_COLUMNS = ("campaign", "fund", "row_hash")
-_COUNTS = pa.schema([("kind", pa.int64()), ("reason", pa.string()), ("rows", pa.int64())])
 
 
 class RowCounts:
@@ -50,6 +49,16 @@ class RowCounts:
         """Adds rows of a table by their reason, None for good ones."""
         self.rows[table] += sum(found.values())
         self.faults[table].update({reason: rows for reason, rows in found.items() if reason is not None})
+
+    def add_bad_records(self, kind: int, fault: int, rows: int) -> None:
+        """Adds rows that are bad because of others: repeated, contradicted, or of a user without a row.
+
+        Args:
+            kind: of the records.
+            fault: place in `records.FAULTS`.
+            rows: how many.
+        """
+        self.faults[_TABLES[kind]][FAULTS[fault]] += rows
 
     def records(self) -> int:
         """Rows of users, exposures and transactions, good or bad."""
@@ -97,13 +106,6 @@ def count_own_faults(raw: Raw) -> RowCounts:
         if row["exposed"] is not None:
             counts.exposed.add(row["exposed"])
     return counts
-
-
-def count_key_faults(records: DataFrame, counts: RowCounts) -> None:
-    """Adds the rows that are bad because of others: repeated, contradicted, or of a user without a row."""
-    found = map_users(records, _KEY_COLUMNS, _fault_counts, _COUNTS)
-    for row in found.groupBy("kind", "reason").agg(F.sum("rows").alias("rows")).collect():
-        counts.faults[_TABLES[row["kind"]]][row["reason"]] += row["rows"]
 
 
 def quarantine_table(name: str) -> str:
@@ -160,21 +162,9 @@ class _FaultyRows:
         self.schema = records.append(pa.field(FAULT, pa.string()))
 
     def __call__(self, chunk: Chunk) -> pa.RecordBatch:
-        reason = chunk.faults()
-        rows = np.flatnonzero(reason != "")
+        rows = np.flatnonzero(~chunk.good)
         taken = chunk.table.take(pa.array(rows))
         columns = {name: taken.column(name) for name in taken.column_names}
-        return record_batch(columns | {FAULT: pa.array(reason[rows].tolist(), pa.string())}, self.schema)
-
-
-def _fault_counts(chunk: Chunk) -> pa.RecordBatch:
-    """How many rows are bad, by kind and reason."""
-    reason = chunk.faults()
-    bad = reason != ""
-    found = Counter(zip(chunk.kind[bad].tolist(), reason[bad].tolist(), strict=True))
-    columns = {
-        "kind": pa.array([kind for kind, _ in found], pa.int64()),
-        "reason": pa.array([why for _, why in found], pa.string()),
-        "rows": pa.array(list(found.values()), pa.int64()),
-    }
-    return record_batch(columns, _COUNTS)
+        return record_batch(
+            columns | {FAULT: pa.array(FAULTS, pa.string()).take(pa.array(chunk.fault[rows]))}, self.schema
+        )

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -24,13 +24,13 @@ from ptofa_spark.tables.names import quoted
 
 # Kinds of records, in the order in which a user's records are sorted.
 USER, EXPOSURE, PURCHASE = 0, 1, 2
-UNKNOWN_USER = "user_id is not in users"
+# Why a record is bad; "" if it is good.
+FAULTS = ("", "user_id is not in users", CONFLICTING, DOUBLED)
 
 _RECORDS_PER_PARTITION = 2_000_000
 _MIN_PARTITIONS = 4
 ROWS_PER_CHUNK = 100_000
 
-Words = NDArray[np.str_]
 Kernel = Callable[["Chunk"], pa.RecordBatch]
 
 
@@ -102,14 +102,21 @@ class Chunk:
         flags: Bools = pc.fill_null(self.table.column(name), False).to_numpy().astype(bool)
         return flags
 
-    def faults(self) -> Words:
-        """Why each row is bad, (rows,); "" if it is good."""
+    @cached_property
+    def fault(self) -> Ints:
+        """Why each row is bad, (rows,): its place in FAULTS, 0 if the row is good."""
         again, conflicting = self._repeated()
         known = np.zeros(int(self.user[-1]) + 1, dtype=bool)
         known[self.user[(self.kind == USER) & ~again & ~conflicting]] = True
         stray = (self.kind != USER) & ~known[self.user]
-        reason: Words = np.select([stray, conflicting, again], [UNKNOWN_USER, CONFLICTING, DOUBLED], "")
-        return reason
+        place: Ints = np.select([stray, conflicting, again], [1, 2, 3], 0)
+        return place
+
+    @property
+    def good(self) -> Bools:
+        """Whether each row is good: (rows,)."""
+        good: Bools = self.fault == 0
+        return good
 
     def _repeated(self) -> tuple[Bools, Bools]:
         """Masks (rows,): repeats an earlier row of its key; the rows of its key differ. Purchases have no key."""

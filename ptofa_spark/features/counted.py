@@ -1,0 +1,53 @@
+"""The first pass over the records: bad rows by their reason, and events by fund and day."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from ptofa_spark.features.facts.quarantine import RowCounts
+from ptofa_spark.features.facts.records import FAULTS, Chunk, map_users
+from ptofa_spark.features.history import EVENT_COLUMNS, FUND_DAYS, History
+
+_FAULTS = pa.schema([(name, pa.int64()) for name in ("kind", "fault", "rows")])
+# A row of either kind leaves the columns of the other null.
+_COUNTED = pa.schema([*_FAULTS, *FUND_DAYS])
+_KEYS = ("kind", "fault", "fund", "day")
+
+
+def count_records(records: DataFrame, history: History, counts: RowCounts) -> pa.Table:
+    """Adds the rows that are bad because of others to the counts. Returns how many events each fund had on each day.
+
+    Args:
+        records: from `records.user_records`.
+        history: of the same raw tables.
+        counts: of the raw tables' rows.
+
+    Returns:
+        Rows of FUND_DAYS, a few thousand, whatever the number of users.
+    """
+
+    def kernel(chunk: Chunk) -> pa.RecordBatch:
+        parts = (_faults(chunk), history.fund_days(chunk))
+        return pa.concat_tables([_with_nulls(part) for part in parts]).combine_chunks().to_batches()[0]
+
+    sums = [F.sum(name).alias(name) for name in _COUNTED.names if name not in _KEYS]
+    found = map_users(records, EVENT_COLUMNS, kernel, _COUNTED).groupBy(*_KEYS).agg(*sums).toArrow()
+    for row in found.filter(found["kind"].is_valid()).select(_FAULTS.names).to_pylist():
+        counts.add_bad_records(**row)
+    return found.filter(found["kind"].is_null()).select(FUND_DAYS.names)
+
+
+def _faults(chunk: Chunk) -> pa.RecordBatch:
+    """How many rows are bad, by kind and reason."""
+    cells, rows = np.unique(chunk.kind[~chunk.good] * len(FAULTS) + chunk.fault[~chunk.good], return_counts=True)
+    kind, fault = np.divmod(cells, len(FAULTS))
+    return pa.record_batch([pa.array(kind), pa.array(fault), pa.array(rows)], schema=_FAULTS)
+
+
+def _with_nulls(rows: pa.RecordBatch) -> pa.Table:
+    own = rows.schema.names
+    columns = [rows.column(f.name) if f.name in own else pa.nulls(rows.num_rows, f.type) for f in _COUNTED]
+    return pa.table(columns, schema=_COUNTED)
