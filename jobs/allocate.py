@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from ptofa_spark.allocation.allocate import allocate
 from ptofa_spark.allocation.settings import AllocateSettings
 from ptofa_spark.config import parse_job
+from ptofa_spark.running.java_start import small_inputs
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session
@@ -22,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the job; the exit code is 0 only when the table is written."""
     settings, spark_settings = parse_job("allocate", AllocateSettings, SparkSettings, __doc__ or "", argv)
     log_to_stderr()
-    with spark_session(spark_settings) as spark:
+    small = small_inputs(settings.scores, settings.funds, settings.demands, settings.exposures)
+    with spark_session(spark_settings, small=small) as spark:
         print(allocate(spark, settings).line())
     return EXIT_OK
 

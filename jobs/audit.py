@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from ptofa_spark.allocation.certificate.audit_tables import audit_tables
 from ptofa_spark.allocation.settings import AuditSettings
 from ptofa_spark.config import parse_job
+from ptofa_spark.running.java_start import small_inputs
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session
@@ -21,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the job."""
     settings, spark_settings = parse_job("audit", AuditSettings, SparkSettings, __doc__ or "", argv)
     log_to_stderr()
-    with spark_session(spark_settings) as spark:
+    small = small_inputs(settings.allocation, settings.scores, settings.funds, settings.demands)
+    with spark_session(spark_settings, small=small) as spark:
         found = audit_tables(spark, settings)
     print(
         f"kept: {found.users_served:,} of {found.users:,} users served, {found.exposures:,} exposures, "

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from ptofa_spark.config import parse_pipeline
 from ptofa_spark.evaluation.table_1.settings import CompareModelsSettings
+from ptofa_spark.running.java_start import small_inputs
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ptofa_spark.evaluation.table_1.text import table_1_page
 
     log_to_stderr()
-    with spark_session(spark_settings) as spark:
+    with spark_session(spark_settings, small=small_inputs(settings.warehouse)) as spark:
         print(table_1_page(compare_models(spark, settings, file.get("train") or {})))
     return EXIT_OK
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from ptofa_spark.config import parse_job
 from ptofa_spark.evaluation.settings import EvaluateSettings
+from ptofa_spark.running.java_start import small_inputs
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ptofa_spark.evaluation.report.contents import terminal_table
 
     log_to_stderr()
-    with spark_session(spark_settings) as spark:
+    with spark_session(spark_settings, small=small_inputs(settings.warehouse)) as spark:
         print(terminal_table(evaluate(spark, settings)))
     return EXIT_OK
 

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "generate_platform", GeneratePlatformSettings, SparkSettings, __doc__ or "", argv
     )
     log_to_stderr()
-    with spark_session(spark_settings) as spark:
+    with spark_session(spark_settings, small=settings.is_small()) as spark:
         generate_platform(spark, settings)
     return EXIT_OK
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ptofa_spark.config import parse_job
 from ptofa_spark.ingest.datasets import ingest
 from ptofa_spark.ingest.settings import IngestSettings
+from ptofa_spark.running.java_start import small_inputs
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session
@@ -17,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parses the command line, ingests, and returns the exit code."""
     settings, spark_settings = parse_job("ingest", IngestSettings, SparkSettings, __doc__ or "", argv)
     log_to_stderr()
-    with spark_session(spark_settings) as spark:
+    with spark_session(spark_settings, small=small_inputs(settings.source)) as spark:
         ingest(spark, settings)
     return EXIT_OK
 

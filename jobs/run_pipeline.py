@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ptofa_spark.pipeline.run import run_pipeline
 
     log_to_stderr()
-    with spark_session(spark_settings) as spark:
+    with spark_session(spark_settings, small=settings.is_small()) as spark:
         print(terminal_table(run_pipeline(spark, settings, sections)))
     return EXIT_OK
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from ptofa_spark.config import parse_pipeline
 from ptofa_spark.evaluation.table_2.settings import SimulateCampaignSettings
+from ptofa_spark.running.java_start import small_inputs
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ptofa_spark.evaluation.table_2.text import table_2_page
 
     log_to_stderr()
-    with spark_session(spark_settings) as spark:
+    with spark_session(spark_settings, small=small_inputs(settings.warehouse)) as spark:
         print(table_2_page(simulate_campaign(spark, settings, file.get("train") or {})))
     return EXIT_OK
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from ptofa_spark.config import parse_job
+from ptofa_spark.running.java_start import small_inputs
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session
@@ -19,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ptofa_spark.training.train import train
 
     log_to_stderr()
-    with spark_session(spark_settings) as spark:
+    with spark_session(spark_settings, small=small_inputs(settings.warehouse)) as spark:
         print(train(spark, settings).line())
     return EXIT_OK
 

@@ -13,6 +13,7 @@ from ptofa_spark.allocation.what_if.settings import WhatIfSettings
 from ptofa_spark.allocation.what_if.text import outlook_table
 from ptofa_spark.allocation.what_if.what_if import what_if
 from ptofa_spark.config import parse_job
+from ptofa_spark.running.java_start import small_inputs
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session
@@ -22,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the job."""
     settings, spark_settings = parse_job("what_if", WhatIfSettings, SparkSettings, __doc__ or "", argv)
     log_to_stderr()
-    with spark_session(spark_settings) as spark:
+    small = small_inputs(settings.scores, settings.funds, settings.demands)
+    with spark_session(spark_settings, small=small) as spark:
         print(outlook_table(what_if(spark, settings)))
     return EXIT_OK
 

@@ -8,7 +8,9 @@ from pydantic import AfterValidator, Field
 
 from ptofa_spark.config import Settings
 from ptofa_spark.ingest.settings import DATASETS
+from ptofa_spark.running.java_start import small_inputs
 from ptofa_spark.running.local_folder import LocalFolder
+from ptofa_spark.simulator.settings import SMALL_USERS
 
 SYNTHETIC = "synthetic"
 
@@ -35,3 +37,9 @@ class RunPipelineSettings(Settings):
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of the other users that validates")
     users: int | None = Field(None, ge=1, description="synthetic: number of users; the generator's default if empty")
     k: int = Field(1, ge=1, description="funds that a user gets (K)")
+
+    def is_small(self) -> bool:
+        """Whether the data set is small: then Java need not optimise its code."""
+        if self.dataset != SYNTHETIC:
+            return small_inputs(self.source)
+        return self.users is not None and self.users <= SMALL_USERS

@@ -32,6 +32,7 @@ from ptofa_spark.running.environment import (
     values_of,
 )
 from ptofa_spark.running.failures import why_it_failed
+from ptofa_spark.running.java_start import java_variables
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.jvm import no_jvm_left_behind, quiet_start, variables_of_the_jvm, why_it_did_not_start
 
@@ -49,15 +50,19 @@ class SparkSettings(Settings):
 
 
 @contextmanager
-def spark_session(settings: SparkSettings) -> Iterator[SparkSession]:
+def spark_session(settings: SparkSettings, *, small: bool = False) -> Iterator[SparkSession]:
     """Starts the session, or uses the active one (a notebook's), and stops it only if it was started here.
+
+    Args:
+        settings: the session's.
+        small: whether the inputs are small, so that a JVM started here need not optimise its code.
 
     Raises:
         MachineError: Java is missing, Delta's JARs could not be fetched, the machine lacks memory, or an environment
             variable stops Spark.
     """
     running = SparkSession.getActiveSession()
-    spark = start_session(settings)
+    spark = start_session(settings, small=small)
     jvm_encoding = None if _on_databricks() else _encoding_of_names(spark)
     try:
         if jvm_encoding is not None:
@@ -72,8 +77,12 @@ def spark_session(settings: SparkSettings) -> Iterator[SparkSession]:
             spark.stop()
 
 
-def start_session(settings: SparkSettings) -> SparkSession:
+def start_session(settings: SparkSettings, *, small: bool = False) -> SparkSession:
     """Starts the session, or returns the active one. Jobs use `spark_session`, which also stops it.
+
+    Args:
+        settings: the session's.
+        small: as in `spark_session`.
 
     Raises:
         MachineError: see `spark_session`.
@@ -129,7 +138,7 @@ def start_session(settings: SparkSettings) -> SparkSession:
     logging.getLogger().addFilter(_not_of_py4j)
     interrupt_handler = signal.getsignal(signal.SIGINT)
     joins = SparkContext._active_spark_context is not None
-    spark = _started(builder, settings)
+    spark = _started(builder, settings, small)
     if not joins:
         _replace_defaults(spark)
     if threading.current_thread() is threading.main_thread() and interrupt_handler is not None:
@@ -185,14 +194,16 @@ def _jvm_runs() -> bool:
     return SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ
 
 
-def _started(builder: SparkSession.Builder, settings: SparkSettings) -> SparkSession:
+def _started(builder: SparkSession.Builder, settings: SparkSettings, small: bool) -> SparkSession:
     if SparkContext._gateway is not None:
         return builder.getOrCreate()
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return _joined(builder, settings)
     try:
         with (
-            variables_of_the_jvm(added_jvm_variables(os.environ, _find_spark_home())),
+            variables_of_the_jvm(
+                added_jvm_variables(os.environ, _find_spark_home()) | java_variables(os.environ, small=small)
+            ),
             quiet_start() as output,
             no_jvm_left_behind(),
         ):

@@ -10,6 +10,9 @@ from pydantic import Field
 
 from ptofa_spark.config import Settings
 
+# So many users, or fewer, make a small platform.
+SMALL_USERS = 100_000
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -54,6 +57,10 @@ class GeneratePlatformSettings(Settings):
         0.0, ge=0, allow_inf_nan=False, description="conversions of less revenue are missing from the log"
     )
     target_date: date = Field(date(2025, 3, 3), description="day on which the target campaign starts, UTC")
+
+    def is_small(self) -> bool:
+        """Whether the platform is small: then Java need not optimise its code."""
+        return self.users <= SMALL_USERS
 
     @property
     def fund_count(self) -> int:
