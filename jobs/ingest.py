@@ -18,7 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parses the command line, ingests, and returns the exit code."""
     settings, spark_settings = parse_job("ingest", IngestSettings, SparkSettings, __doc__ or "", argv)
     log_to_stderr()
-    with spark_session(spark_settings, small=small_inputs(settings.source)) as spark:
+    small = settings.source is not None and small_inputs(settings.source)
+    with spark_session(spark_settings, small=small) as spark:
         ingest(spark, settings)
     return EXIT_OK
 

@@ -45,7 +45,8 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             is written but `report/infeasible.json`.
     """
     seconds = _Seconds()
-    with progress.stage(f"allocate-{settings.method}", k=settings.k, mode=settings.demand_mode) as report:
+    named = progress.stage(f"allocate-{settings.method}", k=settings.k, mode=settings.demand_mode)
+    with named as report, ExitStack() as kept:
         method = method_of(settings.method)
         log = method.log(settings)
         sources = [settings.scores, settings.funds, settings.demands, *([log] if log else [])]
@@ -55,6 +56,7 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
             claimed = claim(spark, settings.output, f"campaign_id = {sql_string(campaign)}", ALLOCATION)
             look = Look(settings.driver_users, settings.max_classes, settings.seed)
             given = read_scores(tables, settings.scores, campaign, funds, look)
+            kept.callback(given.release)
             exposures = tables.read(log, EXPOSURES) if log else None
             marked = marked_scores(given, funds, settings.marked_pairs, look)
             read, scores, profile = given.read, marked.scores, marked.profile
@@ -71,17 +73,15 @@ def allocate(spark: SparkSession, settings: AllocateSettings) -> AllocationSumma
         with seconds.of("certify"):
             account = account_of(asked, solved)
         plan = plan_of(problem, solved.steps, solved.clip)
-        with ExitStack() as kept:
-            kept.callback(given.release)
-            with seconds.of("audit"):
-                ordinary = math.inf if marked.all_marks is None else marked.all_marks.ordinary_largest
-                made = kept.enter_context(audited_rows(spark, plan, problem, scores, account, ordinary))
-                audited, bound = made.audit, made.certificate
-                _require_promises(audited, problem, settings)
-            with seconds.of("write"):
-                write_table(
-                    made.frame, settings.output, kind="allocation", replace_where=claimed, built_from=tables.versions
-                )
+        with seconds.of("audit"):
+            ordinary = math.inf if marked.all_marks is None else marked.all_marks.ordinary_largest
+            made = kept.enter_context(audited_rows(spark, plan, problem, scores, account, ordinary))
+            audited, bound = made.audit, made.certificate
+            _require_promises(audited, problem, settings)
+        with seconds.of("write"):
+            write_table(
+                made.frame, settings.output, kind="allocation", replace_where=claimed, built_from=tables.versions
+            )
         report.counts.update(users=audited.users, served=audited.users_served, objective=round(audited.objective, 2))
     summary = _summary(problem, settings, solved, bound, audited, marked, seconds.by_step)
     used = inputs_used(read, funds, profile.classes, profile.scored, marked.not_eligible)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ptofa_spark.features.facts.quarantine import RowCounts
-from ptofa_spark.features.facts.records import FAULTS, Chunk, map_users
+from ptofa_spark.features.facts.records import FAULTS, Chunk, map_users, record_batch
 from ptofa_spark.features.history import EVENT_COLUMNS, FUND_DAYS, History
 
 _FAULTS = pa.schema([(name, pa.int64()) for name in ("kind", "fault", "rows")])
 # A row of either kind leaves the columns of the other null.
-_COUNTED = pa.schema([*_FAULTS, *FUND_DAYS])
+COUNTED = pa.schema([*_FAULTS, *FUND_DAYS])
 _KEYS = ("kind", "fault", "fund", "day")
 
 
@@ -28,16 +30,19 @@ def count_records(records: DataFrame, history: History, counts: RowCounts) -> pa
     Returns:
         Rows of FUND_DAYS, a few thousand, whatever the number of users.
     """
-
-    def kernel(chunk: Chunk) -> pa.RecordBatch:
-        parts = (_faults(chunk), history.fund_days(chunk))
-        return pa.concat_tables([_with_nulls(part) for part in parts]).combine_chunks().to_batches()[0]
-
-    sums = [F.sum(name).alias(name) for name in _COUNTED.names if name not in _KEYS]
-    found = map_users(records, EVENT_COLUMNS, kernel, _COUNTED).groupBy(*_KEYS).agg(*sums).toArrow()
+    sums = [F.sum(name).alias(name) for name in COUNTED.names if name not in _KEYS]
+    found = map_users(records, EVENT_COLUMNS, partial(counted, history), COUNTED).groupBy(*_KEYS).agg(*sums).toArrow()
     for row in found.filter(found["kind"].is_valid()).select(_FAULTS.names).to_pylist():
         counts.add_bad_records(**row)
-    return found.filter(found["kind"].is_null()).select(FUND_DAYS.names)
+    days = found.filter(found["kind"].is_null())
+    # In one chunk, also without a row: Spark takes no table without a chunk.
+    return pa.Table.from_batches([record_batch({name: days[name] for name in FUND_DAYS.names}, FUND_DAYS)])
+
+
+def counted(history: History, chunk: Chunk) -> pa.RecordBatch:
+    """The kernel of the pass: rows of COUNTED, none if the chunk has neither a bad row nor an event."""
+    found = pa.concat_tables([_with_nulls(part) for part in (_faults(chunk), history.fund_days(chunk))])
+    return record_batch(dict(zip(found.column_names, found.columns, strict=True)), COUNTED)
 
 
 def _faults(chunk: Chunk) -> pa.RecordBatch:
@@ -49,5 +54,5 @@ def _faults(chunk: Chunk) -> pa.RecordBatch:
 
 def _with_nulls(rows: pa.RecordBatch) -> pa.Table:
     own = rows.schema.names
-    columns = [rows.column(f.name) if f.name in own else pa.nulls(rows.num_rows, f.type) for f in _COUNTED]
-    return pa.table(columns, schema=_COUNTED)
+    columns = [rows.column(f.name) if f.name in own else pa.nulls(rows.num_rows, f.type) for f in COUNTED]
+    return pa.table(columns, schema=COUNTED)

@@ -41,5 +41,5 @@ class RunPipelineSettings(Settings):
     def is_small(self) -> bool:
         """Whether the data set is small: then Java need not optimise its code."""
         if self.dataset != SYNTHETIC:
-            return small_inputs(self.source)
+            return self.source is not None and small_inputs(self.source)
         return self.users is not None and self.users <= SMALL_USERS

@@ -31,45 +31,58 @@ def archive() -> Path:
 
 
 def java_variables(environ: Mapping[str, str], *, small: bool) -> dict[str, str]:
-    """Variables to add to the environment of a JVM that Spark starts. Options that the user set stay as they are.
+    """Variables to add to the environment of a JVM that Spark starts. What the user chose of the same kind stays.
 
     Args:
         environ: the environment so far.
         small: whether the inputs are small (`small_inputs`).
     """
-    given = environ.get(SUBMIT_OPTIONS, "")
-    options = [given] if given else []
-    if small and "TieredStopAtLevel" not in given:
+    chosen = " ".join(environ.get(name, "") for name in (SUBMIT_OPTIONS, "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"))
+    options = []
+    if small and not any(word in chosen for word in ("Tiered", "CodeCache", "CodeHeap")):
         options.append(_QUICK)
-    if "SharedArchiveFile" not in given and "ArchiveClassesAtExit" not in given and archive().is_file():
-        options.append(f'"-XX:SharedArchiveFile={archive()}" {_QUIET}')
-    return {SUBMIT_OPTIONS: " ".join(options)} if options else {}
+    if not any(word in chosen for word in ("SharedArchive", "ArchiveClasses", "Xshare")) and _is_written(archive()):
+        options.append(f'"-XX:SharedArchiveFile={archive()}"')
+        options += [] if "-Xlog" in chosen else [_QUIET]
+    if not options:
+        return {}
+    given = environ.get(SUBMIT_OPTIONS)
+    return {SUBMIT_OPTIONS: " ".join([*options, given] if given else options)}
 
 
 def small_inputs(*tables: str | None) -> bool:
     """Whether the tables are files of this machine, at most 32 MB in all. A table that is not named has no bytes."""
     left = SMALL_BYTES
-    for table in filter(None, tables):
-        try:
-            path = Path(local_path(table))
-        except ValueError:
-            return False
-        if not path.exists():
-            return False
-        for size in _sizes(path):
-            left -= size
-            if left < 0:
-                return False
+    try:
+        for table in filter(None, tables):
+            for size in _sizes(Path(local_path(table))):
+                left -= size
+                if left < 0:
+                    return False
+    except (OSError, ValueError):
+        # No file of this machine, or another run is changing them. Whoever reads them says what is wrong.
+        return False
     return True
 
 
 def _sizes(path: Path) -> Iterator[int]:
-    """The bytes of a file, or of each file below a folder."""
-    if path.is_file():
+    """The bytes of a file, or of each file below a folder. A folder that is a link has no known size.
+
+    Raises:
+        OSError: there is no such file, or a folder is a link.
+    """
+    if not path.is_dir():
         yield path.stat().st_size
-    for folder, _, files in os.walk(path):
+    for folder, folders, files in os.walk(path):
+        if any(os.path.islink(os.path.join(folder, name)) for name in folders):
+            raise OSError(f"{folder} has a link to a folder")
         for name in files:
-            yield os.lstat(os.path.join(folder, name)).st_size
+            yield os.stat(os.path.join(folder, name)).st_size
+
+
+def _is_written(file: Path) -> bool:
+    """Whether there is an archive. `make install` leaves an empty file where none could be written."""
+    return file.is_file() and file.stat().st_size > 0
 
 
 def write_archive(work: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
@@ -17,7 +18,7 @@ from ptofa_spark.allocation.scores.reading.campaign_funds import read_campaign_f
 from ptofa_spark.allocation.scores.reading.first_pass import Look, Scores
 from ptofa_spark.allocation.scores.reading.scores import read_scores
 from ptofa_spark.errors import TableError
-from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES, DEMANDS, FUNDS
+from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES, DEMANDS, FUNDS, LONG_SCORES
 from ptofa_spark.tables.delta.pinned import PinnedTables
 
 # In Spark, and on the driver.
@@ -154,6 +155,37 @@ def test_only_the_campaigns_rows_of_long_scores_count(spark: SparkSession, tmp_p
         "demand, 1 pair(s) without a score"
     )
     scores.release()
+
+
+@BOTH
+def test_columns_that_cannot_be_null_are_read(spark: SparkSession, tmp_path: Path, driver_users: int) -> None:
+    place = str(tmp_path / "scores")
+    spark.createDataFrame([(7, 3, "a", 1.5), (8, 3, "b", None)], LONG_SCORES).write.format("delta").save(place)
+    scores = read_scores(PinnedTables(spark), place, "c", TWO, Look(driver_users, max_classes=9))
+    rows = scores.rows.frame.orderBy("user_id").collect()
+    assert [tuple(row) for row in rows] == [(7, 3, [1.5, None]), (8, 3, [None, None])]
+    scores.release()
+
+
+def test_few_pairs_of_many_funds_are_gathered_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_form, "PAIRS_A_BATCH", 60)  # 20 users of 3 funds
+    rng = np.random.default_rng(5)
+    user, fund = (grid.ravel() for grid in np.meshgrid(np.arange(70) * 3 - 9, np.arange(4)))
+    there = rng.permutation(len(user))[:170]
+    user, fund, money = user[there], fund[there], rng.normal(size=170)
+    names = np.array(["a", "b", "c", "z"])
+    pairs = pa.table(
+        {"user_id": user, "risk_tolerance": pa.array([3] * 170, pa.int32()), "fund_id": names[fund].tolist()}
+        | {"expected_revenue": money}
+    )
+    funds = Funds(("a", "b", "c"), np.array([1, 1, 1]), np.array([1, 1, 1]))
+    kernel = long_form._gathering(funds, 170, Look(max_classes=9), draw=True)
+    gathered = pa.Table.from_batches(list(kernel(pairs.to_batches(max_chunksize=13))))
+    rows = gathered.filter(gathered["found"].is_null())
+    assert rows["user_id"].to_pylist() == np.unique(user).tolist()
+    held = dict(zip(zip(user.tolist(), fund.tolist(), strict=True), money.tolist(), strict=True))
+    for row in rows.to_pylist():
+        assert row["expected_revenue"] == [held.get((row["user_id"], place)) for place in range(3)]
 
 
 def test_a_campaign_that_is_not_certain_is_refused(spark: SparkSession, tmp_path: Path) -> None:

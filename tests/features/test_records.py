@@ -6,7 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ptofa_spark.features.counted import COUNTED, counted
 from ptofa_spark.features.facts import records
+from ptofa_spark.features.facts.records import FAULTS, PURCHASE, USER
+from ptofa_spark.features.history import History
 
 
 @pytest.mark.parametrize("rows_a_batch", [1, 7, 50, 1_000])
@@ -27,3 +30,19 @@ def test_chunks_hold_whole_users_and_every_row_once(monkeypatch: pytest.MonkeyPa
         assert chunk.user[0] == 0
         assert chunk.user[-1] == len(users) - 1
     assert len(chunks) > 1 or rows_a_batch == 1_000
+
+
+def test_users_without_events_count_nothing_and_a_stray_purchase_is_a_fault() -> None:
+    history = History(np.array([10 * 86_400]), ("a", "b"), (), np.array([-1, -1]), pa.struct([]))
+    micros = pa.array([None, None, 86_400_000_000], pa.timestamp("us", tz="UTC"))
+    of_events = {
+        "at": micros, "campaign": pa.nulls(3, pa.int32()), "fund": pa.array([None, None, 1], pa.int32()),
+        "amount": pa.array([None, None, 50.0]), "click": pa.nulls(3, pa.bool_()),
+        "conversion": pa.nulls(3, pa.bool_()), "row_hash": pa.array([1, 2, 3]),
+    }  # fmt: skip
+    table = pa.table({"user_id": [3, 4, 5], "kind": [USER, USER, PURCHASE], **of_events})
+    for batch, rows in ((table.slice(0, 2), []), (table, [(PURCHASE, FAULTS.index("user_id is not in users"), 1)])):
+        (chunk,) = records.user_chunks(batch.to_batches())
+        found = counted(history, chunk)
+        assert found.schema == COUNTED
+        assert [tuple(row[name] for name in ("kind", "fault", "rows")) for row in found.to_pylist()] == rows

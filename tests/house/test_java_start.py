@@ -22,16 +22,21 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_options_of_the_user_stay_as_they_are(archive: Path) -> None:
     assert java_variables({}, small=False) == {}
     quick = java_variables({SUBMIT_OPTIONS: "-Dx=1"}, small=True)[SUBMIT_OPTIONS]
-    assert quick.startswith("-Dx=1 -XX:TieredStopAtLevel=1 ")
-    own = {SUBMIT_OPTIONS: "-XX:TieredStopAtLevel=4"}
-    assert java_variables(own, small=True) == own
+    assert quick.startswith("-XX:TieredStopAtLevel=1 ")
+    assert quick.endswith(" -Dx=1")  # what stands later wins
+    for own in ("-XX:TieredStopAtLevel=4", "-XX:InitialCodeCacheSize=300m"):
+        assert java_variables({SUBMIT_OPTIONS: own}, small=True) == {}
+        assert java_variables({"JAVA_TOOL_OPTIONS": own}, small=True) == {}
     archive.parent.mkdir(parents=True)
     archive.touch()
+    assert java_variables({}, small=False) == {}  # it could not be written
+    archive.write_bytes(b"classes")
     whole = java_variables({}, small=False)[SUBMIT_OPTIONS]
     assert whole.startswith(f'"-XX:SharedArchiveFile={archive}" ')
     assert "TieredStopAtLevel" not in whole
-    named = {SUBMIT_OPTIONS: "-XX:SharedArchiveFile=/mine.jsa"}
-    assert java_variables(named, small=False) == named
+    assert java_variables({SUBMIT_OPTIONS: "-XX:SharedArchiveFile=/mine.jsa"}, small=False) == {}
+    logging = java_variables({"JDK_JAVA_OPTIONS": "-Xlog:gc*:file=gc.log"}, small=False)[SUBMIT_OPTIONS]
+    assert "-Xlog" not in logging
 
 
 def test_inputs_are_small_if_all_are_files_of_this_machine_and_few_bytes(tmp_path: Path) -> None:
@@ -44,6 +49,10 @@ def test_inputs_are_small_if_all_are_files_of_this_machine_and_few_bytes(tmp_pat
     other.write_bytes(b"xy")
     assert not small_inputs(str(table), str(other))
     assert small_inputs(str(table))
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "folder").symlink_to(table, target_is_directory=True)
+    assert not small_inputs(str(tmp_path / "linked"))
+    assert not small_inputs("x" * 300)
     for elsewhere in ("catalog.schema.scores", "s3://bucket/scores", "file://host/scores", str(tmp_path / "nothing")):
         assert not small_inputs(elsewhere), elsewhere
 
@@ -57,6 +66,7 @@ def test_a_platform_is_small_by_its_users_and_a_data_set_by_its_file(tmp_path: P
     source.write_text("recency\n1\n", encoding="utf-8")
     assert RunPipelineSettings(dataset="hillstrom", source=str(source)).is_small()
     assert not RunPipelineSettings(dataset="hillstrom", source=str(tmp_path / "none.csv")).is_small()
+    assert not RunPipelineSettings(dataset="completejourney").is_small()
 
 
 def test_the_jvm_is_given_what_it_is_told(spark: SparkSession) -> None:
@@ -64,4 +74,4 @@ def test_the_jvm_is_given_what_it_is_told(spark: SparkSession) -> None:
     given = spark._jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments()
     told = java_variables({}, small=True)[SUBMIT_OPTIONS].split()[0]
     assert told in [str(option) for option in given]
-    assert any("SharedArchiveFile" in str(option) for option in given) == java_start.archive().is_file()
+    assert any("SharedArchiveFile" in str(option) for option in given) == java_start._is_written(java_start.archive())

@@ -18,4 +18,4 @@ def java_options(*, interpreting: bool = True) -> str:
         interpreting: Spark interprets its queries; False: it compiles them, as it does by default.
     """
     own = " ".join((_ALWAYS, _INTERPRETING if interpreting else "")).strip()
-    return java_variables({SUBMIT_OPTIONS: own}, small=True)[SUBMIT_OPTIONS]
+    return java_variables({SUBMIT_OPTIONS: own}, small=True).get(SUBMIT_OPTIONS, own)

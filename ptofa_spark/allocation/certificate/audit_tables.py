@@ -32,15 +32,18 @@ def audit_tables(spark: SparkSession, settings: AuditSettings) -> Audit:
     tables.pin(settings.scores, settings.funds, settings.demands)
     campaign, funds = read_campaign_funds(tables, settings.funds, settings.demands, settings.campaign_id)
     given = read_scores(tables, settings.scores, campaign, funds, Look(DRIVER_EXPOSURES // settings.k))
-    read = given.read
-    scores, marks = audited_scores(given, funds, settings.marked_pairs)
-    if not settings.allow_unscored:
-        require_scored(read, funds, given.profile.scored)
-    bounds = bounds_of(settings.demand_mode, funds.demand, settings.k, read.users)
-    table = tables.read(settings.allocation, ALLOCATION)
-    rows = table.where(F.col("campaign_id") == campaign)
-    ordinary_largest = math.inf if marks is None else marks.ordinary_largest
-    audited = audit(rows if scores.held is None else _near(rows), scores, funds, bounds, read.users, ordinary_largest)
+    try:
+        scores, marks = audited_scores(given, funds, settings.marked_pairs)
+        if not settings.allow_unscored:
+            require_scored(given.read, funds, given.profile.scored)
+        users = given.read.users
+        bounds = bounds_of(settings.demand_mode, funds.demand, settings.k, users)
+        table = tables.read(settings.allocation, ALLOCATION)
+        rows = table.where(F.col("campaign_id") == campaign)
+        ordinary_largest = math.inf if marks is None else marks.ordinary_largest
+        audited = audit(rows if scores.held is None else _near(rows), scores, funds, bounds, users, ordinary_largest)
+    finally:
+        given.release()
     broken = audited.broken(bounds, funds.ids)
     if broken:
         # One that has rows, and none of the campaign, is of another; an empty one may be right where demands are 0.

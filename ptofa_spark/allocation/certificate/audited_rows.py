@@ -23,7 +23,7 @@ from ptofa_spark.allocation.certificate.audit_tally import DriverTally, SparkTal
 from ptofa_spark.allocation.certificate.bound import PARTS, Account, Certificate
 from ptofa_spark.allocation.plan.plan import ROWS, AllocationPlan
 from ptofa_spark.allocation.problem.problem import AllocationProblem
-from ptofa_spark.allocation.scores.arrow_lists import list_matrix, lists
+from ptofa_spark.allocation.scores.arrow_lists import list_matrix, lists, one_chunk
 from ptofa_spark.allocation.scores.score_rows import ArrowKernel, ScoreRows
 from ptofa_spark.allocation.scores.score_table import user_batch
 from ptofa_spark.arrays import Ints
@@ -75,7 +75,7 @@ def audited_rows(
 
     if scores.held is not None and problem.slots <= DRIVER_EXPOSURES:
         found = scores.collect(kernel, _FOUND)
-        rows = found.filter(found[_COUNTS].is_null()).select(ROWS.names)
+        rows = one_chunk(found.filter(found[_COUNTS].is_null()).select(ROWS.names))
         frame = spark.createDataFrame(rows, ALLOCATION)
         yield audited(frame, DriverTally(rows, ordinary_largest), found.filter(found[_COUNTS].is_valid()))
         return

@@ -65,7 +65,7 @@ class Draw:
 
     def holds(self, other: Draw) -> bool:
         """Whether all users of another draw are drawn."""
-        return self.seed == other.seed and self.share >= other.share
+        return self.seed == other.seed and self.share >= min(1.0, other.share)
 
 
 @dataclass(frozen=True)

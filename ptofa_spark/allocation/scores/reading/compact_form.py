@@ -62,7 +62,7 @@ def read_compact(
     Raises:
         TableError: see `read_scores`.
     """
-    layout = _layout(rows, table, campaign_id)
+    layout = _layout(rows, table)
     position = {fund: place for place, fund in enumerate(layout)}
     places = np.array([position.get(fund, -1) for fund in funds.ids])
     same = F.col("fund_ids") == F.array(*[F.lit(fund) for fund in layout])
@@ -76,7 +76,9 @@ def read_compact(
         met = pa.Table.from_batches(list(_repeated(kernel(brought.to_batches()))), schema=_MET)
     else:
         # Users meet by a hash, sorted by no one but NumPy: Spark's own count of ten million keys takes twice as long.
-        by_user = seen.mapInArrow(kernel, from_arrow_schema(_MET)).repartition("user_id")
+        by_user = seen.mapInArrow(kernel, from_arrow_schema(_MET)).repartition(
+            F.coalesce("user_id", F.xxhash64("found"))
+        )
         met = by_user.mapInArrow(_repeated, from_arrow_schema(_MET)).toArrow()
     counts, _, found = unpacked(met["found"].drop_null().to_pylist(), _FAULTS)
     _require_sound(rows, table, campaign_id, layout, counts)
@@ -94,7 +96,7 @@ def read_compact(
     return Scores(ScoreRows(frame, held, users), read, profile)
 
 
-def _layout(rows: DataFrame, table: str, campaign_id: str) -> list[str]:
+def _layout(rows: DataFrame, table: str) -> list[str]:
     """The funds in the order of the scores, as the first row that Spark comes upon has them."""
     first = rows.select("fund_ids").first()
     layout = None if first is None else first["fund_ids"]
@@ -103,10 +105,6 @@ def _layout(rows: DataFrame, table: str, campaign_id: str) -> list[str]:
         assert counts is not None  # an aggregate without groups is one row
         require_no_null(table, COMPACT_SCORES, counts.asDict())
     assert layout is not None  # a null was just refused
-    if len(set(layout)) < len(layout) or None in layout:
-        raise TableError(
-            f"table {table}: rows of {campaign_id!r} name a fund twice, or none, in fund_ids: score the campaign again"
-        )
     return list(layout)
 
 
@@ -177,6 +175,10 @@ def _require_sound(rows: DataFrame, table: str, campaign_id: str, layout: list[s
     if counts["other_funds"]:
         raise TableError(
             f"table {table}: rows of {campaign_id!r} differ in fund_ids: score the campaign again as a whole"
+        )
+    if len(set(layout)) < len(layout) or None in layout:
+        raise TableError(
+            f"table {table}: rows of {campaign_id!r} name a fund twice, or none, in fund_ids: score the campaign again"
         )
     if counts["wrong_size"]:
         bad = rows.where(F.size("expected_revenue") != len(layout)).orderBy("user_id").first()

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from ptofa_spark.allocation.problem.problem import Funds
-from ptofa_spark.allocation.scores.arrow_lists import lists
+from ptofa_spark.allocation.scores.arrow_lists import lists, one_chunk
 from ptofa_spark.allocation.scores.reading.account import ScoresRead
 from ptofa_spark.allocation.scores.reading.first_pass import (
     Look,
@@ -79,31 +79,44 @@ def read_long(pairs: DataFrame, table: str, funds: Funds, count: int, left_out: 
     pairs = pairs.select("user_id", "risk_tolerance", "fund_id", "expected_revenue")
     on_driver = count <= look.driver_users and count * len(funds) <= DRIVER_PAIRS
     kernel = _gathering(funds, count, look, draw=not on_driver)
-    kept = None
     if on_driver:
-        gathered = pa.Table.from_batches(list(kernel(pairs.toArrow().to_batches())), schema=_GATHERED)
-        parts = gathered["found"].drop_null()
-    else:
-        by_user = pairs.repartition(count // _PAIRS_A_PARTITION + 1, "user_id")
-        # Every pass would shuffle the pairs again; the caller unpersists.
-        kept = by_user.mapInArrow(kernel, from_arrow_schema(_GATHERED)).persist(StorageLevel.DISK_ONLY)
-        parts = kept.where(F.col("found").isNotNull()).select("found").toArrow()["found"]
-    counts, names, found = unpacked(parts.to_pylist(), _FAULTS)
+        return _scores(pairs, table, funds, count, left_out, look, list(kernel(pairs.toArrow().to_batches())))
+    by_user = pairs.repartition(count // _PAIRS_A_PARTITION + 1, "user_id")
+    # Every pass would shuffle the pairs again.
+    kept = by_user.mapInArrow(kernel, from_arrow_schema(_GATHERED)).persist(StorageLevel.DISK_ONLY)
     try:
-        _require_sound(pairs, table, funds, counts)
-        profile = profile_of(found, len(funds), look.max_classes, look.seed)
-    except TableError:
-        if kept is not None:
-            kept.unpersist()
+        return _scores(pairs, table, funds, count, left_out, look, kept)
+    except BaseException:
+        kept.unpersist()
         raise
-    users = counts["users"]
-    if kept is None:
-        held = gathered.filter(gathered["found"].is_null()).drop_columns(["found"])
-        frame = pairs.sparkSession.createDataFrame(held)
-    else:
+
+
+def _scores(
+    pairs: DataFrame,
+    table: str,
+    funds: Funds,
+    count: int,
+    left_out: int,
+    look: Look,
+    gathered: DataFrame | list[pa.RecordBatch],
+) -> Scores:
+    """The scores as they were gathered, checked. gathered: rows of _GATHERED, kept or on the driver."""
+    kept = gathered if isinstance(gathered, DataFrame) else None
+    if kept is not None:
         frame = kept.where(F.col("found").isNull()).drop("found")
-        fits = users <= look.driver_users and users * len(funds) <= DRIVER_PAIRS
-        held = frame.toArrow() if fits else None
+        held = None
+        parts = kept.where(F.col("found").isNotNull()).select("found").toArrow()["found"]
+    else:
+        rows = pa.Table.from_batches(gathered, schema=_GATHERED)
+        held = one_chunk(rows.filter(rows["found"].is_null()).drop_columns(["found"]))
+        frame = pairs.sparkSession.createDataFrame(held)
+        parts = rows["found"].drop_null()
+    counts, names, found = unpacked(parts.to_pylist(), _FAULTS)
+    _require_sound(pairs, table, funds, counts)
+    profile = profile_of(found, len(funds), look.max_classes, look.seed)
+    users = counts["users"]
+    if held is None and users <= look.driver_users and users * len(funds) <= DRIVER_PAIRS:
+        held = frame.toArrow()
     by_name = _by_name(pairs, funds) if counts["names_lost"] else _most(names)
     read = ScoresRead(table, users, count + left_out, left_out, count, counts["pairs_of_others"], by_name)
     return Scores(ScoreRows(frame, held, users), read, profile, kept)
@@ -111,25 +124,35 @@ def read_long(pairs: DataFrame, table: str, funds: Funds, count: int, left_out: 
 
 @dataclass(frozen=True)
 class _Users:
-    """Pairs gathered by user, by rising id: user_id, risk_tolerance (users,), expected_revenue (users, funds).
+    """Pairs gathered by user. user_id, risk_tolerance: (users,), by rising id.
 
-    torn, doubled, not_finite: how many pairs are at fault; others: pairs of funds without a demand, by name.
+    row, fund, revenue: (pairs of the campaign's funds,), by rising row: the user's row, the fund and the money. torn,
+    doubled, not_finite: how many pairs are at fault; others: pairs of funds without a demand, by name.
     """
 
     user_id: Ints
     risk_tolerance: Ints
-    expected_revenue: Floats
+    row: Ints
+    fund: Ints
+    revenue: Floats
     torn: int
     doubled: int
     not_finite: int
     others: dict[str, int]
+
+    def expected_revenue(self, part: slice, funds: int) -> Floats:
+        """The money of some users, (users, funds), NaN where a pair is absent."""
+        first, end = np.searchsorted(self.row, [part.start, part.stop])
+        matrix = np.full((len(self.user_id[part]), funds), np.nan)
+        matrix[self.row[first:end] - part.start, self.fund[first:end]] = self.revenue[first:end]
+        return matrix
 
 
 def _gathering(funds: Funds, count: int, look: Look, *, draw: bool) -> ArrowKernel:
     """Rows of _GATHERED, of all pairs of some users. count: pairs of all users; draw: whether a sample is brought."""
 
     def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        pairs = pa.Table.from_batches(list(batches), schema=_PAIRS)
+        pairs = pa.Table.from_batches([_plain(batch) for batch in batches], schema=_PAIRS)
         nulls = [pairs[name].null_count for name in ("user_id", "risk_tolerance", "fund_id")]
         users = _gathered(pairs.slice(0, 0) if any(nulls) else pairs, funds)
         sums = ProfileSums(funds.risk_levels, look.max_classes, look.seed)
@@ -137,7 +160,7 @@ def _gathering(funds: Funds, count: int, look: Look, *, draw: bool) -> ArrowKern
         for start in range(0, len(users.user_id), size):
             part = slice(start, start + size)
             user_id, tolerance = users.user_id[part], users.risk_tolerance[part]
-            expected_revenue = users.expected_revenue[part]
+            expected_revenue = users.expected_revenue(part, len(funds))
             sums.add(tolerance, expected_revenue)
             if draw:
                 # As many users have so many pairs here, about so many users have all pairs.
@@ -156,28 +179,33 @@ def _gathering(funds: Funds, count: int, look: Look, *, draw: bool) -> ArrowKern
     return kernel
 
 
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch as _PAIRS, whatever its source says of nulls or of the lengths of strings."""
+    return pa.record_batch([batch.column(field.name).cast(field.type) for field in _PAIRS], schema=_PAIRS)
+
+
 def _gathered(pairs: pa.Table, funds: Funds) -> _Users:
     """Pairs of _PAIRS, without a null but in the expected revenue."""
     fund_id = pairs["fund_id"].combine_chunks().dictionary_encode()
-    code = fund_id.indices.to_numpy()
-    names = fund_id.dictionary
+    code, names = fund_id.indices.to_numpy(), fund_id.dictionary
     fund_of = pc.fill_null(pc.index_in(names, pa.array(funds.ids, pa.string())), -1).to_numpy()
-    fund = fund_of[code].astype(np.int64)
-    user_id, first, user = np.unique(pairs["user_id"].to_numpy(), return_index=True, return_inverse=True)
+    user_id, first, row = np.unique(pairs["user_id"].to_numpy(), return_index=True, return_inverse=True)
     tolerance = pairs["risk_tolerance"].to_numpy()
-    pair = np.sort(user * len(names) + code)
+    pair = np.sort(row * len(names) + code)
+    is_other = fund_of[code] < 0
+    wanted = np.flatnonzero(~is_other)
+    wanted = wanted[np.argsort(row[wanted], kind="stable")]
     revenue = pairs["expected_revenue"].combine_chunks()
-    wanted = fund >= 0
-    expected_revenue = np.full((len(user_id), len(funds)), np.nan)
-    expected_revenue[user[wanted], fund[wanted]] = revenue.to_numpy(zero_copy_only=False)[wanted]
-    others = np.bincount(code[~wanted], minlength=len(names))
+    others = np.bincount(code[is_other], minlength=len(names))
     return _Users(
         user_id,
         tolerance[first],
-        expected_revenue,
-        int((tolerance != tolerance[first][user]).sum()),
+        row[wanted],
+        fund_of[code[wanted]].astype(np.int64),
+        revenue.to_numpy(zero_copy_only=False)[wanted],
+        int((tolerance != tolerance[first][row]).sum()),
         int((pair[1:] == pair[:-1]).sum()),
-        not_finite(revenue.filter(pa.array(wanted))),
+        not_finite(revenue.take(pa.array(wanted))),
         {names[int(place)].as_py(): int(others[place]) for place in np.flatnonzero(others)},
     )
 
