@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from ptofa_spark.config import parse_pipeline
 from ptofa_spark.evaluation.table_1.settings import CompareModelsSettings
-from ptofa_spark.running.java_start import small_inputs
+from ptofa_spark.running.java.options import small_inputs
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session

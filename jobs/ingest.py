@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ptofa_spark.config import parse_job
 from ptofa_spark.ingest.datasets import ingest
 from ptofa_spark.ingest.settings import IngestSettings
-from ptofa_spark.running.java_start import small_inputs
+from ptofa_spark.running.java.options import small_inputs
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session

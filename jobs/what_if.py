@@ -13,7 +13,7 @@ from ptofa_spark.allocation.what_if.settings import WhatIfSettings
 from ptofa_spark.allocation.what_if.text import outlook_table
 from ptofa_spark.allocation.what_if.what_if import what_if
 from ptofa_spark.config import parse_job
-from ptofa_spark.running.java_start import small_inputs
+from ptofa_spark.running.java.options import small_inputs
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.progress import log_to_stderr
 from ptofa_spark.running.session import SparkSettings, spark_session

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ptofa_spark.features.build import build_features
 from ptofa_spark.features.settings import BuildFeaturesSettings
-from ptofa_spark.running.java_start import write_archive
+from ptofa_spark.running.java.options import write_archive
 from ptofa_spark.running.job import EXIT_OK, run_as_job
 from ptofa_spark.running.session import SparkSettings, spark_session
 from ptofa_spark.simulator.platform import generate_platform

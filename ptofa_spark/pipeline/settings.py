@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from ptofa_spark.config import Settings
 from ptofa_spark.ingest.settings import DATASETS
-from ptofa_spark.running.java_start import small_inputs
+from ptofa_spark.running.java.options import small_inputs
 from ptofa_spark.running.local_folder import LocalFolder
 from ptofa_spark.simulator.settings import SMALL_USERS
 

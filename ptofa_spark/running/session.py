@@ -32,9 +32,9 @@ from ptofa_spark.running.environment import (
     values_of,
 )
 from ptofa_spark.running.failures import why_it_failed
-from ptofa_spark.running.java_start import java_variables
+from ptofa_spark.running.java.jvm import no_jvm_left_behind, quiet_start, variables_of_the_jvm, why_it_did_not_start
+from ptofa_spark.running.java.options import java_variables
 from ptofa_spark.running.job import EXIT_OK, run_as_job
-from ptofa_spark.running.jvm import no_jvm_left_behind, quiet_start, variables_of_the_jvm, why_it_did_not_start
 
 
 class SparkSettings(Settings):

@@ -179,7 +179,7 @@ def test_few_pairs_of_many_funds_are_gathered_part_by_part(monkeypatch: pytest.M
         | {"expected_revenue": money}
     )
     funds = Funds(("a", "b", "c"), np.array([1, 1, 1]), np.array([1, 1, 1]))
-    kernel = long_form._gathering(funds, 170, Look(max_classes=9), draw=True)
+    kernel = long_form.gathering(funds, 170, Look(max_classes=9), draw=True)
     gathered = pa.Table.from_batches(list(kernel(pairs.to_batches(max_chunksize=13))))
     rows = gathered.filter(gathered["found"].is_null())
     assert rows["user_id"].to_pylist() == np.unique(user).tolist()

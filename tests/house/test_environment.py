@@ -22,7 +22,7 @@ from ptofa_spark.running.environment import (
     require_startable,
     require_worker_python,
 )
-from ptofa_spark.running.jvm import why_it_did_not_start
+from ptofa_spark.running.java.jvm import why_it_did_not_start
 
 SPARK = str(Path(pyspark.__file__).parent)
 # No folder can be made below a file, whoever asks: the tests may run as root.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ptofa_spark.running.java_start import SUBMIT_OPTIONS, java_variables
+from ptofa_spark.running.java.options import SUBMIT_OPTIONS, java_variables
 
 # The tests' rows are few and their queries many: compiling Java for each query would take a third of their time.
 _INTERPRETING = "-Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"

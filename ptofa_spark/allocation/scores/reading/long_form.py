@@ -78,7 +78,7 @@ def read_long(pairs: DataFrame, table: str, funds: Funds, count: int, left_out: 
     """
     pairs = pairs.select("user_id", "risk_tolerance", "fund_id", "expected_revenue")
     on_driver = count <= look.driver_users and count * len(funds) <= DRIVER_PAIRS
-    kernel = _gathering(funds, count, look, draw=not on_driver)
+    kernel = gathering(funds, count, look, draw=not on_driver)
     if on_driver:
         return _scores(pairs, table, funds, count, left_out, look, list(kernel(pairs.toArrow().to_batches())))
     by_user = pairs.repartition(count // _PAIRS_A_PARTITION + 1, "user_id")
@@ -148,7 +148,7 @@ class _Users:
         return matrix
 
 
-def _gathering(funds: Funds, count: int, look: Look, *, draw: bool) -> ArrowKernel:
+def gathering(funds: Funds, count: int, look: Look, *, draw: bool) -> ArrowKernel:
     """Rows of _GATHERED, of all pairs of some users. count: pairs of all users; draw: whether a sample is brought."""
 
     def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -41,7 +41,7 @@ def java_variables(environ: Mapping[str, str], *, small: bool) -> dict[str, str]
     options = []
     if small and not any(word in chosen for word in ("Tiered", "CodeCache", "CodeHeap")):
         options.append(_QUICK)
-    if not any(word in chosen for word in ("SharedArchive", "ArchiveClasses", "Xshare")) and _is_written(archive()):
+    if not any(word in chosen for word in ("SharedArchive", "ArchiveClasses", "Xshare")) and is_written(archive()):
         options.append(f'"-XX:SharedArchiveFile={archive()}"')
         options += [] if "-Xlog" in chosen else [_QUIET]
     if not options:
@@ -80,7 +80,7 @@ def _sizes(path: Path) -> Iterator[int]:
             yield os.stat(os.path.join(folder, name)).st_size
 
 
-def _is_written(file: Path) -> bool:
+def is_written(file: Path) -> bool:
     """Whether there is an archive. `make install` leaves an empty file where none could be written."""
     return file.is_file() and file.stat().st_size > 0
 

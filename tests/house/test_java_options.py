@@ -8,15 +8,15 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ptofa_spark.pipeline.settings import RunPipelineSettings
-from ptofa_spark.running import java_start
-from ptofa_spark.running.java_start import SMALL_BYTES, SUBMIT_OPTIONS, java_variables, small_inputs
+from ptofa_spark.running.java import options
+from ptofa_spark.running.java.options import SMALL_BYTES, SUBMIT_OPTIONS, java_variables, small_inputs
 from ptofa_spark.simulator.settings import SMALL_USERS, GeneratePlatformSettings
 
 
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("sys.prefix", str(tmp_path / "an environment"))
-    return java_start.archive()
+    return options.archive()
 
 
 def test_options_of_the_user_stay_as_they_are(archive: Path) -> None:
@@ -74,4 +74,4 @@ def test_the_jvm_is_given_what_it_is_told(spark: SparkSession) -> None:
     given = spark._jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments()
     told = java_variables({}, small=True)[SUBMIT_OPTIONS].split()[0]
     assert told in [str(option) for option in given]
-    assert any("SharedArchiveFile" in str(option) for option in given) == java_start._is_written(java_start.archive())
+    assert any("SharedArchiveFile" in str(option) for option in given) == options.is_written(options.archive())
