@@ -78,7 +78,7 @@ def page(text: str) -> str:
         total = [sum(each[column] for each in found[kind].values()) for column in ("tried", "passed")]
         rows.append(f"| all | {total[0]:,} | {total[1]:,} |")
         lines += ["", said, "", f"| {kind} | tried | passed |", "|---|---|---|", *rows]
-    slow = [f"| {test.removeprefix('tests/')} | {seconds:,} |" for test, seconds in found["slowest"].items()]
+    slow = [f"| {test} | {seconds:,} |" for test, seconds in found["slowest"].items()]
     lines += ["", "The slowest tests:", "", "| test | seconds |", "|---|---|", *slow]
     if found["failed"]:
         lines += ["", "Failed:", "", *(f"- {test}" for test in found["failed"])]
