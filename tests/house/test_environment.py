@@ -12,7 +12,6 @@ import pyspark
 import pytest
 
 from ptofa_spark.errors import MachineError
-from ptofa_spark.running import jvm
 from ptofa_spark.running.environment import (
     added_jvm_variables,
     hiding_modules,
@@ -22,6 +21,7 @@ from ptofa_spark.running.environment import (
     require_startable,
     require_worker_python,
 )
+from ptofa_spark.running.java import jvm
 from ptofa_spark.running.java.jvm import why_it_did_not_start
 
 SPARK = str(Path(pyspark.__file__).parent)
