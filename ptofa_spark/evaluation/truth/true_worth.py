@@ -9,6 +9,7 @@ from functools import reduce
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -131,7 +132,7 @@ def _with_nulls(columns: Mapping[str, pa.Array | list[int]], rows: int) -> pa.Re
 
 
 def _worth(found: pa.Table, place: int) -> TrueWorth:
-    own = found.filter(pa.compute.equal(found["place"], place))
+    own = found.filter(pc.equal(found["place"], place))
     rows, with_truth, *money = (sum(own[name].to_pylist()) for name in _SUMS)
     if with_truth < rows:
         raise TableError(
