@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ptofa_spark.arrow_tables import one_chunk, padded
 from ptofa_spark.features.facts.quarantine import RowCounts
 from ptofa_spark.features.facts.records import FAULTS, Chunk, map_users, record_batch
 from ptofa_spark.features.history import EVENT_COLUMNS, FUND_DAYS, History
@@ -34,14 +35,13 @@ def count_records(records: DataFrame, history: History, counts: RowCounts) -> pa
     found = map_users(records, EVENT_COLUMNS, partial(counted, history), COUNTED).groupBy(*_KEYS).agg(*sums).toArrow()
     for row in found.filter(found["kind"].is_valid()).select(_FAULTS.names).to_pylist():
         counts.add_bad_records(**row)
-    days = found.filter(found["kind"].is_null())
-    # In one chunk, also without a row: Spark takes no table without a chunk.
-    return pa.Table.from_batches([record_batch({name: days[name] for name in FUND_DAYS.names}, FUND_DAYS)])
+    return one_chunk(found.filter(found["kind"].is_null()).select(FUND_DAYS.names))
 
 
 def counted(history: History, chunk: Chunk) -> pa.RecordBatch:
     """The kernel of the pass: rows of COUNTED, none if the chunk has neither a bad row nor an event."""
-    found = pa.concat_tables([_with_nulls(part) for part in (_faults(chunk), history.fund_days(chunk))])
+    parts = (_faults(chunk), history.fund_days(chunk))
+    found = pa.concat_tables([padded(pa.Table.from_batches([part]), COUNTED) for part in parts])
     return record_batch(dict(zip(found.column_names, found.columns, strict=True)), COUNTED)
 
 
@@ -50,9 +50,3 @@ def _faults(chunk: Chunk) -> pa.RecordBatch:
     cells, rows = np.unique(chunk.kind[~chunk.good] * len(FAULTS) + chunk.fault[~chunk.good], return_counts=True)
     kind, fault = np.divmod(cells, len(FAULTS))
     return pa.record_batch([pa.array(kind), pa.array(fault), pa.array(rows)], schema=_FAULTS)
-
-
-def _with_nulls(rows: pa.RecordBatch) -> pa.Table:
-    own = rows.schema.names
-    columns = [rows.column(f.name) if f.name in own else pa.nulls(rows.num_rows, f.type) for f in COUNTED]
-    return pa.table(columns, schema=COUNTED)

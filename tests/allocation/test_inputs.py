@@ -129,7 +129,7 @@ def test_a_faulty_pair_is_named(spark: SparkSession, tmp_path: Path, message: st
 def test_names_beyond_those_that_a_partition_may_bring_are_counted_all_the_same(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver_users: int
 ) -> None:
-    monkeypatch.setattr(long_form, "_MOST_NAMES", 2)
+    monkeypatch.setattr(long_form, "MOST_NAMES", 2)
     more = [("c", user, 3, name, 1.0) for user in (8, 9) for name in ("q", "r", "s")[: user - 6]]
     place = long(tmp_path / "scores.parquet", [*LONG, *more])
     read = read_scores(PinnedTables(spark), place, "c", TWO, Look(driver_users)).read

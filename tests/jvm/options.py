@@ -6,9 +6,9 @@ from ptofa_spark.running.java.options import SUBMIT_OPTIONS, java_variables
 
 # The tests' rows are few and their queries many: compiling Java for each query would take a third of their time.
 _INTERPRETING = "-Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
-# The first compiler alone: the optimising one took a third of a session's processor time, and no call became cheaper by
-# it in a quarter of an hour. The JVM would give the first one 48 MB for its code, too little for these queries.
-_ALWAYS = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
+# As for small inputs, the first compiler alone: the optimising one took a third of a session's processor time, and no
+# call became cheaper by it in a quarter of an hour.
+_ALWAYS = "-XX:+UseSerialGC"
 
 
 def java_options(*, interpreting: bool = True) -> str:

@@ -23,10 +23,11 @@ from ptofa_spark.allocation.certificate.audit_tally import DriverTally, SparkTal
 from ptofa_spark.allocation.certificate.bound import PARTS, Account, Certificate
 from ptofa_spark.allocation.plan.plan import ROWS, AllocationPlan
 from ptofa_spark.allocation.problem.problem import AllocationProblem
-from ptofa_spark.allocation.scores.arrow_lists import list_matrix, lists, one_chunk
+from ptofa_spark.allocation.scores.arrow_lists import list_matrix, lists
 from ptofa_spark.allocation.scores.score_rows import ArrowKernel, ScoreRows
 from ptofa_spark.allocation.scores.score_table import user_batch
 from ptofa_spark.arrays import Ints
+from ptofa_spark.arrow_tables import one_chunk, padded
 from ptofa_spark.tables.contracts.schemas import ALLOCATION
 
 _COUNTS = "counts"
@@ -101,15 +102,11 @@ def _kernel(plan: AllocationPlan, problem: AllocationProblem, account: Account |
             counts += counts_of(pa.Table.from_batches([batch]), pa.Table.from_batches([rows]), funds, k)
             if sums is not None:
                 sums.add(users, taken)
-            yield _with_nulls(list(rows.columns), rows.num_rows)
-        nothing = [pa.array([_NOTHING[field.type]], field.type) for field in ROWS]
-        of_bound = [] if sums is None else list(sums.row().columns)
-        yield _with_nulls([*nothing, lists(counts[None, :]), *of_bound], 1)
+            yield from padded(pa.Table.from_batches([rows]), _FOUND).to_batches()
+        facts = {field.name: pa.array([_NOTHING[field.type]], field.type) for field in ROWS}
+        facts[_COUNTS] = lists(counts[None, :])
+        if sums is not None:
+            facts |= zip(PARTS.names, sums.row().columns, strict=True)
+        yield from padded(pa.table(facts), _FOUND).to_batches()
 
     return kernel
-
-
-def _with_nulls(columns: list[pa.Array], rows: int) -> pa.RecordBatch:
-    """Rows of the first columns of _FOUND; the others are null."""
-    others = [pa.nulls(rows, field.type) for field in list(_FOUND)[len(columns) :]]
-    return pa.record_batch([*columns, *others], schema=_FOUND)

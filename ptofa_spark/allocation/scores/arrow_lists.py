@@ -1,4 +1,4 @@
-"""Matrices as Arrow columns of lists, and back; tables in one chunk."""
+"""Matrices as Arrow columns of lists, and back."""
 
 from __future__ import annotations
 
@@ -20,8 +20,3 @@ def list_matrix(column: pa.ChunkedArray, width: int | None = None) -> Any:
     """A column of lists of one length as a (rows, width) matrix. width: needed where there may be no row."""
     values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return values.reshape(len(column), values.size // max(len(column), 1) if width is None else width)
-
-
-def one_chunk(table: pa.Table) -> pa.Table:
-    """The table in one chunk, also if it has no row: Spark takes no table without a chunk."""
-    return pa.Table.from_arrays([column.combine_chunks() for column in table.columns], schema=table.schema)

@@ -12,8 +12,6 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from ptofa_spark.arrays import Bools, Ints
 from ptofa_spark.reproducible.hashing import stream, uniform
 
-# 160 MB of scores, and some GiB at work on them.
-DRIVER_PAIRS = 20_000_000
 PAIRS_A_BATCH = 200_000
 SAMPLE_USERS = 200_000
 

@@ -175,19 +175,14 @@ def clipped_users(users: UserBatch, clip: Clip | None) -> UserBatch:
 
 def user_batch(batch: pa.RecordBatch, risk_levels: Ints, classes: Classes) -> UserBatch:
     """The arrays of an Arrow batch of scores, ineligible pairs as NaN."""
-    _, expected_revenue, eligible = scored_pairs(batch, risk_levels)
+    expected_revenue = revenue_matrix(batch.column("expected_revenue"), len(risk_levels))
+    tolerance = batch.column("risk_tolerance").to_numpy(zero_copy_only=False).astype(np.int64)
+    eligible = eligible_pairs(tolerance, risk_levels, expected_revenue)
     return UserBatch(
         user_id=batch.column("user_id").to_numpy(zero_copy_only=False).astype(np.int64),
         class_index=class_index(eligible, classes),
         expected_revenue=np.where(eligible, expected_revenue, np.nan),
     )
-
-
-def scored_pairs(batch: pa.RecordBatch, risk_levels: Ints) -> tuple[Ints, Floats, Bools]:
-    """An Arrow batch of scores: risk_tolerance (users,); expected_revenue and whether eligible, (users, funds)."""
-    expected_revenue = revenue_matrix(batch.column("expected_revenue"), len(risk_levels))
-    tolerance = batch.column("risk_tolerance").to_numpy(zero_copy_only=False).astype(np.int64)
-    return tolerance, expected_revenue, eligible_pairs(tolerance, risk_levels, expected_revenue)
 
 
 def revenue_matrix(column: pa.Array, funds: int) -> Floats:

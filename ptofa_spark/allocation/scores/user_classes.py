@@ -13,9 +13,10 @@ from ptofa_spark.allocation.problem.eligibility import eligible_pairs, set_keys
 from ptofa_spark.allocation.problem.problem import Classes, Funds
 from ptofa_spark.allocation.scores.arrow_lists import lists
 from ptofa_spark.allocation.scores.score_rows import SAMPLE_USERS, Draw, DrawnRows, ScoreRows
-from ptofa_spark.allocation.scores.score_table import scored_pairs
+from ptofa_spark.allocation.scores.score_table import revenue_matrix
 from ptofa_spark.allocation.scores.spectrum import Spectrum, SpectrumSum
 from ptofa_spark.arrays import Bools, Floats, Ints
+from ptofa_spark.arrow_tables import padded
 from ptofa_spark.errors import TableError
 
 _CLASSES = [
@@ -53,15 +54,21 @@ class ProfileSums:
     def __init__(self, risk_levels: Ints, max_classes: int | None, seed: int) -> None:
         """risk_levels: (funds,); max_classes: distinct sets, at most, None: not counted; seed: of the sample."""
         funds = len(risk_levels)
-        self.seed = seed
-        self._risk_levels, self._max_classes = risk_levels, max_classes
+        self._risk_levels, self._max_classes, self._seed = risk_levels, max_classes, seed
         self._classes, self._sizes = _ClassCounts(), SpectrumSum()
         self._largest, self._scored = np.zeros(funds), np.zeros(funds, dtype=np.int64)
         self._drawn: list[pa.Table] = []
         self._share = 1.0
 
-    def add(self, tolerance: Ints, expected_revenue: Floats) -> None:
-        """Adds users: risk tolerance (users,), expected revenue (users, funds), NaN where the score is absent."""
+    def add(self, user_id: Ints, tolerance: Ints, expected_revenue: Floats, share: float) -> None:
+        """Adds users, and brings about a share of them. Of all users, those of the least share are drawn.
+
+        Args:
+            user_id: (users,).
+            tolerance: (users,), what risk they declared to bear.
+            expected_revenue: (users, funds), NaN where the score is absent.
+            share: 0 to 1.
+        """
         eligible = eligible_pairs(tolerance, self._risk_levels, expected_revenue)
         if self._max_classes is not None:
             self._classes.add(eligible, tolerance)
@@ -71,19 +78,17 @@ class ProfileSums:
         self._largest = np.maximum(self._largest, largest)
         self._scored += (~np.isnan(expected_revenue)).sum(axis=0)
         self._sizes.add(np.where(eligible, expected_revenue, np.nan))
-
-    def draw(self, share: float, user_id: Ints, tolerance: Ints, expected_revenue: Floats) -> None:
-        """Brings about a share (0..1) of the users. Only what each call draws is drawn of all (see `DrawnRows`)."""
-        self._share = min(self._share, share)
-        rows = np.flatnonzero(Draw(self.seed, share).of(user_id))
-        columns = (pa.array(user_id[rows]), pa.array(tolerance[rows]), lists(expected_revenue[rows]))
-        self._drawn.append(pa.table(dict(zip((name for name, _ in _DRAWN), columns, strict=True))))
+        if share > 0.0:
+            self._share = min(self._share, share)
+            rows = np.flatnonzero(Draw(self._seed, share).of(user_id))
+            columns = (pa.array(user_id[rows]), pa.array(tolerance[rows]), lists(expected_revenue[rows]))
+            self._drawn.append(pa.table(dict(zip((name for name, _ in _DRAWN), columns, strict=True))))
 
     def table(self) -> pa.Table:
         """The sums, and the users drawn, as rows of PROFILE."""
         of_funds = {"largest": [self._largest.tolist()], "scored": [self._scored.tolist()], "share": [self._share]}
         parts = [pa.table(self._classes.columns()), pa.table(of_funds), pa.table(_spectrum_columns(self._sizes))]
-        return pa.concat_tables([_rows(part) for part in (*parts, *self._drawn)])
+        return pa.concat_tables([padded(part, PROFILE) for part in (*parts, *self._drawn)])
 
 
 def profile_of(found: pa.Table, funds: int, max_classes: int | None, seed: int) -> Profile:
@@ -134,10 +139,8 @@ def profile(scores: ScoreRows, funds: Funds, max_classes: int | None, seed: int 
     def kernel(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         sums = ProfileSums(levels, max_classes, seed)
         for batch in batches:
-            tolerance, expected_revenue, _ = scored_pairs(batch, levels)
-            sums.add(tolerance, expected_revenue)
-            if share > 0.0:
-                sums.draw(share, batch.column("user_id").to_numpy(), tolerance, expected_revenue)
+            user_id, tolerance = (batch.column(name).to_numpy() for name in ("user_id", "risk_tolerance"))
+            sums.add(user_id, tolerance, revenue_matrix(batch.column("expected_revenue"), count), share)
         yield from sums.table().to_batches()
 
     return profile_of(scores.collect(kernel, PROFILE), count, max_classes, seed)
@@ -189,12 +192,3 @@ def _spectrum_columns(sizes: SpectrumSum) -> dict[str, pa.Array]:
     total = sizes.total()
     columns = (total.bins, total.pairs, total.least, total.most)
     return {name: pa.array(column) for (name, _), column in zip(_SPECTRUM, columns, strict=True)}
-
-
-def _rows(columns: pa.Table) -> pa.Table:
-    """Rows of some columns; the others are null."""
-    count = columns.num_rows
-    own = set(columns.column_names)
-    return pa.table(
-        [columns[f.name].cast(f.type) if f.name in own else pa.nulls(count, f.type) for f in PROFILE], schema=PROFILE
-    )

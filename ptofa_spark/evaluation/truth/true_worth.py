@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from ptofa_spark.arrays import Floats
+from ptofa_spark.arrow_tables import padded
 from ptofa_spark.errors import TableError
 from ptofa_spark.evaluation.logged.off_policy import PER_MILLE
 from ptofa_spark.evaluation.truth.oracle import true_revenue
@@ -113,22 +114,18 @@ def _summed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         place = batch.column("place").to_numpy()
         exposures = batch.filter(pa.array(place == _EXPOSURE))
-        yield _with_nulls({name: exposures.column(name) for name in exposures.schema.names}, exposures.num_rows)
+        yield from padded(pa.Table.from_batches([exposures]), _KNOWN).to_batches()
         for each in np.unique(place[place != _EXPOSURE]).tolist():
             pairs = batch.filter(pa.array(place == each))
             p_c, revenue = (pairs.column(name).drop_null().to_numpy() for name in ("true_p_c", "true_revenue"))
             sums = [pairs.num_rows, len(p_c), *_exact_sum(p_c), *_exact_sum(revenue)]
-            yield _with_nulls({"place": [each], **{name: [of] for name, of in zip(_SUMS, sums, strict=True)}}, 1)
+            of_allocation = {"place": [each], **{name: [of] for name, of in zip(_SUMS, sums, strict=True)}}
+            yield from padded(pa.table(of_allocation), _KNOWN).to_batches()
 
 
 def _exact_sum(values: Floats) -> tuple[int, int]:
     whole = np.floor(values)
     return int(whole.astype(np.int64).sum()), int(np.rint((values - whole) * _PARTS).astype(np.int64).sum())
-
-
-def _with_nulls(columns: Mapping[str, pa.Array | list[int]], rows: int) -> pa.RecordBatch:
-    others = {field.name: pa.nulls(rows, field.type) for field in _KNOWN if field.name not in columns}
-    return pa.RecordBatch.from_pydict({**columns, **others}, schema=_KNOWN)
 
 
 def _worth(found: pa.Table, place: int) -> TrueWorth:

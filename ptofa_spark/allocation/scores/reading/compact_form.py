@@ -15,6 +15,7 @@ from ptofa_spark.allocation.problem.problem import Funds
 from ptofa_spark.allocation.scores.arrow_lists import lists
 from ptofa_spark.allocation.scores.reading.account import ScoresRead
 from ptofa_spark.allocation.scores.reading.first_pass import (
+    MOST_NAMES,
     Look,
     Scores,
     is_not_finite,
@@ -23,15 +24,13 @@ from ptofa_spark.allocation.scores.reading.first_pass import (
     packed,
     unpacked,
 )
-from ptofa_spark.allocation.scores.score_rows import DRIVER_PAIRS, SAMPLE_USERS, ArrowKernel, ScoreRows
+from ptofa_spark.allocation.scores.score_rows import SAMPLE_USERS, ArrowKernel, ScoreRows
 from ptofa_spark.allocation.scores.user_classes import ProfileSums, profile_of
 from ptofa_spark.arrays import Floats, Ints
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.contracts.nulls import null_counts, require_no_null
 from ptofa_spark.tables.contracts.schemas import COMPACT_SCORES
 
-# Names of funds without a demand that are kept, to be compared with those that have one.
-_MOST_NAMES = 10_000
 _FAULTS = (
     "nulls_user_id",
     "nulls_risk_tolerance",
@@ -67,10 +66,9 @@ def read_compact(
     places = np.array([position.get(fund, -1) for fund in funds.ids])
     same = F.col("fund_ids") == F.array(*[F.lit(fund) for fund in layout])
     seen = rows.select("user_id", "risk_tolerance", "expected_revenue", same.alias("same"))
-    on_driver = users <= look.driver_users and users * max(len(layout), len(funds)) <= DRIVER_PAIRS
+    on_driver = look.fits_the_driver(users, max(len(layout), len(funds)))
     share = 0.0 if on_driver else SAMPLE_USERS / users
     kernel = _looking(len(layout), places, funds.risk_levels, share, look)
-    held = None
     if on_driver:
         brought = seen.toArrow()
         met = pa.Table.from_batches(list(_repeated(kernel(brought.to_batches()))), schema=_MET)
@@ -86,10 +84,9 @@ def read_compact(
     if twice is not None:
         times = rows.where(F.col("user_id") == twice).count()
         raise TableError(f"table {table}: user {twice} stands there {times} times: keep one row per user")
-    if on_driver:
-        held = _in_order(brought, len(layout), places)
+    held = _in_order(brought, len(layout), places) if on_driver else None
     others = [fund for fund in layout if fund not in funds.ids]
-    by_name = dict.fromkeys(others[:_MOST_NAMES], users)
+    by_name = dict.fromkeys(others[:MOST_NAMES], users)
     read = ScoresRead(table, users, users + left_out, left_out, users * len(layout), users * len(others), by_name)
     frame = rows.select("user_id", "risk_tolerance", _of_funds(layout, places).alias("expected_revenue"))
     profile = profile_of(found, len(funds), look.max_classes, look.seed)
@@ -128,11 +125,9 @@ def _looking(width: int, places: Ints, risk_levels: Ints, share: float, look: Lo
             if not faults.any():
                 expected_revenue = _matrix(batch.column("expected_revenue"), width, places)
                 tolerance = batch.column("risk_tolerance").to_numpy()
-                sums.add(tolerance, expected_revenue)
-                if share > 0.0:
-                    sums.draw(share, user_id.to_numpy(), tolerance, expected_revenue)
+                sums.add(user_id.to_numpy(), tolerance, expected_revenue, share)
             yield pa.record_batch([user_id, pa.nulls(len(user_id), pa.binary())], schema=_MET)
-        found = packed(dict(zip(_FAULTS, counts.tolist(), strict=True)), {}, sums)
+        found = packed(counts.tolist(), {}, sums)
         yield pa.record_batch([pa.nulls(1, pa.int64()), pa.array([found], pa.binary())], schema=_MET)
 
     return kernel

@@ -14,10 +14,15 @@ from pyspark.sql import functions as F
 from ptofa_spark.allocation.scores.reading.account import ScoresRead
 from ptofa_spark.allocation.scores.score_rows import ScoreRows
 from ptofa_spark.allocation.scores.user_classes import PROFILE, Profile, ProfileSums
+from ptofa_spark.arrow_tables import padded
 from ptofa_spark.errors import TableError
 
 # Squares of it, and sums of squares over all pairs, stay far below the largest float, 1.8e308.
 MOST_REVENUE = 1e100
+# Names of funds without a demand that are kept, to be compared with those that have one.
+MOST_NAMES = 10_000
+# 160 MB of scores, and some GiB at work on them.
+_DRIVER_PAIRS = 20_000_000
 # A row of counts per partition, a row for each name without a demand that it holds, and what the profile has.
 _FOUND = pa.schema([("counts", pa.list_(pa.int64())), ("name", pa.string()), ("pairs_of_name", pa.int64()), *PROFILE])
 
@@ -33,6 +38,10 @@ class Look:
     driver_users: int = 0
     max_classes: int | None = None
     seed: int = 0
+
+    def fits_the_driver(self, users: int, funds: int) -> bool:
+        """Whether the driver holds the scores of so many users for so many funds."""
+        return users <= self.driver_users and users * funds <= _DRIVER_PAIRS
 
 
 @dataclass(frozen=True)
@@ -53,20 +62,17 @@ class Scores:
             self.kept.unpersist()
 
 
-def packed(counts: Mapping[str, int], names: Mapping[str, int], profile: ProfileSums) -> bytes:
+def packed(counts: list[int], names: Mapping[str, int], profile: ProfileSums) -> bytes:
     """What a worker found: counts by fault, pairs by name without a demand, and the sums of the profile."""
-    found = profile.table()
-    parts = {
-        "counts": [[*counts.values()]],
-        "name": [*names],
-        "pairs_of_name": [*names.values()],
-    }
-    rows = [pa.table({"counts": pa.array(parts["counts"], _FOUND.field("counts").type)})]
-    rows.append(pa.table({name: pa.array(parts[name], _FOUND.field(name).type) for name in ("name", "pairs_of_name")}))
+    parts = (
+        pa.table({"counts": pa.array([counts], pa.list_(pa.int64()))}),
+        pa.table({"name": pa.array([*names], pa.string()), "pairs_of_name": pa.array([*names.values()], pa.int64())}),
+        profile.table(),
+    )
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, _FOUND) as stream:
-        for table in (*rows, found):
-            stream.write_table(_with_nulls(table))
+        for part in parts:
+            stream.write_table(padded(part, _FOUND))
     message: bytes = sink.getvalue().to_pybytes()
     return message
 
@@ -103,11 +109,3 @@ def not_finite_error(bad: Row | dict[str, Any], table: str, fund_ids: tuple[str,
         f"table {table}: user {bad['user_id']}, fund {fund!r}: expected_revenue is {value}; "
         f"give {wanted}, or null for a pair that must not be allocated"
     )
-
-
-def _with_nulls(table: pa.Table) -> pa.Table:
-    columns = [
-        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
-        for field in _FOUND
-    ]
-    return pa.table(columns, schema=_FOUND)

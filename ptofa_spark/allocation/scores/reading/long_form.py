@@ -15,9 +15,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from ptofa_spark.allocation.problem.problem import Funds
-from ptofa_spark.allocation.scores.arrow_lists import lists, one_chunk
+from ptofa_spark.allocation.scores.arrow_lists import lists
 from ptofa_spark.allocation.scores.reading.account import ScoresRead
 from ptofa_spark.allocation.scores.reading.first_pass import (
+    MOST_NAMES,
     Look,
     Scores,
     is_not_finite,
@@ -27,7 +28,6 @@ from ptofa_spark.allocation.scores.reading.first_pass import (
     unpacked,
 )
 from ptofa_spark.allocation.scores.score_rows import (
-    DRIVER_PAIRS,
     PAIRS_A_BATCH,
     SAMPLE_USERS,
     ArrowKernel,
@@ -35,6 +35,7 @@ from ptofa_spark.allocation.scores.score_rows import (
 )
 from ptofa_spark.allocation.scores.user_classes import ProfileSums, profile_of
 from ptofa_spark.arrays import Floats, Ints
+from ptofa_spark.arrow_tables import one_chunk
 from ptofa_spark.errors import TableError
 from ptofa_spark.tables.contracts.nulls import require_no_null
 from ptofa_spark.tables.contracts.schemas import LONG_SCORES
@@ -43,8 +44,6 @@ from ptofa_spark.tables.contracts.schemas import LONG_SCORES
 _PAIRS_A_PARTITION = 1_000_000
 # A partition's users tell only about how many there are in all.
 _MARGIN = 1.2
-# Names of funds without a demand that are kept, to be compared with those that have one.
-_MOST_NAMES = 10_000
 _FAULTS = (
     "nulls_user_id",
     "nulls_risk_tolerance",
@@ -77,7 +76,7 @@ def read_long(pairs: DataFrame, table: str, funds: Funds, count: int, left_out: 
         TableError: see `read_scores`.
     """
     pairs = pairs.select("user_id", "risk_tolerance", "fund_id", "expected_revenue")
-    on_driver = count <= look.driver_users and count * len(funds) <= DRIVER_PAIRS
+    on_driver = look.fits_the_driver(count, len(funds))
     kernel = gathering(funds, count, look, draw=not on_driver)
     if on_driver:
         return _scores(pairs, table, funds, count, left_out, look, list(kernel(pairs.toArrow().to_batches())))
@@ -115,7 +114,7 @@ def _scores(
     _require_sound(pairs, table, funds, counts)
     profile = profile_of(found, len(funds), look.max_classes, look.seed)
     users = counts["users"]
-    if held is None and users <= look.driver_users and users * len(funds) <= DRIVER_PAIRS:
+    if held is None and look.fits_the_driver(users, len(funds)):
         held = frame.toArrow()
     by_name = _by_name(pairs, funds) if counts["names_lost"] else _most(names)
     read = ScoresRead(table, users, count + left_out, left_out, count, counts["pairs_of_others"], by_name)
@@ -156,22 +155,21 @@ def gathering(funds: Funds, count: int, look: Look, *, draw: bool) -> ArrowKerne
         nulls = [pairs[name].null_count for name in ("user_id", "risk_tolerance", "fund_id")]
         users = _gathered(pairs.slice(0, 0) if any(nulls) else pairs, funds)
         sums = ProfileSums(funds.risk_levels, look.max_classes, look.seed)
+        # As many users have so many pairs here, about so many users have all pairs.
+        about_all = len(users.user_id) * count / max(len(pairs), 1)
+        share = min(1.0, _MARGIN * SAMPLE_USERS / max(about_all, 1.0)) if draw else 0.0
         size = max(1, PAIRS_A_BATCH // max(1, len(funds)))
         for start in range(0, len(users.user_id), size):
             part = slice(start, start + size)
             user_id, tolerance = users.user_id[part], users.risk_tolerance[part]
             expected_revenue = users.expected_revenue(part, len(funds))
-            sums.add(tolerance, expected_revenue)
-            if draw:
-                # As many users have so many pairs here, about so many users have all pairs.
-                about_all = len(users.user_id) * count / len(pairs)
-                sums.draw(min(1.0, _MARGIN * SAMPLE_USERS / about_all), user_id, tolerance, expected_revenue)
+            sums.add(user_id, tolerance, expected_revenue, share)
             rows = [pa.array(user_id), pa.array(tolerance), lists(expected_revenue, nan_as_null=True)]
             yield pa.record_batch([*rows, pa.nulls(len(user_id), pa.binary())], schema=_GATHERED)
-        names = dict(itertools.islice(users.others.items(), _MOST_NAMES))
+        names = dict(itertools.islice(users.others.items(), MOST_NAMES))
         others, lost = sum(users.others.values()), len(users.others) - len(names)
         counts = [*nulls, users.torn, users.doubled, users.not_finite, len(users.user_id), others, lost]
-        found = packed(dict(zip(_FAULTS, counts, strict=True)), names, sums)
+        found = packed(counts, names, sums)
         nothing = [pa.array([0], field.type) for field in list(_GATHERED)[:2]]
         nobody = pa.array([[]], _GATHERED.field("expected_revenue").type)
         yield pa.record_batch([*nothing, nobody, pa.array([found], pa.binary())], schema=_GATHERED)
@@ -248,9 +246,9 @@ def _first_bad(pairs: DataFrame, funds: Funds) -> Row:
 def _by_name(pairs: DataFrame, funds: Funds) -> dict[str, int]:
     """Pairs by name, of the names without a demand that have the most."""
     others = pairs.where(~F.col("fund_id").isin([*funds.ids])).groupBy("fund_id").count()
-    return {row["fund_id"]: row["count"] for row in others.orderBy(F.desc("count"), "fund_id").take(_MOST_NAMES)}
+    return {row["fund_id"]: row["count"] for row in others.orderBy(F.desc("count"), "fund_id").take(MOST_NAMES)}
 
 
 def _most(names: dict[str, int]) -> dict[str, int]:
     """Those that have the most pairs, ties by name."""
-    return dict(sorted(names.items(), key=lambda each: (-each[1], each[0]))[:_MOST_NAMES])
+    return dict(sorted(names.items(), key=lambda each: (-each[1], each[0]))[:MOST_NAMES])
